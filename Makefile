@@ -1,0 +1,43 @@
+# Python >= 3.11 and make are all it takes. `make help` lists the targets.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo-grades
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint prove bench clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/.ready  ## a virtual environment with everything in it
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ptqlab needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup  ## grade a bundled class of notebooks and show the scoreboard
+	$(BIN)/python -P tests/submissions/demo.py $(DEMO)-class
+	$(BIN)/ptqlab grade $(DEMO)-class --out $(DEMO) --exercise 01 --jobs 2 --seed 7 --regrade
+	@echo "Open the reports in $(DEMO)/<student>/01_basic_quantization.html"
+
+test: setup lint  ## everything that must hold
+	$(BIN)/ptqlab build --check
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+prove: setup  ## the full-size proofs: ten seeds, large classes, long fuzzing
+	$(BIN)/ptqlab verify --seeds 10
+	$(BIN)/pytest --full
+
+bench: setup  ## CPU seconds a submission: ptqlab, nbgrader, one pytest process
+	$(BIN)/python -P tests/benchmarks/compare.py
+
+clean:  ## remove what the targets above made, but the environment
+	rm -rf $(DEMO) $(DEMO)-class build dist .pytest_cache .mypy_cache .ruff_cache

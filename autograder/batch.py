@@ -1,0 +1,215 @@
+"""A class of submissions: handed out to processes, each report written the moment it is ready.
+
+The code here knows only `concurrent.futures.Executor`. A submission already graded by the same kit, tests, seed
+and settings is not graded again. Whatever goes wrong in one submission is that submission's report.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import secrets as secret_numbers
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from autograder.grade import grade, tests_sha256
+from autograder.intake import Found, file_name
+from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
+from autograder.notebook import read_submission, stub_code
+from autograder.report import report_from_json, report_to_html, report_to_json, scores_csv, write_atomically
+from autograder.scoring import rescore, unscored
+
+SETTINGS_FILE = "assignment.json"
+TRIES = 2  # a submission that was there when a grading process died is tried once more, alone
+RUNS_PER_PROCESS = 300  # pytest keeps a little of every run
+
+
+@dataclass(frozen=True)
+class Job:
+    """One submission to grade, complete enough to be sent to another process."""
+
+    found: Found
+    exercise: Exercise
+    settings: Settings
+    secrets: tuple[str, ...]
+
+
+def grade_class(
+    found: Sequence[Found],
+    exercises: Sequence[Exercise],
+    settings: Settings,
+    out: Path,
+    *,
+    root: Path,
+    jobs: int = 1,
+    regrade: bool = False,
+    tell: Callable[[Report], None] = lambda report: None,
+) -> list[Report]:
+    """Grade every submission found and write its report below `out`; returns all reports, in the order found."""
+    by_slug = {exercise.slug: exercise for exercise in exercises}
+    todo = [Job(item, by_slug[item.exercise], settings, (str(root.resolve()),)) for item in found]
+    done: dict[int, Report] = {}
+    for index, job in enumerate(todo):
+        earlier = None if regrade else _already_graded(job, out)
+        if earlier is not None:
+            done[index] = earlier
+            tell(earlier)
+    for index, report in _run(todo, [i for i in range(len(todo)) if i not in done], jobs):
+        write_report(report, out, todo[index].found)
+        done[index] = report
+        tell(report)
+    reports = [done[index] for index in range(len(todo))]
+    write_atomically(out / "scores.csv", scores_csv(_all_reports(out), exercises))
+    return reports
+
+
+def run_job(job: Job) -> Report:
+    """Read and grade one submission; a fault of our own withholds its score and says so."""
+    submission = Submission(job.found.student, job.exercise.slug, "", "")
+    if job.found.withheld:
+        return _withheld(job, submission, job.found.problem)
+    try:
+        submission = read(job)
+        return grade(job.exercise, submission, job.settings, job.secrets)
+    except PtqlabError:
+        raise  # the machine or the arguments are at fault, for every submission alike
+    except Exception as error:
+        return _withheld(job, submission, f"The grader itself failed: {type(error).__name__}: {error}")
+
+
+def read(job: Job) -> Submission:
+    """What the student handed in; a file that is not there is a submission with a problem."""
+    if job.found.path is None:
+        return Submission(job.found.student, job.exercise.slug, "", "", problem=job.found.problem)
+    return read_submission(job.found.path, job.exercise, job.found.student, _stubs(job.exercise.folder, job.exercise))
+
+
+_STUBS: dict[Path, tuple[str, ...]] = {}
+
+
+def _stubs(folder: Path, exercise: Exercise) -> tuple[str, ...]:
+    if folder not in _STUBS:
+        _STUBS[folder] = stub_code(exercise)
+    return _STUBS[folder]
+
+
+def _withheld(job: Job, submission: Submission, reason: str) -> Report:
+    return unscored(
+        job.exercise, submission, "withheld", reason, job.settings, isolation="not run", device=job.settings.device,
+        kit_version=version("ptqlab"), tests_sha256=tests_sha256(job.exercise), duration_s=0.0, notes=submission.notes,
+    )  # fmt: skip
+
+
+def _run(todo: Sequence[Job], indices: Sequence[int], jobs: int) -> Iterator[tuple[int, Report]]:
+    if jobs <= 1 or len(indices) <= 1:
+        for index in indices:
+            yield index, run_job(todo[index])
+        return
+    tries = dict.fromkeys(indices, 0)
+    while tries:
+        alone = any(tries.values())
+        with _processes(1 if alone else min(jobs, len(tries))) as pool:
+            yield from _spread(pool, todo, tries, 1 if alone else len(tries))
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads and this process's secrets
+    return ProcessPoolExecutor(count, mp_context=spawn, max_tasks_per_child=RUNS_PER_PROCESS)
+
+
+def _spread(pool: Executor, todo: Sequence[Job], tries: dict[int, int], at_once: int) -> Iterator[tuple[int, Report]]:
+    """Hand out submissions; one that finishes leaves `tries`, a died process counts a try for what it may have held."""
+    futures: dict[Future[Report], int] = {pool.submit(run_job, todo[i]): i for i in list(tries)[:at_once]}
+    try:
+        for future in as_completed(futures):
+            index = futures[future]
+            try:
+                report = future.result()
+            except BrokenProcessPool:
+                tries[index] += 1
+                if tries[index] < TRIES:
+                    continue
+                found = todo[index].found
+                report = _withheld(todo[index], Submission(found.student, found.exercise, "", ""),
+                                   f"The grading process died {TRIES} times while grading this submission.")  # fmt: skip
+            del tries[index]
+            yield index, report
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+def report_path(out: Path, found: Found) -> Path:
+    """Where a submission's report lies: DIR/<student>/<exercise>.json."""
+    return out / file_name(found.student) / f"{found.exercise}.json"
+
+
+def write_report(report: Report, out: Path, found: Found, language: str = "en") -> None:
+    """Write the JSON and the HTML page beside it, each whole or not at all; the JSON last, as the sign of done."""
+    path = report_path(out, found)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path.with_suffix(".html"), report_to_html(report, language))
+    write_atomically(path, report_to_json(report))
+
+
+def _already_graded(job: Job, out: Path) -> Report | None:
+    path = report_path(out, job.found)
+    try:
+        report = report_from_json(path.read_text(encoding="utf-8"))
+        submission = read(job)
+    except (OSError, UnicodeError, PtqlabError):
+        return None
+    same = (
+        report.submission_sha256 == submission.sha256 != ""
+        and report.tests_sha256 == tests_sha256(job.exercise)
+        and report.kit_version == version("ptqlab")
+        and report.seed == job.settings.seed
+        and report.status in ("graded", "partial")
+        and (report.isolation == "none") == (job.settings.isolation == "none")
+    )
+    return report if same else None
+
+
+def all_reports(out: Path) -> list[tuple[Path, Report]]:
+    """Every report below a folder of grades, with its path; a damaged one is a PtqlabError that names it."""
+    return [(path, report_from_json(path.read_text(encoding="utf-8"))) for path in sorted(out.glob("*/*.json"))]
+
+
+def _all_reports(out: Path) -> list[Report]:
+    return [report for _, report in all_reports(out)]
+
+
+def assignment_seed(out: Path, given: int | None) -> int:
+    """The assignment's seed: as given, else as kept beside the grades, else drawn once and kept."""
+    path = out / SETTINGS_FILE
+    kept = None
+    if path.is_file():
+        try:
+            kept = int(json.loads(path.read_text(encoding="utf-8"))["seed"])
+        except (ValueError, KeyError, TypeError):
+            raise PtqlabError(f"Expected a seed in {path}, but it can't be read; give one with --seed.") from None
+    seed = given if given is not None else kept if kept is not None else secret_numbers.randbelow(2**31)
+    if seed != kept:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps({"seed": seed}) + "\n")
+    return seed
+
+
+def rescore_folder(out: Path, exercises: Sequence[Exercise]) -> list[Report]:
+    """Apply the present points to every stored report; no test is run."""
+    by_slug = {exercise.slug: exercise for exercise in exercises}
+    reports = []
+    for path, report in all_reports(out):
+        if report.exercise not in by_slug:
+            raise PtqlabError(f"{path} is about {report.exercise}, which is not among this course's exercises; move it away.")
+        new = rescore(by_slug[report.exercise], report)
+        write_atomically(path.with_suffix(".html"), report_to_html(new))
+        write_atomically(path, report_to_json(new))
+        reports.append(new)
+    write_atomically(out / "scores.csv", scores_csv(reports, exercises))
+    return reports
+

@@ -1,0 +1,182 @@
+"""Code as students write it -> cells that parse: magics out, broken pieces named, line numbers kept."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from autograder.slicing import Cell, kept_lines
+
+# below these, a cell is ordinary Python that runs in the notebook's namespace (or nearly: timeit)
+_PYTHON_BELOW = frozenset(("time", "timeit", "capture", "prun", "memit", "mprun", "snakeviz"))
+_CELL_MAGIC = re.compile(r"%%(\w*)")
+_TIMED = re.compile(r"%time\s+(\S.*)")
+_MAGIC = re.compile(
+    r"[%!?].*"  # %matplotlib inline, !pip install …, ?obj
+    r"|[\w.]+\?\??"  # obj?
+    r"|[\w.,\s\[\]]+=\s*[%!].*"  # files = !ls
+    r"|(pip|conda|mamba|uv|cd|ls|cat|matplotlib|load_ext)\s.*"  # automagic: the % left out
+)
+_PERCENT = re.compile(r"# ?%%(.*)|# In\s?\[[\d ]*\]:?\s*")  # a cell starts: percent format, nbconvert's export
+_NO_START = re.compile(r"\s|#|[)\]}]|(elif|else|except|finally)\b|$")  # such a line starts no statement
+_BUDGET = 5_000_000  # characters to parse while mending one piece of code: the file may be hostile
+_MOST_JOINED = 50  # lines in column 0 that may belong to one statement, as in a long string
+
+Parsed = tuple[tuple[Cell, ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class _Error:
+    line: int
+    text: str
+
+
+def parse_notebook(sources: Sequence[str]) -> Parsed:
+    """Return a notebook's code cells that parse, and a sentence on each that was left out.
+
+    Cells are counted as Jupyter does when all are run from the top: blank ones do not count.
+    """
+    cells: list[Cell] = []
+    notes: list[str] = []
+    for number, source in enumerate((text for text in map(_normal, sources) if text.strip()), start=1):
+        code, trouble = _mended(source)
+        cells += [Cell(number, code)] if code else []
+        notes += [f"Cell {number} {_sentence(trouble)}"] if trouble else []
+    return tuple(cells), tuple(notes)
+
+
+def parse_script(text: str) -> Parsed:
+    """Return what parses of a .py file: all of it, or those percent cells and statements that do."""
+    text = _normal(text)
+    code, trouble = _mended(text)
+    if not trouble:
+        return (Cell(0, code),), ()
+    cells: list[Cell] = []
+    notes: list[str] = []
+    for offset, source in _percent_cells(text):
+        code, trouble = _mended(source)
+        pieces = list(_statements(source)) if isinstance(trouble, _Error) else [(0, code, trouble)]
+        for start, piece, its_trouble in pieces:
+            first = offset + start
+            cells += [Cell(0, piece, first)] if piece else []
+            notes += [f"The code from line {first + 1} on {_sentence(its_trouble, first)}"] if its_trouble else []
+    return tuple(cells), tuple(notes)
+
+
+def _normal(text: str) -> str:
+    r"""Line ends are \n; no byte order mark; what UTF-8 cannot hold is replaced."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _sentence(trouble: _Error | str, offset: int = 0) -> str:
+    """What becomes of a piece of code that does not parse, or that a magic keeps from being Python."""
+    if isinstance(trouble, _Error):
+        return f"does not parse (line {offset + trouble.line}: {trouble.text}): what it defines is not graded."
+    return trouble
+
+
+def _mended(source: str) -> tuple[str, _Error | str]:
+    """`source` with its magics blanked, as many lines as before; or "", and why it cannot be used."""
+    lines = source.split("\n")
+    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    while match := _CELL_MAGIC.match(lines[first]):
+        if match[1] not in _PYTHON_BELOW:
+            return "", f"begins with {match[0]}, so it is no Python: nothing in it is graded."
+        lines[first] = ""
+        first = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    attempts = max(5, _BUDGET // (len(source) + 1_000))
+    while error := _error(source := "\n".join(lines)):
+        attempts -= 1
+        if attempts < 0 or not (_dedent(lines, first) or _blank_magic(lines, error.line - 1)):
+            return _without_await(source) or ("", error)
+    return source, ""
+
+
+def _error(source: str, flags: int = 0) -> _Error | None:
+    """Why `source` does not compile, if it does not. Nothing is run."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(source, "<cell>", "exec", flags, dont_inherit=True)
+    except SyntaxError as error:
+        return _Error(error.lineno or 1, error.msg)
+    except ValueError:
+        return _Error(source[: max(source.find("\0"), 0)].count("\n") + 1, "it contains a null byte")
+    except (RecursionError, MemoryError, OverflowError):
+        return _Error(1, "it is nested too deeply")
+    return None
+
+
+def _dedent(lines: list[str], first: int) -> bool:
+    """Take the first line's indentation from every line, as IPython does with code pasted from a function."""
+    indent = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
+    lines[:] = [line.removeprefix(indent) for line in lines]
+    return bool(indent)
+
+
+def _blank_magic(lines: list[str], index: int) -> bool:
+    """Put `pass` where a magic stands at `index`, and where more of them follow; False when there is none."""
+    start = index
+    while index < len(lines) and _MAGIC.fullmatch(stripped := lines[index].strip()):
+        indent = lines[index][: len(lines[index]) - len(lines[index].lstrip())]
+        timed = _TIMED.fullmatch(stripped)
+        lines[index] = indent + (timed[1] if timed and _error(timed[1]) is None else "pass")
+        while stripped.endswith("\\") and index + 1 < len(lines):
+            index += 1
+            stripped = lines[index].strip()
+            lines[index] = ""
+        index += 1
+        if index < len(lines) and lines[index].lstrip()[:1] not in ("%", "!"):
+            break
+    return index > start
+
+
+def _without_await(source: str) -> tuple[str, str] | None:
+    """A cell that Jupyter runs and a module does not: only the statements that wait at the top level go."""
+    if _error(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) is not None:
+        return None
+    nodes = ast.parse(source).body
+    own = [(_error(ast.unparse(node)) is None, node) for node in nodes]
+    lines = ", ".join(str(node.lineno) for keep, node in own if not keep)
+    return "\n".join(kept_lines(source, own)), f"uses await at the top level (line {lines}): that is not graded."
+
+
+def _percent_cells(text: str) -> Iterator[tuple[int, str]]:
+    """The cells of a percent script, (lines above, source); text cells are left out."""
+    lines = text.split("\n")
+    starts = [i for i, line in enumerate(lines) if _PERCENT.fullmatch(line)]
+    for start, end in zip([0, *starts], [*starts, len(lines)], strict=True):
+        source = "\n".join(lines[start:end])
+        is_text = re.match(r"# ?%%.*\[(markdown|md|raw)\]", source)
+        if source.strip() and not is_text:
+            yield start, source
+
+
+def _statements(source: str) -> Iterator[tuple[int, str, _Error | str]]:
+    """The top-level statements of code that does not parse: (lines above, source, "") or (lines above, "", error)."""
+    lines = source.split("\n")
+    starts = [i for i in range(1, len(lines)) if not (_NO_START.match(lines[i]) or lines[i - 1].startswith("@"))]
+    starts = [0, *starts, len(lines)]
+    budget = _BUDGET
+    index = 0
+    while index < len(starts) - 1 and budget > 0:
+        start, error = starts[index], None
+        for end in range(index + 1, min(index + _MOST_JOINED, len(starts))):
+            piece = "\n".join(lines[start : starts[end]])
+            budget -= len(piece) + 1_000
+            found = _error(piece)
+            error = error or found
+            if found is None:
+                break
+        if found is None:
+            yield start, piece, ""
+            index = end
+        elif error:
+            yield start, "", error
+            index += 1
+    if index < len(starts) - 1:
+        yield starts[index], "", _Error(1, "too much is broken here to look for what is not")

@@ -1,0 +1,205 @@
+"""The command line. Every mistake a user can make ends in one sentence on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+
+from autograder.model import Exercise, PtqlabError, Settings
+
+app = typer.Typer(
+    help="Lab 3.1 Post-Training Quantization: exercises, and a grader that can be trusted.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
+)  # fmt: skip
+
+Course = Annotated[Optional[Path], typer.Option(help="The folder that holds exercises/ (found by itself in a clone).")]
+Solutions = Annotated[Optional[Path], typer.Option(help="The folder of solutions, where it is not beside exercises/.")]
+
+
+def main() -> None:
+    """The `ptqlab` command."""
+    try:
+        app(standalone_mode=True)
+    except PtqlabError as error:
+        print(f"ptqlab: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+@app.command()
+def grade(
+    submissions: Annotated[Path, typer.Argument(help="A notebook or module, or a folder of a class's submissions.")],
+    out: Annotated[Path, typer.Option(help="Where reports and scores.csv go.")],
+    exercise: Annotated[Optional[str], typer.Option(help="One exercise: its slug or number.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = 1,
+    seed: Annotated[Optional[int], typer.Option(help="The assignment's seed; else drawn once and kept in --out.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    isolation: Annotated[str, typer.Option(help="auto, or none to run student code without a jail.")] = "auto",
+    regrade: Annotated[bool, typer.Option(help="Grade again what has been graded already.")] = False,
+    course: Course = None,
+    solutions: Solutions = None,
+) -> None:
+    """Grade a class, or one file. Exit code 1 when a score had to be withheld."""
+    from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
+    from autograder.intake import find_submissions  # noqa: PLC0415
+    from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
+
+    _need_linux()
+    _one_of("--device", device, ("auto", "cpu", "cuda"))
+    _one_of("--isolation", isolation, ("auto", "none"))
+    exercises = _exercises(course, solutions)
+    _need_solutions(exercises)
+    found = find_submissions(submissions, exercises, exercise)
+    settings = Settings(assignment_seed(out, seed), device, isolation)
+    console = Console()
+    with ClassProgress(len(found), console) as progress:
+        reports = grade_class(found, exercises, settings, out, root=submissions, jobs=jobs, regrade=regrade,
+                              tell=progress.finished)  # fmt: skip
+    print_scoreboard(reports, console)
+    console.print(f"Reports and scores.csv are in {out}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if any(report.earned is None for report in reports) else 0)
+
+
+@app.command()
+def check(
+    notebook: Annotated[Optional[Path], typer.Argument(help="Your notebook or module; else the one in this folder.")] = None,
+    task: Annotated[Optional[str], typer.Option(help="One task, for example 1.1.")] = None,
+    course: Course = None,
+) -> None:
+    """Run the public tests on your own work, in this process."""
+    from autograder.catalog import find_exercises, load_exercise, pick_exercise  # noqa: PLC0415
+    from autograder.local import check_namespace, load_file, own_file  # noqa: PLC0415
+
+    if notebook is None:
+        exercise = load_exercise(Path.cwd())
+        notebook = own_file(Path.cwd(), exercise.slug)
+    elif (notebook.parent / "exercise.toml").is_file():
+        exercise = load_exercise(notebook.parent.resolve())
+    else:
+        exercise = pick_exercise(find_exercises(course), notebook.name.split(".")[0])
+    namespace, _, notes = load_file(notebook, exercise)
+    result = check_namespace(exercise, namespace, task, notes)
+    print(result)
+    raise typer.Exit(0 if result.passed else 1)
+
+
+@app.command()
+def build(
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when a notebook is stale.")] = False,
+    course: Course = None,
+    solutions: Solutions = None,
+) -> None:
+    """Write the notebooks from the sources."""
+    from autograder import authoring  # noqa: PLC0415
+
+    exercises, folder = _folders(course, solutions)
+    written = authoring.build(exercises, folder, check=check)
+    for path in written:
+        print(f"wrote {path.relative_to(exercises.parent)}")
+    if not written:
+        print("Every notebook is up to date.")
+
+
+@app.command()
+def release(out: Annotated[Path, typer.Option(help="The zip to write.")], course: Course = None, solutions: Solutions = None) -> None:
+    """Make the students' zip: exercises, data, and what checking needs; nothing from solutions/."""
+    from autograder import authoring  # noqa: PLC0415
+
+    exercises, folder = _folders(course, solutions)
+    authoring.release(out, exercises, folder)
+    print(f"wrote {out}")
+
+
+@app.command()
+def new(
+    slug: Annotated[str, typer.Argument(help="For example 06_pruning.")],
+    title: Annotated[str, typer.Option(help="The exercise's title.")] = "",
+    course: Course = None,
+    solutions: Solutions = None,
+) -> None:
+    """Scaffold an exercise in both folders."""
+    from autograder import authoring  # noqa: PLC0415
+
+    exercises, folder = _folders(course, solutions)
+    for path in authoring.new(slug, title or slug, exercises, folder):
+        print(f"wrote {path.relative_to(exercises.parent)}")
+
+
+@app.command()
+def rescore(out: Annotated[Path, typer.Argument(help="A folder of reports that `ptqlab grade` wrote.")],
+            course: Course = None, solutions: Solutions = None) -> None:  # fmt: skip
+    """Apply changed points to stored outcomes; no test is run again."""
+    from autograder.batch import rescore_folder  # noqa: PLC0415
+    from autograder.report import print_scoreboard  # noqa: PLC0415
+
+    reports = rescore_folder(out, _exercises(course, solutions))
+    if not reports:
+        raise PtqlabError(f"Expected reports below {out}, but there are none; give the --out folder of `ptqlab grade`.")
+    print_scoreboard(reports, Console())
+    raise typer.Exit(1 if any(report.earned is None for report in reports) else 0)
+
+
+@app.command()
+def verify(
+    slug: Annotated[Optional[str], typer.Argument(help="One exercise; else all.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to try.")] = 1,
+    table: Annotated[Optional[Path], typer.Option(help="Write the mutants and variants as a Markdown table, and run nothing.")] = None,
+    course: Course = None,
+    solutions: Solutions = None,
+) -> None:
+    """Dry-run the grader: the reference gets everything, the stub nothing, mutants lose, variants don't."""
+    from autograder import verify as proof  # noqa: PLC0415
+    from autograder.catalog import pick_exercise  # noqa: PLC0415
+
+    exercises = _exercises(course, solutions)
+    chosen = [pick_exercise(exercises, slug)] if slug else list(exercises)
+    if table is not None:
+        table.write_text(proof.document(chosen), encoding="utf-8")
+        return
+    _need_linux()
+    wrong = sum(proof.run(exercise, seeds, Console()) for exercise in chosen)
+    raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine offers: isolation, devices, instruction sets, runtimes."""
+    from autograder import doctor as examination  # noqa: PLC0415
+
+    Console().print(examination.render(examination.examine()))
+
+
+def _exercises(course: Path | None, solutions: Path | None) -> tuple[Exercise, ...]:
+    from autograder.catalog import find_exercises  # noqa: PLC0415
+
+    return find_exercises(course, solutions)
+
+
+def _folders(course: Path | None, solutions: Path | None) -> tuple[Path, Path]:
+    exercises = _exercises(course, solutions)[0].folder.parent
+    return exercises, solutions or exercises.parent / "solutions"
+
+
+def _need_linux() -> None:
+    if not sys.platform.startswith("linux"):
+        raise PtqlabError("Grading needs Linux, whose kernel jails the students' code; checking (`ptqlab check`) works here.")
+
+
+def _need_solutions(exercises: tuple[Exercise, ...]) -> None:
+    if all(exercise.solution is None for exercise in exercises):
+        raise PtqlabError(
+            "Expected the folder solutions/ with the hidden tests beside exercises/; it is not there. "
+            "Grade in an instructor's clone, or give --solutions."
+        )
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise PtqlabError(f"Expected {option} to be one of {', '.join(allowed)}, but it is {value!r}.")
+
+
+if __name__ == "__main__":
+    main()

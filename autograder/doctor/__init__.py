@@ -1,0 +1,93 @@
+"""`ptqlab doctor`: what this machine offers for grading and for quantized arithmetic, in plain words.
+
+`examine` runs the probes of probes.py, each in a process of its own; isolation.py, hardware.py and
+runtimes.py say what was found and what it means. Nothing is guessed from version numbers. Elsewhere than on
+Linux it says less.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from autograder.doctor.findings import Facts, Finding, Verdict
+from autograder.doctor.hardware import cpu_flags, device_findings, instruction_findings
+from autograder.doctor.isolation import isolation_findings, not_linux, surroundings
+from autograder.doctor.probes import LINUX_ONLY, PROBES
+from autograder.doctor.runtimes import installed_onnxruntimes, runtime_findings
+
+__all__ = ["Finding", "Findings", "Verdict", "examine", "render"]
+
+PROBE_S = 180.0  # wall seconds for one probe: importing torch from a cold network disk takes a minute
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that `ptqlab doctor` says, by section."""
+
+    isolation: tuple[Finding, ...]
+    devices: tuple[Finding, ...]
+    instructions: tuple[Finding, ...]
+    runtimes: tuple[Finding, ...]
+
+
+def examine() -> Findings:
+    """Look at this machine; takes some seconds, changes nothing."""
+    on_linux = sys.platform == "linux"
+    names = [name for name in PROBES if on_linux or name not in LINUX_ONLY]
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        facts = dict(zip(names, pool.map(_probe, names), strict=True))
+    return Findings(
+        isolation=isolation_findings(facts, surroundings()) if on_linux else (not_linux(),),
+        devices=device_findings(facts["torch"]),
+        instructions=instruction_findings(cpu_flags(), facts["onnxruntime"].get("saturates")),
+        runtimes=runtime_findings(facts, installed_onnxruntimes()),
+    )
+
+
+def render(findings: Findings) -> str:
+    """The findings as plain text of at most 100 columns."""
+    sections = (
+        ("Isolation", findings.isolation),
+        ("Devices", findings.devices),
+        ("Instruction sets", findings.instructions),
+        ("Runtimes", findings.runtimes),
+    )
+    return "\n\n".join(f"{title}\n" + "\n".join(_lines(f) for f in found) for title, found in sections)
+
+
+_MARKS = {Verdict.GOOD: "✓", Verdict.BAD: "✗", Verdict.NOTE: "·", Verdict.UNKNOWN: "?"}
+_COLUMN = 24
+
+
+def _lines(finding: Finding) -> str:
+    head = f"  {_MARKS[finding.verdict]} {finding.name}".ljust(_COLUMN) + " "
+    text = textwrap.fill(finding.found, 100, initial_indent=head, subsequent_indent=" " * (_COLUMN + 1))
+    if not finding.meaning:
+        return text
+    indent = " " * (_COLUMN + 1)
+    return text + "\n" + textwrap.fill(finding.meaning, 100, initial_indent=indent, subsequent_indent=indent)
+
+
+def _probe(name: str) -> Facts:
+    """The facts of one probe, or {"error": why there are none}."""
+    program = f"from autograder.doctor.probes import main; main({name!r})"
+    command = [sys.executable, "-P", "-c", program]  # -P: the current folder is not searched for modules
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=PROBE_S, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"error": f"the probe did not finish: {error}"}
+    last = done.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    try:
+        facts = json.loads(last)
+    except ValueError:
+        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return {"error": f"the probe ended with code {done.returncode}: {said[:200] or 'no message'}"}
+    return facts if isinstance(facts, dict) else {"error": "the probe said nothing usable"}

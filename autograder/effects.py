@@ -1,0 +1,186 @@
+"""Which statements a name depends on, once all of a module's statements are known.
+
+A call acts through the functions that it reaches: `_fill()` changes TABLE when `_fill` does. Graded functions
+are the exception: an experiment that calls one is not what a grade depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from autograder.changes import Touch
+from autograder.names import Names
+
+ANYTHING = "*"
+_SHOWING = (
+    "print", "display", "pprint", "len", "check", "repr", "str", "type", "help", "dir", "id", "hash", "sum", "max",
+    "min", "sorted", "isinstance", "list", "tuple",
+)  # fmt: skip
+_SHOWING_MODULES = frozenset(
+    ("plt", "matplotlib", "sns", "px", "go", "pd", "IPython", "logging", "logger", "warnings", "json", "pickle")
+)
+
+_Slots = dict[str, set[str | int]]  # function -> parameters, each by name and by position
+
+
+class Effects:
+    """What each of a module's statements binds or changes, its functions' effects included."""
+
+    def __init__(self, statements: Sequence[Names], wanted: frozenset[str]) -> None:
+        self._statements = statements
+        self._wanted = wanted
+        self._defines = frozenset(name for names in statements for name in names.defines)
+        imports = frozenset(name for names in statements for name in names.imports)
+        assigned = frozenset(name for names in statements for name in names.binds - names.imports - names.defines)
+        self._imports = imports - assigned - self._defines
+        self._values = assigned - self._defines - wanted  # names of data: tables, counters, settings
+        self._aliases = _module_aliases(statements)
+        self._changed = self._parameter_changes()
+        self._reached: dict[str, frozenset[str]] = {}
+        self._binders = _index(names.binds for names in statements)
+        self._touched = [self._touched_by(names) for names in statements]
+        self._touchers = _index(self._touched)
+
+    def providers(self, name: str, position: int) -> Iterator[int]:
+        """The statements that make `name` what it is when statement `position` reads it.
+
+        Bindings back to one that is sure to happen, or all of them when `position` is the module's end (a
+        function may be called at any time); and whatever changes the object, wherever it stands.
+        """
+        yield from self._touchers.get(name, ())
+        for index in reversed(self._binders.get(name, ())):
+            if index < position:
+                yield index
+                if position < len(self._statements) and name in self._statements[index].surely:
+                    return
+
+    def binds_anything(self, index: int) -> bool:
+        """Whether statement `index` may bind or change any name: exec, globals() and the like."""
+        return "" in self._statements[index].dynamic or ANYTHING in self._touched[index]
+
+    def reads_anything(self, index: int) -> bool:
+        """Whether statement `index`, or a function that it defines, may read any name."""
+        return bool(self._statements[index].dynamic)
+
+    def definitions(self) -> frozenset[str]:
+        """All names that are bound without the help of a graded function: everything but experiments."""
+        return frozenset(name for names in self._statements if not names.reads & self._wanted for name in names.binds)
+
+    def _touched_by(self, names: Names) -> frozenset[str]:
+        """What running a statement changes: by itself, and through the functions that it may call."""
+        touched = set(self._changed_names(names, ""))
+        for function in (names.reads & self._defines) | (names.calls & self._values):
+            touched |= self._effects_of(function)
+        return frozenset(touched)
+
+    def _changed_names(self, names: Names, owner: str) -> Iterator[str]:
+        """The module-level names whose objects `owner`'s own statements change."""
+        for touch in names.touches.get(owner, ()):
+            if touch.how == "argument" and not self._changes_argument(touch, self._changed):
+                continue
+            for name in self._same_objects(names, owner, touch.name):
+                called = touch.how == "call" and name == touch.name and name not in self._imports
+                if touch.how == "store" or called or name in self._values:
+                    yield name
+
+    def _same_objects(self, names: Names, owner: str, name: str) -> set[str]:
+        """The module-level names that may be other names of what `owner` calls `name`."""
+        found = {name}
+        if owner:
+            known = names.later | names.rebinds
+            found = {other for other in _closure(name, _local_aliases(names, owner)) if other in known}
+        return {other for start in found for other in _closure(start, self._aliases)}
+
+    def _changes_argument(self, touch: Touch, changed: _Slots) -> bool:
+        """Whether the function that `touch` names changes what it is given; a student's own is looked into."""
+        if touch.via in self._wanted:
+            return False
+        if touch.via in self._defines:
+            return touch.slot in changed.get(touch.via, ())
+        if touch.via.endswith("."):
+            module = touch.via.removesuffix(".")
+            return touch.statement and module in self._imports - _SHOWING_MODULES
+        return touch.statement and touch.via not in _SHOWING
+
+    def _parameter_changes(self) -> _Slots:
+        """For each function the parameters, by position and by name, whose objects it changes."""
+        changed: _Slots = {}
+        while True:
+            before = sum(map(len, changed.values()))
+            for names in self._statements:
+                for function, parameters in names.parameters.items():
+                    found = changed.setdefault(function, set())
+                    for name in self._changed_parameters(names, function, changed):
+                        found |= {name, parameters.index(name)}
+            if sum(map(len, changed.values())) == before:
+                return changed
+
+    def _changed_parameters(self, names: Names, function: str, changed: _Slots) -> Iterator[str]:
+        """The parameters of `function` whose objects it changes, going by what is known of the others so far."""
+        aliases = _local_aliases(names, function)
+        for touch in names.touches.get(function, ()):
+            if touch.how != "argument" or self._changes_argument(touch, changed):
+                yield from _closure(touch.name, aliases) & set(names.parameters[function])
+
+    def _effects_of(self, function: str) -> frozenset[str]:
+        """The names whose objects change when `function` is called, directly or through what it calls."""
+        if function not in self._reached:
+            effects: set[str] = set()
+            for name in self._reachable(function):
+                for index in self._binders.get(name, ()):
+                    names = self._statements[index]
+                    for owner in (name, "lambda"):
+                        effects.update(self._changed_names(names, owner))
+                    effects |= names.rebinds
+                    effects |= {ANYTHING} if names.dynamic else set()
+            self._reached[function] = frozenset(effects)
+        return self._reached[function]
+
+    def _reachable(self, function: str) -> set[str]:
+        """The functions that a call of `function` may call, graded ones left out."""
+        found: set[str] = set()
+        todo = [function]
+        while todo:
+            name = todo.pop()
+            if name in self._wanted or name in found:
+                continue
+            found.add(name)
+            for index in self._binders.get(name, ()):
+                names = self._statements[index]
+                todo += names.later & (self._defines | self._values)
+                if name in self._values:
+                    todo += names.reads & (self._defines | self._values)
+        return found
+
+
+def _index(names_of_each: Iterable[Iterable[str]]) -> dict[str, list[int]]:
+    """Name -> the positions where it stands, ascending."""
+    found: dict[str, list[int]] = {}
+    for position, names in enumerate(names_of_each):
+        for name in names:
+            found.setdefault(name, []).append(position)
+    return found
+
+
+def _module_aliases(statements: Iterable[Names]) -> dict[str, set[str]]:
+    """Name -> other names of the same object, as the statements themselves assign them."""
+    merged: dict[str, set[str]] = {}
+    for names in statements:
+        for name, others in _local_aliases(names, "").items():
+            merged.setdefault(name, set()).update(others)
+    return merged
+
+
+def _local_aliases(names: Names, owner: str) -> dict[str, frozenset[str]]:
+    return {name: others for (whose, name), others in names.aliases.items() if whose == owner}
+
+
+def _closure(name: str, aliases: Mapping[str, Iterable[str]]) -> set[str]:
+    """`name` and all that it may stand for."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        if (name := todo.pop()) not in found:
+            found.add(name)
+            todo += aliases.get(name, ())
+    return found

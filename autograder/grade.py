@@ -1,0 +1,68 @@
+"""One submission, from file to score: read it, run the suites against it in a jail, score the outcomes."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from autograder import simulated
+from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
+from autograder.sandbox.host import Walls, Worker
+from autograder.scoring import score, unscored
+from autograder.suite import HIDDEN, PUBLIC, available_devices, run_suites
+
+
+def grade(exercise: Exercise, submission: Submission, settings: Settings, secrets: tuple[str, ...] = ()) -> Report:
+    """Grade one submission. `secrets` are further paths that its code must not be able to read.
+
+    Raises IsolationError below the isolation floor, and PtqlabError for settings this machine can't satisfy.
+    """
+    started = time.perf_counter()
+    devices = _devices(settings)
+    facts = {"device": ", ".join(devices), "kit_version": version("ptqlab"), "tests_sha256": tests_sha256(exercise)}
+    if submission.problem:
+        return unscored(exercise, submission, "unreadable", submission.problem, settings,
+                        isolation="not run", duration_s=0.0, notes=submission.notes, **facts)  # fmt: skip
+    with Worker(submission.source, exercise.limits, _walls(exercise, settings, secrets)) as worker:
+        worker.start()
+        outcomes = run_suites(exercise, worker, settings.seed, devices, hidden=True)
+        notes = (*submission.notes, *worker.problems)
+    duration_s = round(time.perf_counter() - started, 3)
+    return score(exercise, submission, outcomes, settings,
+                 isolation=worker.isolation, duration_s=duration_s, notes=notes, **facts)  # fmt: skip
+
+
+def _devices(settings: Settings) -> tuple[str, ...]:
+    if not simulated.available():
+        raise PtqlabError(
+            f"Grading needs the simulated device, which this torch does not offer: {simulated.unavailable_reason()}. "
+            "Install the torch version that constraints.txt names."
+        )
+    devices = available_devices(settings.device)
+    if settings.device == "cuda" and "cuda" not in devices:
+        raise PtqlabError("Expected a CUDA device for --device cuda, but torch sees none here; use --device auto or cpu.")
+    return devices
+
+
+def _walls(exercise: Exercise, settings: Settings, secrets: tuple[str, ...]) -> Walls:
+    if settings.isolation == "none":
+        return Walls(layers=("limits",), required=False)
+    own = (str(exercise.solution), str(exercise.solution / HIDDEN)) if exercise.solution else ()
+    return Walls(secrets=(*own, *secrets))
+
+
+def tests_sha256(exercise: Exercise) -> str:
+    """The fingerprint of an exercise's tests: a report made with others is out of date."""
+    return _fingerprint(exercise.folder, exercise.solution)
+
+
+@cache
+def _fingerprint(folder: Path, solution: Path | None) -> str:
+    digest = hashlib.sha256()
+    files = [folder / PUBLIC] + ([solution / HIDDEN] if solution else [])
+    for file in (*files, Path(__file__).parent / "expect.py"):
+        digest.update(file.read_bytes() if file.is_file() else b"")
+    return digest.hexdigest()

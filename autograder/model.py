@@ -1,0 +1,153 @@
+"""The nouns of the kit: frozen, standard library only, no behaviour beyond what a noun knows of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+Text = Mapping[str, str]
+"""One text in several languages: {"en": …, "zh-TW": …}."""
+
+
+class PtqlabError(Exception):
+    """A mistake a user can mend; its text says what was expected, what came, and what to do."""
+
+
+class Status(StrEnum):
+    """How one test ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"
+    MISSING = "missing"  # the function is not written yet: absent, or it raises NotImplementedError
+    REFUSED = "refused"  # it called a ready-made quantizer where the task is to write one
+    GRADER_ERROR = "grader_error"  # our own fault: the score is withheld
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use. Times are the worker's CPU seconds; the wall clock gets ten times that."""
+
+    call_cpu_s: float = 10.0
+    submission_cpu_s: float = 120.0
+    memory_mb: int = 4096
+    scratch_mb: int = 64
+    reply_mb: int = 256
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to write. `functions` are the graded names; `points` are shared by the task's tests."""
+
+    id: str
+    title: Text
+    functions: tuple[str, ...]
+    points: float
+    hint: Text
+    bonus: bool = False
+    test_hints: Mapping[str, Text] = field(default_factory=dict)  # test name -> a hint of its own
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One folder under exercises/, and the folder of the same name under solutions/ where there is one."""
+
+    slug: str
+    title: Text
+    tasks: tuple[Task, ...]
+    limits: Limits
+    folder: Path
+    solution: Path | None = None
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Every graded name, in the order of the tasks."""
+        return tuple(name for task in self.tasks for name in task.functions)
+
+    @property
+    def possible(self) -> float:
+        """Points without the bonus."""
+        return sum(task.points for task in self.tasks if not task.bonus)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a student handed in, as one module's source.
+
+    `problem` says why nothing could be read (then `source` is empty); `notes` are sentences for the student:
+    cells that do not parse, statements that were dropped.
+    """
+
+    student: str
+    exercise: str
+    source: str
+    sha256: str
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one test ended for one submission, all devices together."""
+
+    test: str  # "test_hidden.py::test_scale_is_amax_over_127"
+    task: str
+    kind: str  # "core" or "edge"
+    hidden: bool
+    status: Status
+    claim: str  # the test's docstring
+    message: str = ""  # what to tell the student; free of values when the test is hidden
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """What one task earned. `status`: full, partial, none, missing, refused or withheld."""
+
+    id: str
+    title: Text
+    points: float
+    earned: float
+    bonus: bool
+    status: str
+    hint: Text
+    tests: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One student's result in one exercise.
+
+    `status`: graded, partial (some tests timed out or crashed), unreadable (nothing to grade),
+    withheld (our own fault: no score is issued). `earned` is None exactly when the score is withheld.
+    """
+
+    student: str
+    exercise: str
+    title: Text
+    earned: float | None
+    possible: float
+    status: str
+    reason: str  # why it is not plainly "graded"; empty otherwise
+    isolation: str
+    device: str
+    seed: int
+    kit_version: str
+    tests_sha256: str
+    submission_sha256: str
+    duration_s: float
+    notes: tuple[str, ...]
+    tasks: tuple[TaskScore, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a class is graded: the same for every student of an assignment."""
+
+    seed: int
+    device: str = "auto"  # auto, cpu or cuda
+    isolation: str = "auto"  # auto or none
+    language: str = "en"

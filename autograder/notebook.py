@@ -1,0 +1,177 @@
+"""One file -> Submission: a notebook or a script, read with suspicion and cut down to what is graded."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from autograder.cells import Parsed, parse_notebook, parse_script
+from autograder.model import Exercise, Submission
+from autograder.slicing import slice_cells
+
+MOST_FILE_BYTES = 50_000_000  # outputs included: plots make notebooks large
+MOST_SOURCE_BYTES = 1_000_000  # code alone
+_MOST_STATEMENTS = 5_000  # at the top level; a long notebook has some hundred
+_MOST_NOTES = 20
+_AGAIN = "save it again and hand it in again."
+
+
+class _UnreadableError(Exception):
+    """Why a file is no submission, as one sentence for the student."""
+
+
+def read_submission(path: Path, exercise: Exercise, student: str, stubs: Sequence[str] = ()) -> Submission:
+    """Return what `student` handed in at `path` (.ipynb or .py), cut down to what the graded names need.
+
+    Never raises for what the file holds: `problem` then says in a sentence why nothing can be graded.
+    `stubs` is the code of the notebooks as handed out (`stub_code`); a note tells who has changed nothing.
+    """
+    sha256 = ""
+    try:
+        data = _read_bytes(path)
+        sha256 = hashlib.sha256(data).hexdigest()
+        sources = _sources(path.name, data)
+        cells, notes = _parsed(path.name, sources)
+    except _UnreadableError as error:
+        return Submission(student, exercise.slug, "", sha256, problem=str(error))
+    if not cells and not notes:
+        notes = (f"{path.name} holds no code.",)
+    elif _joined(sources) in stubs:
+        notes = ("The code is as it was handed out: nothing has been written yet.", *notes)
+    found = slice_cells(cells, exercise.functions)
+    notes = (*_first(notes), *_left_out(found.dropped))
+    return Submission(student, exercise.slug, found.source, sha256, notes=notes)
+
+
+def choose_notebook(paths: Sequence[Path], stubs: Sequence[str]) -> Path | str:
+    """Return the one of a submission's files that counts, or a sentence on why that cannot be told.
+
+    A file counts when its code differs from that of every stub (see `stub_code`). When no file does, or all that
+    do hold the same code, the first of them counts. A file that cannot be read counts as changed.
+    """
+    codes = {path: _code_of(path) for path in paths}
+    changed = [path for path in paths if codes[path] not in stubs]
+    if len({codes[path] for path in changed}) > 1:
+        names = " and ".join(path.name for path in changed)
+        return f"{names} both differ from what was handed out; expected one changed file: keep the one that counts."
+    return (changed or list(paths))[0]
+
+
+def stub_code(exercise: Exercise) -> tuple[str, ...]:
+    """Return the code of the exercise's notebooks as they are handed out, one text for each that is there."""
+    codes = (_code_of(path) for path in sorted(exercise.folder.glob("*.ipynb")))
+    return tuple(sorted({code for code in codes if code is not None}))
+
+
+def _code_of(path: Path) -> str | None:
+    try:
+        return _joined(_sources(path.name, _read_bytes(path)))
+    except _UnreadableError:
+        return None
+
+
+def _joined(sources: Sequence[str]) -> str:
+    """Code as it is compared: blank cells and the space at the ends of cells do not count."""
+    return "\n\n".join(source.strip() for source in sources if source.strip())
+
+
+def _read_bytes(path: Path) -> bytes:
+    """The file's bytes; links, pipes and devices are refused, and so is what is too large to be a notebook."""
+    if path.is_symlink():
+        raise _UnreadableError(f"{path.name} is a symbolic link, which is not followed; hand in the file itself.")
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"):  # whichever the system knows
+        flags |= getattr(os, name, 0)
+    try:
+        descriptor = os.open(path, flags)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise _UnreadableError(f"{path.name} is not a file; hand in a notebook (.ipynb) or a script (.py).")
+            data = file.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        raise _UnreadableError(f"{path.name} cannot be read: {error.strerror}; hand it in again.") from None
+    if len(data) > MOST_FILE_BYTES:
+        limit = f"{MOST_FILE_BYTES // 1_000_000} MB"
+        raise _UnreadableError(f"{path.name} is larger than {limit}; clear its outputs, {_AGAIN}")
+    return data
+
+
+def _sources(name: str, data: bytes) -> list[str]:
+    """The code cells of a notebook, or the one text of a script."""
+    if not data.strip():
+        raise _UnreadableError(f"{name} is empty ({len(data)} bytes); {_AGAIN}")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _UnreadableError(f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8 and hand it in again.") from None
+    suffix = Path(name).suffix.lower()
+    if suffix not in (".ipynb", ".py"):
+        raise _UnreadableError(f"Expected a notebook (.ipynb) or a script (.py), but {name} came.")
+    sources = [text] if suffix == ".py" else _code_cells(name, text)
+    size = sum(len(source) for source in sources)
+    if size > MOST_SOURCE_BYTES:
+        raise _UnreadableError(f"{name} holds {size:,} characters of code; at most {MOST_SOURCE_BYTES:,} are graded.")
+    return sources
+
+
+def _code_cells(name: str, text: str) -> list[str]:
+    """The code of a notebook's cells, nbformat 4 (`cells`, `source`) or 3 (`worksheets`, `input`)."""
+    try:
+        notebook = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _UnreadableError(f"{name} is no notebook: not valid JSON in line {error.lineno} ({error.msg}); {_AGAIN}") from None
+    except (ValueError, RecursionError, MemoryError):
+        raise _UnreadableError(f"{name} is no notebook: its JSON is nested too deeply or has a number too long.") from None
+    cells = _cells(notebook)
+    if cells is None:
+        raise _UnreadableError(f"{name} is JSON, but no notebook: it has no list of cells; {_AGAIN}")
+    return [_text(cell) for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
+
+
+def _cells(notebook: Any) -> list[Any] | None:
+    if not isinstance(notebook, dict):
+        return None
+    if isinstance(notebook.get("cells"), list):
+        return list(notebook["cells"])
+    sheets = notebook.get("worksheets")
+    if not isinstance(sheets, list):
+        return None
+    lists = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
+    return [cell for cells in lists if isinstance(cells, list) for cell in cells]
+
+
+def _text(cell: dict[str, Any]) -> str:
+    """A cell's source: a string or a list of lines (with their ends, or without); "" when it is neither."""
+    source = cell.get("source", cell.get("input"))
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        return ("" if source and source[0].endswith("\n") else "\n").join(source)
+    return source if isinstance(source, str) else ""
+
+
+def _parsed(name: str, sources: Sequence[str]) -> Parsed:
+    cells, notes = parse_script(sources[0]) if name.lower().endswith(".py") else parse_notebook(sources)
+    count = sum(len(ast.parse(cell.source).body) for cell in cells)
+    if count > _MOST_STATEMENTS:
+        raise _UnreadableError(f"{name} has {count:,} statements at the top level; at most {_MOST_STATEMENTS:,} are graded.")
+    return cells, notes
+
+
+def _first(notes: tuple[str, ...]) -> tuple[str, ...]:
+    more = len(notes) - _MOST_NOTES
+    return notes if more <= 0 else (*notes[:_MOST_NOTES], f"… and {more} more cells or statements that do not parse.")
+
+
+def _left_out(dropped: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """One sentence on the statements that were not run: plots, experiments, checks."""
+    places = [f"{place} ({text[:40]}{'…' if len(text) > 40 else ''})" for place, text in dropped]
+    if not places:
+        return ()
+    more = f" and {len(places) - _MOST_NOTES} more" if len(places) > _MOST_NOTES else ""
+    return (f"Not run, since no graded function depends on it: {', '.join(places[:_MOST_NOTES])}{more}.",)

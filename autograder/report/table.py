@@ -1,0 +1,173 @@
+"""What `check()` shows below a notebook cell, and as plain text wherever there is no HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from autograder.model import Outcome, Status, TaskScore
+from autograder.report.labels import LABELS, MARKS, TONES, Labels
+from autograder.report.text import LINE_LIMIT, checked_language, clip, in_language, number, one_line, visible
+
+_CELL_LIMIT = 2000  # characters of one diagnostic in a table's cell
+
+
+@dataclass(frozen=True, repr=False)
+class CheckResult:
+    """The public tests of the checked tasks, and what they are worth so far.
+
+    Shows itself in a notebook (`_repr_mimebundle_`) and reads as plain text in `str` and `repr`.
+    `tasks` hold public outcomes only. `notes` are sentences below the table ("simulated device: not run
+    here").
+    """
+
+    tasks: tuple[TaskScore, ...]
+    language: str = "en"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def earned(self) -> float:
+        """Points so far, bonus included."""
+        return sum(task.earned for task in self.tasks)
+
+    @property
+    def possible(self) -> float:
+        """Points of the checked tasks, without the bonus."""
+        return sum(task.points for task in self.tasks if not task.bonus)
+
+    @property
+    def passed(self) -> bool:
+        """Whether there were tests, and every one of them passed."""
+        outcomes = [test for task in self.tasks for test in task.tests]
+        return bool(outcomes) and all(test.status is Status.PASSED for test in outcomes)
+
+    def __str__(self) -> str:
+        return check_text(self)
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What Jupyter shows: the table as HTML, and the same as text for clients without HTML."""
+        return {"text/html": check_html(self), "text/plain": check_text(self)}
+
+
+def check_text(result: CheckResult) -> str:
+    """The check table as plain text, one test a line, with the reason and the hint below a failing one."""
+    labels = LABELS[checked_language(result.language)]
+    lines = [line for task in result.tasks for line in _task_lines(task, result.language, labels)]
+    if not lines:
+        lines = [labels["nothing_to_check"]]
+    else:
+        lines += [_total(result, labels), labels["hidden_join"]]
+    return "\n".join(lines + [visible(clip(note)) for note in result.notes])
+
+
+def check_html(result: CheckResult) -> str:
+    """The check table as an HTML fragment: escaped, no script, at home in a light and a dark notebook."""
+    labels = LABELS[checked_language(result.language)]
+    notes = "".join(f"<br>{_safe(clip(note))}" for note in result.notes)
+    if not result.tasks:
+        return f'<div class="ptqlab-check"><p>{labels["nothing_to_check"]}{notes}</p></div>'
+    bodies = "".join(_task_rows(task, result.language, labels) for task in result.tasks)
+    total = f"<strong>{_safe(_total(result, labels))}</strong> {labels['hidden_join']}{notes}"
+    return (
+        f'<div class="ptqlab-check"><style>{_style()}</style>'
+        f'<table aria-label="{labels["check_title"]}">{bodies}</table><p class="total">{total}</p></div>'
+    )
+
+
+@cache
+def _style() -> str:
+    """The table's style sheet on one line: every check stores it in the notebook once more."""
+    text = (Path(__file__).parent / "templates" / "check.css").read_text(encoding="utf-8")
+    return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)).strip()
+
+
+def _total(result: CheckResult, labels: Labels) -> str:
+    return f"{labels['so_far']}: {_out_of(result.earned, result.possible)}"
+
+
+def _out_of(earned: float, possible: float) -> str:
+    return f"{number(earned)} / {number(possible)}"
+
+
+def _heading(task: TaskScore, language: str) -> str:
+    bonus = f" ({LABELS[language]['bonus']})" if task.bonus else ""
+    return f"{one_line(task.id)} {one_line(in_language(task.title, language))}{bonus}"
+
+
+def _untouched(task: TaskScore) -> bool:
+    """Nothing of this task is written yet: one line says so, instead of one a test."""
+    return bool(task.tests) and all(test.status is Status.MISSING for test in task.tests)
+
+
+def _why(test: Outcome, labels: Labels) -> str:
+    """The diagnostic; of a function that is not written yet, only what its stub says."""
+    if test.status is Status.PASSED:
+        return ""
+    if test.status is Status.GRADER_ERROR:
+        return labels["ours"]
+    message = visible(clip(test.message, _CELL_LIMIT))
+    return message.partition("\n")[0] if test.status is Status.MISSING else message
+
+
+def _claim(test: Outcome) -> str:
+    return visible(clip(test.claim or test.test, LINE_LIMIT))
+
+
+def _hint(task: TaskScore, language: str) -> str:
+    """The task's hint, unless nothing failed or nothing is written yet."""
+    failed = any(test.status not in {Status.PASSED, Status.MISSING} for test in task.tests)
+    return visible(in_language(task.hint, language)) if failed else ""
+
+
+def _task_lines(task: TaskScore, language: str, labels: Labels) -> Iterator[str]:
+    yield f"{_heading(task, language)}  ({_out_of(task.earned, task.points)})"
+    if _untouched(task):
+        yield f"  {MARKS[Status.MISSING]} {labels['test_missing']}"
+    else:
+        for test in task.tests:
+            yield f"  {MARKS[test.status]} {labels[f'test_{test.status}']}: {_claim(test)}"
+            yield from (f"      {line}" for line in _why(test, labels).splitlines())
+    if hint := _hint(task, language):
+        yield f"  {labels['hint']}: {hint}"
+    yield ""
+
+
+def _task_rows(task: TaskScore, language: str, labels: Labels) -> str:
+    heading = (
+        f'<tr class="task"><th colspan="2" scope="rowgroup">{_safe(_heading(task, language))}</th>'
+        f'<th class="points">{_out_of(task.earned, task.points)}</th></tr>'
+    )
+    if _untouched(task):
+        rows = f'<tr><td class="mark">{_chip(Status.MISSING, labels)}</td><td colspan="2"></td></tr>'
+    else:
+        rows = "".join(_test_row(test, labels) for test in task.tests)
+    if hint := _hint(task, language):
+        details = f"<details><summary>{labels['hint']}</summary>{_safe(hint)}</details>"
+        rows += f'<tr class="hint"><td class="mark"></td><td colspan="2">{details}</td></tr>'
+    return f"<tbody>{heading}{rows}</tbody>"
+
+
+def _test_row(test: Outcome, labels: Labels) -> str:
+    first, _, rest = _why(test, labels).partition("\n")
+    why = f"<div>{_safe(first)}</div>" if first else ""
+    values = f"<pre>{_safe(rest)}</pre>" if rest.strip() else ""
+    kind = f' <span class="kind">{labels["edge"]}</span>' if test.kind == "edge" else ""
+    return (
+        f'<tr class="{TONES[test.status]}"><td class="mark">{_chip(test.status, labels)}</td>'
+        f'<td colspan="2"><span class="claim">{_safe(_claim(test))}</span>{kind}{why}{values}</td></tr>'
+    )
+
+
+def _chip(status: Status, labels: Labels) -> str:
+    return f'<span class="chip {TONES[status]}">{MARKS[status]} {labels[f"test_{status}"]}</span>'
+
+
+def _safe(text: str) -> str:
+    return escape(visible(text))

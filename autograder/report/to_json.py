@@ -1,0 +1,188 @@
+"""A report as JSON and back, exactly: what is stored is what is believed when a class is rescored."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import re
+import secrets
+import types
+import typing
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from autograder.model import Outcome, PtqlabError, Report, TaskScore
+
+FORMAT = 1
+"""Version of the file format; raised when a key changes its meaning."""
+
+REPORT_STATUSES = frozenset({"graded", "partial", "unreadable", "withheld"})
+TASK_STATUSES = frozenset({"full", "partial", "none", "missing", "refused", "withheld"})
+
+# Where the file's word differs from the field's name.
+_KEYS: Mapping[tuple[type, str], str] = {(Outcome, "test"): "id"}
+
+
+def report_to_json(report: Report) -> str:
+    """One report as indented JSON text; `report_from_json` gives back an equal report."""
+    text = json.dumps({"format": FORMAT, **_plain(report)}, ensure_ascii=False, allow_nan=False, indent=2)
+    # lone surrogates (from undecodable file names) have no UTF-8; JSON can spell them
+    return re.sub("[\ud800-\udfff]", lambda hit: f"\\u{ord(hit[0]):04x}", text) + "\n"
+
+
+def report_from_json(text: str) -> Report:
+    """The report that `report_to_json` wrote.
+
+    Raises PtqlabError, naming the key, when a key is missing, unknown, twice there, or of the wrong type,
+    when a status is unknown, when the format is another, or when `earned` is null without the score being
+    withheld.
+    """
+    data = _parsed(text)
+    if not isinstance(data, dict) or data.get("format") != FORMAT or isinstance(data.get("format"), bool):
+        came = data.get("format", "no format at all") if isinstance(data, dict) else type(data).__name__
+        raise _unfit(f"expected a report of format {FORMAT}, got {came!r}")
+    del data["format"]
+    report = typing.cast(Report, _loaded(Report, data, "report"))
+    _check_statuses(report)
+    return report
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 so that `path` holds all of the old or all of the new, also after a power cut.
+
+    Makes the folder if needed. Raises PtqlabError when the disk refuses; leaves no temporary file behind.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise PtqlabError(
+            f"Could not write {path}: {error.strerror or error}. Free some space or choose another --out."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself durable, where a folder can be opened (not on Windows)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kind = type(value)
+        return {
+            _KEYS.get((kind, f.name), f.name): _plain(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+        }
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, StrEnum) else value
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except PtqlabError:
+        raise
+    except RecursionError:
+        raise _unfit("it is nested too deeply") from None
+    except ValueError as error:
+        raise _unfit(f"it is not valid JSON ({error})") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        raise _unfit("a key stands there twice")
+    return data
+
+
+def _no_constant(name: str) -> Any:
+    raise _unfit(f"{name} is not a number that a report can hold")
+
+
+def _loaded(kind: Any, value: Any, where: str) -> Any:
+    """`value` as the annotation `kind` says, or an error that names the place."""
+    if dataclasses.is_dataclass(kind):
+        return _loaded_noun(typing.cast(type, kind), value, where)
+    if isinstance(kind, types.UnionType):  # only X | None
+        return None if value is None else _loaded(typing.get_args(kind)[0], value, where)
+    origin = typing.get_origin(kind)
+    if origin is tuple:
+        items = _expect(value, list, where)
+        return tuple(_loaded(typing.get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(items))
+    if origin is not None:  # Mapping[str, str]
+        texts = _expect(value, dict, where)
+        return {key: _loaded(typing.get_args(kind)[1], item, f"{where}.{key}") for key, item in texts.items()}
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return _member(kind, _expect(value, str, where), where)
+    return _expect(value, kind, where)
+
+
+def _loaded_noun(kind: type, value: Any, where: str) -> Any:
+    data = _expect(value, dict, where)
+    hints = typing.get_type_hints(kind)
+    keys = {_KEYS.get((kind, f.name), f.name): f.name for f in dataclasses.fields(kind)}
+    if missing := [key for key in keys if key not in data]:
+        raise _unfit(f"{where} has no {missing[0]!r}")
+    if unknown := [key for key in data if key not in keys]:
+        raise _unfit(f"{where} has an unknown key {unknown[0]!r}")
+    return kind(**{name: _loaded(hints[name], data[key], f"{where}.{key}") for key, name in keys.items()})
+
+
+def _member(kind: type[StrEnum], value: str, where: str) -> StrEnum:
+    try:
+        return kind(value)
+    except ValueError:
+        raise _unfit(f"{where} is {value!r}, expected one of {', '.join(kind)}") from None
+
+
+def _expect(value: Any, kind: type, where: str) -> Any:
+    wanted: tuple[type, ...] = (int, float) if kind is float else (kind,)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+        raise _unfit(f"{where} is {type(value).__name__}, expected {kind.__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _unfit(f"{where} is not finite")
+    return value
+
+
+def _check_statuses(report: Report) -> None:
+    if report.status not in REPORT_STATUSES:
+        raise _unfit(
+            f"report.status is {report.status!r}, expected one of {', '.join(sorted(REPORT_STATUSES))}"
+        )
+    if (report.earned is None) != (report.status == "withheld"):
+        raise _unfit("report.earned must be null when the score is withheld, and only then")
+    for index, task in enumerate(report.tasks):
+        _check_task(task, f"report.tasks[{index}]")
+
+
+def _check_task(task: TaskScore, where: str) -> None:
+    if task.status not in TASK_STATUSES:
+        raise _unfit(f"{where}.status is {task.status!r}, expected one of {', '.join(sorted(TASK_STATUSES))}")
+    if stray := [test.test for test in task.tests if test.task != task.id]:
+        raise _unfit(f"{where} holds {stray[0]!r}, which belongs to another task")
+
+
+def _unfit(why: str) -> PtqlabError:
+    return PtqlabError(f"This report cannot be used: {why}. Grade the submission again to write a new one.")

@@ -1,0 +1,178 @@
+"""Frames between the grader and the worker: a msgpack header and the raw bytes of its tensors.
+
+Both ends use this file; the decoder believes nothing. Only plain data has a form on the wire:
+None, bool, int, float, str, bytes, list, tuple, dict, torch.dtype, torch.device, dense tensors, and
+handles (numbers that stand for objects which stay in the worker).
+
+Layout: `!IQ` header length, body length; header (msgpack); body (the tensors' bytes, in the order in
+which the header names them). Containers and everything that msgpack has no type for are tagged lists.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+import torch
+
+PREFIX = struct.Struct("!IQ")
+MAX_HEADER = 4 << 20
+MAX_NODES = 100_000
+MAX_DEPTH = 24
+MAX_TEXT = 1 << 20
+MAX_RANK = 16
+
+DTYPES: dict[str, torch.dtype] = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+        *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    )
+}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+OTHER_DTYPES = {
+    name: getattr(torch, name)
+    for name in ("uint16", "uint32", "uint64", "complex64", "complex128", "qint8", "quint8", "qint32")
+}
+
+
+class WireError(Exception):
+    """A frame that the decoder does not believe."""
+
+
+@dataclass(frozen=True)
+class HandleRef:
+    """An object that stays in the worker: its number there and the name of its type."""
+
+    number: int
+    type_name: str
+
+
+Wrap = Callable[[torch.Tensor, str], torch.Tensor]
+"""Puts a CPU tensor on the device of that name ("cpu", "sim", "cuda:0")."""
+Unwrap = Callable[[torch.Tensor], tuple[torch.Tensor, str]]
+"""The CPU values of a tensor, and the name of the device where it lived."""
+
+
+def encode(message: object, unwrap: Unwrap) -> list[bytes | memoryview]:
+    """Turn a message into the chunks of one frame; `TypeError` for what has no form on the wire."""
+    body: list[memoryview] = []
+    header = msgpack.packb(_encode(message, body, unwrap, 0), use_bin_type=True)
+    return [PREFIX.pack(len(header), sum(map(len, body))), header, *body]
+
+
+def decode(header: bytes, body: bytes | bytearray, wrap: Wrap) -> Any:
+    """Turn one frame back into a message; every claim in it is checked first. Raises `WireError`."""
+    try:
+        tree = msgpack.unpackb(
+            header, raw=False, strict_map_key=True, ext_hook=_no_extensions, max_map_len=0,
+            max_array_len=MAX_NODES, max_str_len=MAX_TEXT, max_bin_len=len(header), max_ext_len=0,
+        )  # fmt: skip
+        reader = _Reader(memoryview(body), wrap)
+        message = reader.value(tree, 0)
+    except WireError:
+        raise
+    except Exception as error:  # whatever a hostile frame makes the parsers say, it is one thing to us
+        raise WireError(f"the frame can't be parsed ({type(error).__name__})") from None
+    if reader.at != len(body):
+        raise WireError("the frame carries bytes that no tensor claims")
+    return message
+
+
+def _no_extensions(code: int, data: bytes) -> Any:
+    raise WireError("extension types are not part of the wire")
+
+
+def _encode(value: object, body: list[memoryview], unwrap: Unwrap, depth: int) -> object:
+    if depth > MAX_DEPTH:
+        raise TypeError(f"nested deeper than {MAX_DEPTH} levels")
+    if value is None or type(value) in (bool, float, str, bytes):
+        return value
+    if type(value) is int:
+        return value if -(2**63) <= value < 2**63 else ["i", hex(value)]
+    if isinstance(value, torch.Tensor):
+        return _encode_tensor(value, body, unwrap)
+    if type(value) in (list, tuple):
+        return ["l" if type(value) is list else "t", [_encode(v, body, unwrap, depth + 1) for v in value]]  # type: ignore[attr-defined]
+    if type(value) is dict:
+        items = [[_encode(k, body, unwrap, depth + 1), _encode(v, body, unwrap, depth + 1)] for k, v in value.items()]
+        return ["d", items]
+    if isinstance(value, HandleRef):
+        return ["h", value.number, value.type_name]
+    if isinstance(value, torch.dtype):
+        return ["y", str(value).removeprefix("torch.")]
+    if isinstance(value, torch.device):
+        return ["v", str(value)]
+    raise TypeError(f"a {type(value).__name__} has no form on the wire")
+
+
+def _encode_tensor(tensor: torch.Tensor, body: list[memoryview], unwrap: Unwrap) -> object:
+    plain, device = unwrap(tensor)
+    raw = plain.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
+    body.append(memoryview(raw))
+    return ["T", NAMES[plain.dtype], list(plain.shape), device]
+
+
+class _Reader:
+    """Walks one decoded header, taking each tensor's bytes from the body in order."""
+
+    def __init__(self, body: memoryview, wrap: Wrap) -> None:
+        self.body, self.wrap, self.at, self.nodes = body, wrap, 0, 0
+
+    def value(self, node: object, depth: int) -> Any:
+        self.nodes += 1
+        if depth > MAX_DEPTH or self.nodes > MAX_NODES:
+            raise WireError("the frame is nested too deep or has too many values")
+        if node is None or type(node) in (bool, int, float, str, bytes):
+            return node
+        if type(node) is not list or not node or type(node[0]) is not str:
+            raise WireError("the frame has a value of no known kind")
+        return self.tagged(node[0], node[1:], depth + 1)
+
+    def tagged(self, tag: str, rest: list[Any], depth: int) -> Any:
+        match tag, rest:
+            case "l" | "t", [list() as items]:
+                values = [self.value(item, depth) for item in items]
+                return values if tag == "l" else tuple(values)
+            case "d", [list() as items]:
+                return dict(self.pair(item, depth) for item in items)
+            case "T", [str() as dtype, list() as shape, str() as device]:
+                return self.tensor(dtype, shape, device)
+            case "h", [int() as number, str() as name]:
+                return HandleRef(number, name[:200])
+            case "y", [str() as name] if name in DTYPES or name in OTHER_DTYPES:
+                return DTYPES.get(name) or OTHER_DTYPES[name]
+            case "v", [str() as name] if len(name) < 32:
+                return torch.device(name)
+            case "i", [str() as digits] if len(digits) < 2000:
+                return int(digits, 16)
+        raise WireError(f"the frame has a malformed value {tag[:20]!r}")
+
+    def pair(self, item: object, depth: int) -> tuple[Any, Any]:
+        if type(item) is not list or len(item) != 2:
+            raise WireError("the frame has a malformed dict")
+        return self.value(item[0], depth), self.value(item[1], depth)
+
+    def tensor(self, dtype_name: str, shape: list[Any], device: str) -> torch.Tensor:
+        dtype = DTYPES.get(dtype_name)
+        sizes_ok = len(shape) <= MAX_RANK and all(type(n) is int and 0 <= n < 2**40 for n in shape)
+        if dtype is None or not sizes_ok:
+            raise WireError("the frame claims a tensor of unknown dtype or impossible shape")
+        size = math.prod(shape) * dtype.itemsize
+        if size > len(self.body) - self.at:
+            raise WireError("the frame claims a tensor larger than its bytes")
+        raw = bytearray(self.body[self.at : self.at + size])
+        self.at += size
+        return self.wrap(_from_bytes(raw, dtype, shape), device)
+
+
+def _from_bytes(raw: bytearray, dtype: torch.dtype, shape: list[int]) -> torch.Tensor:
+    if not raw:
+        return torch.empty(shape, dtype=dtype)
+    if dtype is torch.bool:  # a bool byte other than 0 and 1 would be undefined behaviour
+        return (torch.frombuffer(raw, dtype=torch.uint8) != 0).reshape(shape)
+    return torch.frombuffer(raw, dtype=dtype).reshape(shape)

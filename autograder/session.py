@@ -1,0 +1,196 @@
+"""The student's end of a call: finds the function, calls it, and says what happened in plain values.
+
+The same code serves both ways: in the student's own process (`check`, pytest) and in the sandboxed worker.
+A request names a target (0 is the module, other numbers are objects kept here), a name and arguments;
+the reply holds a value or a failure, and facts that may only cost points.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import inspect
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+from autograder import refusals, simulated
+from autograder.sandbox.wire import DTYPES, MAX_DEPTH, HandleRef
+
+MODULE = 0
+PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype, torch.device)
+COMPARE_LIMIT = 1 << 24  # elements; above, an argument is not copied to see whether it was changed
+
+
+class Session:
+    """One student's module and the objects it made, for as long as they are tested."""
+
+    def __init__(self, namespace: Mapping[str, Any], interruptible: bool = False) -> None:
+        self.namespace = namespace
+        self.interruptible = interruptible  # in a student's own process Ctrl-C stops the check
+        self.objects: dict[int, Any] = {}
+        self.next_number = 1
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request; whatever the student's code does becomes part of the reply."""
+        facts: dict[str, Any] = {"mutated": (), "syncs": 0, "device_ops": 0, "moved_elements": 0}
+        refusals.reset()
+        with contextlib.ExitStack() as stack:
+            ledger = stack.enter_context(simulated.session()) if request["simulated"] else None
+            try:
+                value, failure = self._answer(request, facts), None
+            except BaseException as error:  # SystemExit is an answer, too
+                if self.interruptible and isinstance(error, KeyboardInterrupt):
+                    raise
+                value, failure = None, failure_of(error)
+            if ledger is not None:
+                facts |= {"syncs": ledger.syncs, "device_ops": ledger.ops, "moved_elements": ledger.moved_elements}
+        facts["refused"] = tuple(refusals.calls())
+        return {"value": value, "failure": failure, "facts": facts}
+
+    def _answer(self, request: dict[str, Any], facts: dict[str, Any]) -> Any:
+        owner, name = request["target"], request["name"]
+        args, kwargs = self._take(request["args"]), self._take(request["kwargs"])
+        if request["op"] == "get":
+            value = getattr(self.objects[owner], name)
+            return METHOD if inspect.isroutine(value) else self._give(value)
+        function = self._find(owner, name)
+        before = [(path, tensor, _copy(tensor)) for path, tensor in _tensors(args, kwargs)]
+        try:
+            return self._give(function(*args, **kwargs))
+        finally:
+            facts["mutated"] = tuple(path for path, tensor, copy in before if _changed(tensor, copy))
+
+    def _find(self, owner: int, name: str) -> Callable[..., Any]:
+        if owner != MODULE:
+            target = self.objects[owner]
+            return getattr(target, name) if name else target  # type: ignore[no-any-return]
+        if name not in self.namespace:
+            raise NotDefinedError(name)
+        return self.namespace[name]  # type: ignore[no-any-return]
+
+    def _take(self, value: Any) -> Any:
+        """Arguments as the student's code gets them: handles become the objects they stand for."""
+        if isinstance(value, HandleRef):
+            return self.objects[value.number]
+        if type(value) in (list, tuple):
+            return type(value)(self._take(item) for item in value)
+        if type(value) is dict:
+            return {key: self._take(item) for key, item in value.items()}
+        return value
+
+    def _give(self, value: Any, depth: int = 0) -> Any:
+        """A result as it may travel: plain data by value, everything else as a handle."""
+        if type(value) in PLAIN:
+            return value
+        plain = _plain(value)
+        if plain is not NOT_PLAIN:
+            return plain
+        if depth < MAX_DEPTH and isinstance(value, list | tuple) and len(value) <= 10_000:
+            items = [self._give(item, depth + 1) for item in value]
+            return tuple(items) if isinstance(value, tuple) else items
+        if depth < MAX_DEPTH and isinstance(value, dict) and len(value) <= 10_000:
+            return {self._give(k, depth + 1): self._give(v, depth + 1) for k, v in value.items()}
+        return self._keep(value)
+
+    def _keep(self, value: Any) -> HandleRef:
+        number, self.next_number = self.next_number, self.next_number + 1
+        self.objects[number] = value
+        return HandleRef(number, type_name(value))
+
+
+class NotDefinedError(Exception):
+    """The student's module has no such name."""
+
+
+METHOD = "\x00method"  # stands for "this attribute is a method: call it"
+NOT_PLAIN = object()
+
+
+def type_name(value: object) -> str:
+    """`numpy.ndarray` for an array, `Calibrator` for a class of the student's own; tensors say their kind."""
+    if isinstance(value, torch.Tensor):
+        return f"torch.Tensor ({str(value.dtype).removeprefix('torch.')}, {str(value.layout).removeprefix('torch.')})"
+    kind = type(value)
+    module = "" if kind.__module__ in ("builtins", "__main__", "student") else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}"[:200]
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, torch.Tensor):
+        if value.layout is torch.strided and value.dtype in DTYPES.values() and not value.is_quantized:
+            return value.detach()
+        return NOT_PLAIN
+    if type(value).__module__ == "numpy" and hasattr(value, "dtype") and not hasattr(value, "__len__"):
+        return value.item()  # type: ignore[attr-defined]  # np.float32(…) and its like are numbers
+    for kind in (bool, int, float, str, bytes):
+        if isinstance(value, kind):  # an IntEnum, np.float64, a str subclass
+            return kind(value)
+    return NOT_PLAIN
+
+
+def _tensors(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+    for index, value in [*enumerate(args), *kwargs.items()]:
+        name = f"argument {index + 1}" if isinstance(index, int) else f"argument {index!r}"
+        items = value if isinstance(value, list | tuple) else [value]
+        for item in items:
+            if isinstance(item, torch.Tensor) and item.numel() <= COMPARE_LIMIT:
+                yield name, item
+
+
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    return simulated.to_host(tensor).detach().clone()
+
+
+def _changed(tensor: torch.Tensor, before: torch.Tensor) -> bool:
+    after = simulated.to_host(tensor).detach()
+    if after.shape != before.shape or after.dtype != before.dtype:
+        return True
+    if not after.numel():
+        return False
+    same = after.contiguous().reshape(-1).view(torch.uint8) == before.contiguous().reshape(-1).view(torch.uint8)
+    return not bool(same.all())
+
+
+BUILTIN_ERRORS = {
+    name: kind
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UnicodeError | OSError)
+}
+BUILTIN_ERRORS["OSError"] = OSError
+
+
+def failure_of(error: BaseException) -> dict[str, Any]:
+    """What the other end needs to know of an exception: kind, nearest built-in type, text, place."""
+    if isinstance(error, NotDefinedError):
+        kind = "undefined"
+    elif isinstance(error, NotImplementedError):
+        kind = "missing"
+    elif isinstance(error, refusals.RefusedCall):
+        kind = "refused"
+    else:
+        kind = "raised"
+    nearest = next((c.__name__ for c in type(error).__mro__ if BUILTIN_ERRORS.get(c.__name__) is c), "")
+    return {
+        "kind": kind,
+        "builtin": nearest,
+        "type": type(error).__name__[:200],
+        "text": _text(error),
+        "where": _place(error),
+        "error": error,
+    }
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:2000].encode("utf-8", "replace").decode()
+    except BaseException:  # a student's own __str__ may do anything
+        return "(its message could not be read)"
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of the student's own code in the traceback: 'line 12, in quantize'."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith("<student")]
+    return f"line {frames[-1].lineno}, in {frames[-1].name}" if frames else ""

@@ -1,0 +1,197 @@
+"""The dependency slice: of a notebook's statements, those that the graded names need, in their order.
+
+Flow-sensitive for what runs at the top level (the binding that a statement sees is the one above it), not for
+what a function reads when it is called: there every binding of the name is kept, and the last one wins.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from autograder.effects import Effects
+from autograder.names import Names, names_of
+
+_MARKER = "# ptqlab: cell "
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of code that parses. `number` counts a notebook's code cells from 1 and is 0 in a .py file.
+
+    `offset`: how many lines of the file stand above it (0 in a notebook).
+    """
+
+    number: int
+    source: str
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A module's source, and what was left out of it: (place, first line) of each statement."""
+
+    source: str
+    dropped: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Statement:
+    cell: Cell
+    node: ast.stmt
+    names: Names
+
+
+def slice_cells(cells: Sequence[Cell], wanted: Iterable[str]) -> Slice:
+    """Return the source of what `wanted` names depend on, directly or not, and what was left out.
+
+    Every line keeps its number within its cell: `locate` finds the place again. Each cell must parse.
+    """
+    statements = [
+        _Statement(cell, node, names_of(node)) for cell in cells for node in ast.parse(cell.source).body
+    ]
+    kept = _closure(statements, frozenset(wanted))
+    late = _late_futures(statements, kept)
+    parts = _future_line(statements[index] for index in late)
+    for cell in cells:
+        own = [(i in kept - late, item.node) for i, item in enumerate(statements) if item.cell is cell]
+        if any(keep for keep, _ in own):
+            _append(parts, cell, kept_lines(cell.source, own))
+    dropped = [_description(item) for i, item in enumerate(statements) if i not in kept and not _is_idle(item.node)]
+    return Slice("\n".join(parts) + "\n", tuple(dropped))
+
+
+def locate(source: str, line: int) -> str:
+    """Return where line `line` of a sliced module stood: "cell 5, line 3", or "line 57" of a .py file."""
+    lines = source.split("\n")
+    for number in range(min(line, len(lines)), 0, -1):
+        if lines[number - 1].startswith(_MARKER) and number < line:
+            return f"cell {lines[number - 1].removeprefix(_MARKER)}, line {line - number}"
+    return f"line {line}"
+
+
+def _closure(statements: Sequence[_Statement], wanted: frozenset[str]) -> set[int]:
+    """The indices of the statements to keep: a fixed point of "what a kept statement needs is kept"."""
+    every = [statement.names for statement in statements]
+    effects = Effects(every, wanted)
+    end = len(every)
+    kept = {i for i in range(end) if _binds_unseen(statements[i].node) or effects.binds_anything(i)}
+    todo = [(name, end) for name in wanted]
+    for index in kept:
+        todo += _questions(index, every[index], effects, end)
+    asked: set[tuple[str, int]] = set()
+    while todo:
+        question = todo.pop()
+        if question in asked:
+            continue
+        asked.add(question)
+        for index in effects.providers(*question):
+            if index not in kept:
+                kept.add(index)
+                todo += _questions(index, every[index], effects, end)
+    return kept
+
+
+def _questions(index: int, names: Names, effects: Effects, end: int) -> Iterator[tuple[str, int]]:
+    """What statement `index` needs: a name, and where it is read (`end` when a function reads it)."""
+    yield from ((name, index) for name in names.needs)
+    yield from ((name, end) for name in names.later)
+    if effects.reads_anything(index):
+        yield from ((name, end) for name in effects.definitions())
+
+
+def _binds_unseen(node: ast.stmt) -> bool:
+    """`from x import *` binds names that are not written down, `from __future__` none at all but the grammar."""
+    return isinstance(node, ast.ImportFrom) and (_is_future(node) or node.names[0].name == "*")
+
+
+def _is_future(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
+def _is_idle(node: ast.stmt) -> bool:
+    """Imports, docstrings, `pass`: nobody needs to hear that they were left out."""
+    is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_constant or isinstance(node, ast.Pass | ast.Import | ast.ImportFrom)
+
+
+def _description(statement: _Statement) -> tuple[str, str]:
+    """Where a statement stood, and the first line of it."""
+    node = statement.node
+    line = statement.cell.source.split("\n")[node.lineno - 1].encode()
+    end = node.end_col_offset if node.end_lineno == node.lineno else None
+    return place(statement.cell, node.lineno), line[node.col_offset : end].decode()
+
+
+def place(cell: Cell, line: int) -> str:
+    """Return where line `line` of `cell` stands, in the words of `locate`."""
+    return f"cell {cell.number}, line {line}" if cell.number else f"line {cell.offset + line}"
+
+
+def _append(parts: list[str], cell: Cell, lines: list[str]) -> None:
+    """Add a cell's lines to the module: under a marker, or at their own line numbers in a .py file."""
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if cell.number:
+        parts.append(f"{_MARKER}{cell.number}")
+    else:
+        parts += [""] * (cell.offset - len(parts))
+    parts += lines
+
+
+def kept_lines(source: str, own: Sequence[tuple[bool, ast.stmt]]) -> list[str]:
+    """Return the lines of `source` with the statements that are not kept blanked out, comments left in.
+
+    `own` are its top-level statements, in order, each with whether to keep it.
+    """
+    lines = source.split("\n")
+    for group in _sharing_lines(own):
+        keeps_any = any(keep for keep, _ in group)
+        for _, node in reversed([item for item in group if not item[0]]):
+            if keeps_any:
+                _replace(lines, node)
+            else:
+                for number in _lines(node):
+                    lines[number - 1] = ""
+    return lines
+
+
+def _sharing_lines(own: Sequence[tuple[bool, ast.stmt]]) -> list[list[tuple[bool, ast.stmt]]]:
+    """Statements that stand on common lines (`a = 1; plot(a)`) together."""
+    groups: list[list[tuple[bool, ast.stmt]]] = []
+    for item in own:
+        if groups and _lines(item[1]).start < _lines(groups[-1][-1][1]).stop:
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    return groups
+
+
+def _lines(node: ast.stmt) -> range:
+    """A statement's lines, decorators included, counted from 1."""
+    first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", ()))])
+    return range(first, (node.end_lineno or first) + 1)
+
+
+def _replace(lines: list[str], node: ast.stmt) -> None:
+    """Put `pass` in the place of `node`, on as many lines as it had (columns count UTF-8 bytes)."""
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+    before = lines[first].encode()[: node.col_offset].decode()
+    after = lines[last].encode()[node.end_col_offset :].decode()
+    if first == last:
+        lines[first] = f"{before}pass{after}"
+    else:
+        lines[first : last + 1] = [f"{before}pass\\", *["\\"] * (last - first - 1), after]
+
+
+def _late_futures(statements: Sequence[_Statement], kept: set[int]) -> set[int]:
+    """`from __future__` imports that something kept stands before: legal in a notebook, not in a module."""
+    first = min((i for i in kept if not _is_future(statements[i].node)), default=len(statements))
+    return {i for i in kept if _is_future(statements[i].node) and i > first}
+
+
+def _future_line(statements: Iterable[_Statement]) -> list[str]:
+    nodes = [statement.node for statement in statements if isinstance(statement.node, ast.ImportFrom)]
+    features = sorted({alias.name for node in nodes for alias in node.names})
+    return [f"from __future__ import {', '.join(features)}"] if features else []

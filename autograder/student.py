@@ -1,0 +1,183 @@
+"""What a test calls `student`: the same face for a module in this process and for a sandboxed worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+
+from autograder.sandbox.wire import HandleRef
+from autograder.session import BUILTIN_ERRORS, METHOD, MODULE, Session
+
+
+class StudentError(Exception):
+    """The student's code raised something that has no built-in counterpart here, or left with SystemExit."""
+
+
+class Missing(Exception):
+    """The function is not written yet: not defined, or it raises NotImplementedError."""
+
+
+class Refused(Exception):
+    """The student's code called a ready-made quantizer where the task is to write one."""
+
+
+class TimedOut(Exception):
+    """The call used more time than a right answer ever needs."""
+
+
+class Crashed(Exception):
+    """The worker died in this call, or broke the protocol."""
+
+
+class Endpoint(Protocol):
+    """Whatever answers a request: a Session in this process, or a Worker."""
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request; see session.py for its form."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """The last call a test made. The last four are what the student's end reports: they only cost points."""
+
+    text: str
+    mutated: tuple[str, ...] = ()
+    syncs: int = 0
+    device_ops: int = 0
+    moved_elements: int = 0
+
+
+@dataclass
+class Student:
+    """`student.symmetric_quantization(x, bits=4)` calls the student's function of that name."""
+
+    _endpoint: Endpoint
+    last_call: Call | None = None
+    calls: int = 0
+    simulated: bool = field(default=False)  # set by the `device` fixture for a test's simulated run
+
+    def __getattr__(self, name: str) -> _Member:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _Member(self, MODULE, name, name)
+
+    def _ask(self, op: str, target: int, name: str, label: str, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        text = f"{label}({', '.join([*map(_short, args), *(f'{k}={_short(v)}' for k, v in kwargs.items())])})"
+        self.last_call = Call(text if op == "call" else label)
+        request = {
+            "op": op,
+            "target": target,
+            "name": name,
+            "args": _lower(tuple(args)),
+            "kwargs": _lower(kwargs),
+            "simulated": self.simulated,
+        }
+        reply = self._endpoint.run(request)
+        self.calls += 1
+        facts = dict(reply["facts"])
+        refused = facts.pop("refused")
+        self.last_call = Call(self.last_call.text, **facts)
+        if refused and (reply["failure"] or {}).get("kind") != "undefined":
+            raise Refused(refused[0])
+        if reply["failure"]:
+            raise _error(reply["failure"], label)
+        return self._lift(reply["value"], label)
+
+    def _lift(self, value: Any, label: str) -> Any:
+        if isinstance(value, HandleRef):
+            return Handle(self, value, label)
+        if type(value) in (list, tuple):
+            return type(value)(self._lift(item, label) for item in value)
+        if type(value) is dict:
+            return {key: self._lift(item, label) for key, item in value.items()}
+        return value
+
+
+class _Member:
+    """A function of the module, or a method of an object: it can be called."""
+
+    def __init__(self, student: Student, target: int, name: str, label: str) -> None:
+        self._parts = student, target, name, label
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        student, target, name, label = self._parts
+        return student._ask("call", target, name, label, args, kwargs)
+
+
+class Handle:
+    """An object of the student's that stays where it is; `type_name` says what it is."""
+
+    def __init__(self, student: Student, ref: HandleRef, label: str) -> None:
+        self._student, self._ref, self._label = student, ref, label
+        self.type_name = ref.type_name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        label = f"{self._label}.{name}"
+        value = self._student._ask("get", self._ref.number, name, label)
+        return _Member(self._student, self._ref.number, name, label) if value == METHOD and type(value) is str else value
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._student._ask("call", self._ref.number, "", self._label, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{self.type_name}>"
+
+
+class InProcess:
+    """The endpoint for a module in this process: exceptions keep their traceback, so a debugger can be used."""
+
+    def __init__(self, namespace: Any) -> None:
+        self._session = Session(namespace, interruptible=True)
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request."""
+        return self._session.run(request)
+
+
+def _lower(value: Any) -> Any:
+    if isinstance(value, Handle):
+        return value._ref
+    if type(value) in (list, tuple):
+        return type(value)(_lower(item) for item in value)
+    if type(value) is dict:
+        return {key: _lower(item) for key, item in value.items()}
+    return value
+
+
+def _error(failure: dict[str, Any], label: str) -> Exception:
+    """The exception that the student's code raised, as a test and a reader should see it."""
+    text, where = failure["text"], failure["where"]
+    if failure["kind"] == "undefined":
+        return Missing(f"{label.split('.')[0]} is not defined yet")
+    if failure["kind"] == "missing":
+        return Missing(text or f"{label} is not written yet")
+    if failure["kind"] == "refused":
+        return Refused(text)
+    original = failure.get("error")
+    kind = BUILTIN_ERRORS.get(failure["builtin"])
+    if isinstance(original, Exception):
+        error: Exception = original
+    elif kind is None:
+        error = StudentError(f"{failure['type']}: {text}")
+    else:
+        error = kind(text)
+    error.student_place = where  # type: ignore[attr-defined]  # how the suite tells it from a fault of ours
+    return error
+
+
+def _short(value: object) -> str:
+    if isinstance(value, torch.Tensor):
+        kind = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+        small = value.numel() <= 8 and value.device.type == "cpu"
+        return f"{kind} {value.tolist()}" if small else kind
+    if isinstance(value, Handle):
+        return repr(value)
+    if isinstance(value, list | tuple) and len(value) <= 4:
+        return f"[{', '.join(map(_short, value))}]"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

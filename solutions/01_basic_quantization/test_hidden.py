@@ -1,0 +1,794 @@
+"""Hidden tests of exercise 01: other shapes, other ranges, every number of bits, and the edges.
+
+Docstrings are what a student reads of a hidden test, so they carry no values.
+"""
+
+import math
+
+import pytest
+import torch
+
+from autograder import expect
+
+NOT_BITS = (0, 1, 9, 16, -8, 2.5)
+
+
+SHAPES = ((60,), (6, 10), (3, 4, 5), (2, 3, 2, 5), (60,), (6, 10), (3, 4, 5))
+
+
+def between(lo, hi, shape, rng):
+    """Random float32 data from `lo` to `hi`, both of which occur."""
+    x = torch.rand(shape, generator=rng) * (hi - lo) + lo
+    flat = x.view(-1)
+    flat[1], flat[-2] = lo, hi
+    return x
+
+
+def delicate(shape, rng):
+    """Data that half precision, or a floor on the scale, would spoil."""
+    small = between(-0.061, 0.0497, shape, rng)
+    yield from (small.to(torch.float16), small.to(torch.bfloat16))
+    yield between(-4.1e-5, 3.2e-5, shape, rng)
+
+
+def unusable(shape, rng):
+    """(what is wrong, data): no scale could describe any of these."""
+    for what, value in (("NaN", math.nan), ("+inf", math.inf), ("−inf", -math.inf)):
+        x = between(-1.0, 1.0, shape, rng)
+        x.view(-1)[-1] = value
+        yield f"the data held {what}", x
+    yield "the data was empty", torch.zeros(0, *shape[1:])
+
+
+def check_symmetric(found, x, bits=8):
+    """(q, scale) for the whole of x."""
+    q, scale = expect.results(found, "q", "scale")
+    x, top = x.float(), 2 ** (bits - 1) - 1
+    lookalikes = {"follows max(x), not the largest |x|": x.max() / top}
+    scale = expect.symmetric_scale(scale, x.abs().max(), bits, lookalikes)
+    expect.codes(q, x, scale, bits=bits)
+
+
+def check_asymmetric(found, x, bits=8):
+    """(q, scale, zero_point) for the whole of x."""
+    q, scale, zero_point = expect.results(found, "q", "scale", "zero_point")
+    x = x.float()
+    lo, hi = float(x.min()), float(x.max())
+    scale = expect.asymmetric_scale(scale, lo, hi, bits)
+    zero_point = expect.zero_point(zero_point, lo, scale, bits)
+    once = ((x - min(lo, 0.0)) / scale).round()
+    lookalikes = {"is rounded once, after x / scale and −lo / scale were added; round each of them": once}
+    expect.codes(q, x, scale, zero_point, bits=bits, signed=False, lookalikes=lookalikes)
+
+
+def check_restored(value, want, step):
+    """float32 values; `step` is the largest scale among them."""
+    restored = expect.tensor(value, "the result", dtype=torch.float32, shape=want.shape)
+    expect.close(restored, want, "the result", atol=1e-4 * step)
+
+
+def largest_per(axis, x):
+    """The largest |x| of each index of `axis`, all other dimensions 1."""
+    others = [d for d in range(x.dim()) if d != axis % x.dim()]
+    return x.float().abs().amax(dim=others, keepdim=True)
+
+
+def check_per_channel(found, x, bits, axis):
+    """(q, scale) with one scale for each index of `axis`."""
+    q, scale = expect.results(found, "q", "scale")
+    scale = expect.symmetric_scale(scale, largest_per(axis, x), bits)
+    expect.codes(q, x.float(), scale, bits=bits)
+
+
+def largest_per_group(weight, group_size):
+    """The largest |w| of each group: [out, in / group_size]."""
+    return weight.float().abs().unfold(1, group_size, group_size).amax(dim=-1)
+
+
+def check_groups(found, weight, bits, group_size):
+    """(q, scale) with one scale for each group."""
+    q, scale = expect.results(found, "q", "scale")
+    scale = expect.symmetric_scale(scale, largest_per_group(weight, group_size), bits)
+    expect.codes(q, weight.float(), scale.repeat_interleave(group_size, dim=1), bits=bits)
+
+
+def one_scale(scale):
+    """A quantizer's scale: a float32 tensor with one element."""
+    scale = expect.tensor(scale, "scale", dtype=torch.float32)
+    return scale.reshape(()) if scale.numel() == 1 else scale
+
+
+def parameters_of(quantizer, symmetric, lo, hi, bits=8):
+    """(scale, zero point) of a quantizer that was calibrated on data from lo to hi, checked."""
+    if not symmetric:
+        scale = expect.asymmetric_scale(one_scale(quantizer.scale), lo, hi, bits)
+        return scale, expect.zero_point(quantizer.zero_point, lo, scale, bits)
+    scale = expect.symmetric_scale(one_scale(quantizer.scale), torch.tensor(max(-lo, hi)), bits)
+    zero_point = expect.integer(quantizer.zero_point, "zero point")
+    expect.that(zero_point == 0, "the zero point of a symmetric quantizer is not 0")
+    return scale, zero_point
+
+
+# ------------------------------------------------------------------ 1.1 symmetric_quantization
+
+
+@pytest.mark.task("1.1", kind="core")
+def test_symmetric_every_bits(student, rng):
+    """The largest magnitude, whichever its sign, lands on the highest level of any number of bits."""
+    for bits, shape in zip(range(2, 9), SHAPES, strict=True):
+        lo, hi = (-7.7, 5.3) if bits % 2 else (-0.83, 2.31)
+        x = between(lo, hi, shape, rng)
+        check_symmetric(student.symmetric_quantization(x, bits=bits), x, bits)
+
+
+@pytest.mark.task("1.1", kind="core")
+def test_symmetric_default_is_8_bits(student, rng):
+    """Without `bits`, 8 of them; a scale for all of a tensor, of any number of dimensions."""
+    x = between(-2.94, 1.12, (3, 4, 5), rng)
+    check_symmetric(student.symmetric_quantization(x), x)
+
+
+@pytest.mark.task("1.1", kind="edge")
+def test_symmetric_precision(student, rng):
+    """Half-precision data is quantized in float32 arithmetic, and small data as finely as any other."""
+    for x in delicate((16, 32), rng):
+        check_symmetric(student.symmetric_quantization(x), x)
+
+
+@pytest.mark.task("1.1", kind="edge")
+def test_symmetric_refuses_unusable_data(student, rng):
+    """NaN, either infinity, or no data at all is a ValueError."""
+    for because, x in unusable((3, 4), rng):
+        expect.raises(ValueError, lambda x=x: student.symmetric_quantization(x), because=because)
+
+
+@pytest.mark.task("1.1", kind="edge")
+def test_symmetric_leaves_its_input(student, rng):
+    """The data is not modified."""
+    student.symmetric_quantization(between(-2.0, 1.0, (4, 6), rng), bits=4)
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("1.1", kind="edge")
+def test_symmetric_on_device(student, rng, device):
+    """The work is done, and the results live, where the data lives, without a step for each element."""
+    x = between(-2.0, 1.0, (16, 64), rng)
+    on = x.to(device)
+    q, scale = expect.results(student.symmetric_quantization(on), "q", "scale")
+    expect.on_device(student, on, q=q, scale=scale)
+    check_symmetric((q, scale), x)
+
+
+# ------------------------------------------------------------------ 1.2 asymmetric_quantization
+
+
+@pytest.mark.task("1.2", kind="core")
+def test_asymmetric_one_sided(student, rng):
+    """Data on one side of zero, either side, has its range widened to zero."""
+    for lo, hi in ((2.2, 9.1), (-8.3, -3.3)):
+        x = between(lo, hi, (5, 8), rng)
+        check_asymmetric(student.asymmetric_quantization(x), x)
+
+
+@pytest.mark.task("1.2", kind="core")
+def test_asymmetric_every_bits(student, rng):
+    """The range of the data is spread over all levels of any number of bits; zero falls on a whole one."""
+    for bits, shape in zip(range(2, 9), SHAPES, strict=True):
+        lo, hi = (-1.9, 6.4) if bits % 2 else (-3.13, 0.44)
+        x = between(lo, hi, shape, rng)
+        check_asymmetric(student.asymmetric_quantization(x, bits=bits), x, bits)
+
+
+@pytest.mark.task("1.2", kind="edge")
+def test_asymmetric_precision(student, rng):
+    """Half-precision data is quantized in float32 arithmetic, and small data as finely as any other."""
+    wide = between(-41000.0, 52000.0, (16, 32), rng).to(torch.float16)  # hi − lo overflows float16
+    for x in (*delicate((16, 32), rng), wide):
+        check_asymmetric(student.asymmetric_quantization(x), x)
+
+
+@pytest.mark.task("1.2", kind="edge")
+def test_asymmetric_refuses_unusable_data(student, rng):
+    """NaN, either infinity, or no data at all is a ValueError."""
+    for because, x in unusable((3, 4), rng):
+        expect.raises(ValueError, lambda x=x: student.asymmetric_quantization(x), because=because)
+
+
+@pytest.mark.task("1.2", kind="edge")
+def test_asymmetric_leaves_its_input(student, rng):
+    """The data is not modified."""
+    student.asymmetric_quantization(between(-2.0, 1.0, (4, 6), rng), bits=4)
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("1.2", kind="edge")
+def test_asymmetric_on_device(student, rng, device):
+    """The work is done, and the results live, where the data lives, without a step for each element."""
+    x = between(-2.0, 1.2, (16, 64), rng)
+    on = x.to(device)
+    found = expect.results(student.asymmetric_quantization(on), "q", "scale", "zero_point")
+    expect.on_device(student, on, q=found[0], scale=found[1], zero_point=found[2])
+    check_asymmetric(found, x)
+
+
+# ------------------------------------------------------------------ 1.3 dequantize
+
+
+@pytest.mark.task("1.3", kind="core")
+def test_dequantize_random(student, rng):
+    """All codes, signed and unsigned, above and below the zero point."""
+    signed = torch.arange(-128, 128, dtype=torch.int8).reshape(4, 8, 8)
+    check_restored(student.dequantize(signed, torch.tensor(0.037)), signed.double() * 0.037, 0.037)
+    unsigned = torch.arange(256, dtype=torch.uint8)[torch.randperm(256, generator=rng)].reshape(8, 32)
+    for zero_point in (255, 83):
+        want = (unsigned.double() - zero_point) * 1.7
+        check_restored(student.dequantize(unsigned, torch.tensor(1.7), zero_point), want, 1.7)
+
+
+@pytest.mark.task("1.3", kind="core")
+def test_dequantize_broadcasts(student, rng):
+    """A scale and a zero point for each row, each column, each group, broadcast as torch does."""
+    q = torch.randint(0, 256, (2, 3, 4), generator=rng, dtype=torch.uint8)
+    for shape in ((2, 1, 1), (1, 3, 1), (1, 4), (2, 3, 1)):
+        scale = torch.rand(shape, generator=rng) + 0.1
+        zero_points = torch.randint(0, 256, shape, generator=rng, dtype=torch.int32)
+        for zero_point in (zero_points, 131):
+            want = (q.double() - zero_point) * scale.double()
+            check_restored(student.dequantize(q, scale, zero_point), want, 1.1)
+
+
+@pytest.mark.task("1.3", kind="edge")
+def test_dequantize_zero_point_dtypes(student):
+    """A zero point tensor of any integer dtype, also that of the codes, does not overflow."""
+    q = torch.tensor([0, 7, 128, 255], dtype=torch.uint8)
+    for dtype in (torch.uint8, torch.int16, torch.int32, torch.int64):
+        found = student.dequantize(q, torch.tensor(0.25), torch.tensor(200, dtype=dtype))
+        check_restored(found, (q.double() - 200) * 0.25, 0.25)
+    signed = torch.tensor([-128, -1, 127], dtype=torch.int8)
+    for zero_point in (100, torch.tensor(-100, dtype=torch.int8)):
+        found = student.dequantize(signed, torch.tensor(0.25), zero_point)
+        check_restored(found, (signed.double() - int(zero_point)) * 0.25, 0.25)
+
+
+@pytest.mark.task("1.3", kind="edge")
+def test_dequantize_zero_is_exact(student, rng):
+    """The zero point's own code is restored to exactly zero, whatever the scale."""
+    q = torch.full((5, 1), 173, dtype=torch.uint8)
+    scale = torch.rand((5, 1), generator=rng) + 0.01
+    found = student.dequantize(q, scale, 173)
+    restored = expect.tensor(found, "the result", dtype=torch.float32, shape=(5, 1))
+    expect.that(bool((restored == 0).all()), "the zero point's code is not restored to exactly 0")
+
+
+@pytest.mark.task("1.3", kind="edge")
+def test_dequantize_on_device(student, rng, device):
+    """The work is done, and the result lives, where the codes live, without a step for each element."""
+    q = torch.randint(0, 256, (4, 256), generator=rng, dtype=torch.uint8)
+    scale = torch.rand((4, 1), generator=rng) + 0.1
+    on, want = q.to(device), (q.double() - 99) * scale.double()
+    for zero_point in (99, torch.full((4, 1), 99, dtype=torch.int32).to(device)):
+        restored = student.dequantize(on, scale.to(device), zero_point)
+        expect.on_device(student, on, restored=restored)
+        check_restored(restored, want, 1.1)
+
+
+# ------------------------------------------------------------------ 1.4 BasicQuantizer
+
+
+@pytest.mark.task("1.4", kind="core")
+def test_quantizer_new_data(student, rng):
+    """Scale and zero point come from the calibration data alone; new data beyond it saturates."""
+    for symmetric in (True, False):
+        for bits in (8, 5, 2):
+            quantizer = student.BasicQuantizer(bits=bits, symmetric=symmetric)
+            quantizer.calibrate(between(-0.82, 1.93, (4, 9), rng))
+            scale, zero_point = parameters_of(quantizer, symmetric, -0.82, 1.93, bits)
+            x = between(-7.0, 9.0, (3, 4, 5), rng)
+            expect.codes(quantizer.quantize(x), x, scale, zero_point, bits=bits, signed=symmetric)
+
+
+@pytest.mark.task("1.4", kind="core")
+def test_quantizer_restores(student, rng):
+    """Codes are restored with the calibrated scale and zero point."""
+    for symmetric in (True, False):
+        quantizer = student.BasicQuantizer(symmetric=symmetric)
+        quantizer.calibrate(between(-1.41, 0.63, (30,), rng))
+        scale, zero_point = parameters_of(quantizer, symmetric, -1.41, 0.63)
+        q = torch.arange(-127, 128, dtype=torch.int8) if symmetric else torch.arange(256, dtype=torch.uint8)
+        want = (q.double() - zero_point) * scale.double()
+        check_restored(quantizer.dequantize(q), want, float(scale))
+
+
+@pytest.mark.task("1.4", kind="edge")
+def test_quantizer_calibrates_from_scratch(student, rng):
+    """A second calibration replaces the first one altogether, whatever the two ranges."""
+    for symmetric in (True, False):
+        quantizer = student.BasicQuantizer(symmetric=symmetric)
+        for lo, hi in ((-6.6, 3.1), (-0.24, 0.53), (-6.2, -2.2), (1.1, 4.7)):
+            quantizer.calibrate(between(lo, hi, (20,), rng))
+            scale, zero_point = parameters_of(quantizer, symmetric, lo, hi)
+            x = between(-8.0, 8.0, (24,), rng)
+            expect.codes(quantizer.quantize(x), x, scale, zero_point, signed=symmetric)
+
+
+@pytest.mark.task("1.4", kind="edge")
+def test_quantizer_owns_its_state(student, rng):
+    """Two quantizers don't share what they were calibrated with."""
+    wide, narrow = student.BasicQuantizer(), student.BasicQuantizer(bits=4, symmetric=False)
+    wide.calibrate(between(-5.0, 3.0, (20,), rng))
+    narrow.calibrate(between(-0.2, 0.5, (20,), rng))
+    x = between(-4.0, 4.0, (20,), rng)
+    expect.codes(wide.quantize(x), x, torch.tensor(5.0 / 127, dtype=torch.float64))
+
+
+@pytest.mark.task("1.4", kind="edge")
+def test_quantizer_needs_calibration_both_ways(student):
+    """Neither direction works before calibration: a RuntimeError."""
+    for symmetric in (True, False):
+        quantizer = student.BasicQuantizer(symmetric=symmetric)
+        q = torch.tensor([1, 2], dtype=torch.int8 if symmetric else torch.uint8)
+        for name, call in (
+            ("quantize", lambda own=quantizer: own.quantize(torch.tensor([1.0, 2.0]))),
+            ("dequantize", lambda own=quantizer, q=q: own.dequantize(q)),
+        ):
+            expect.raises(RuntimeError, call, because=f"{name} came before calibrate")
+
+
+@pytest.mark.task("1.4", kind="edge")
+def test_quantizer_zeros(student):
+    """Calibrated on zeros, it stores and restores exactly zero."""
+    for symmetric in (True, False):
+        quantizer = student.BasicQuantizer(symmetric=symmetric)
+        quantizer.calibrate(torch.zeros(2, 3))
+        expect.usable_scale(one_scale(quantizer.scale))
+        q = quantizer.quantize(torch.zeros(4))
+        expect.tensor(q, "q", dtype=torch.int8 if symmetric else torch.uint8, shape=(4,))
+        found = quantizer.dequantize(q)
+        restored = expect.tensor(found, "the restored tensor", dtype=torch.float32, shape=(4,))
+        expect.that(bool((restored == 0).all()), "zeros are not restored to exactly 0")
+
+
+@pytest.mark.task("1.4", kind="edge")
+def test_quantizer_precision(student, rng):
+    """Half-precision data is quantized in float32 arithmetic, and small data as finely as any other."""
+    for symmetric in (True, False):
+        for data in delicate((16, 32), rng):
+            quantizer = student.BasicQuantizer(symmetric=symmetric)
+            quantizer.calibrate(data)
+            scale, zero_point = parameters_of(quantizer, symmetric, float(data.min()), float(data.max()))
+            expect.codes(quantizer.quantize(data), data.float(), scale, zero_point, signed=symmetric)
+
+
+@pytest.mark.task("1.4", kind="edge")
+def test_quantizer_refuses_unusable_calibration(student, rng):
+    """Calibrating with NaN, either infinity, or no data at all is a ValueError."""
+    for symmetric in (True, False):
+        for because, x in unusable((3, 4), rng):
+            quantizer = student.BasicQuantizer(symmetric=symmetric)
+            expect.raises(ValueError, lambda own=quantizer, x=x: own.calibrate(x), because=because)
+
+
+@pytest.mark.task("1.4", kind="edge")
+def test_quantizer_leaves_its_inputs(student, rng):
+    """Neither calibration, nor quantizing, nor restoring modifies what it is given."""
+    for symmetric in (True, False):
+        quantizer = student.BasicQuantizer(symmetric=symmetric)
+        quantizer.calibrate(between(-1.0, 2.0, (4, 6), rng))
+        expect.inputs_unchanged(student)
+        quantizer.quantize(between(-3.0, 3.0, (4, 6), rng))
+        expect.inputs_unchanged(student)
+        quantizer.dequantize(torch.tensor([3, 1, 7], dtype=torch.int8 if symmetric else torch.uint8))
+        expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("1.4", kind="edge")
+def test_quantizer_on_device(student, rng, device):
+    """Scale, zero point, codes and restored values live where the data lives; no step for each element."""
+    x = between(-2.0, 1.2, (16, 64), rng)
+    on = x.to(device)
+    for symmetric in (True, False):
+        quantizer = student.BasicQuantizer(symmetric=symmetric)
+        quantizer.calibrate(on)
+        expect.on_device(student, on)
+        expect.on_device(student, on, scale=quantizer.scale, zero_point=quantizer.zero_point)
+        scale, zero_point = parameters_of(quantizer, symmetric, -2.0, 1.2)
+        q = quantizer.quantize(on)
+        expect.on_device(student, on, q=q)
+        codes = expect.codes(q, x, scale, zero_point, signed=symmetric)
+        restored = quantizer.dequantize(q)
+        expect.on_device(student, on, restored=restored)
+        check_restored(restored, (codes - zero_point) * scale.double(), float(scale))
+
+
+# ------------------------------------------------------------------ 1.5 per_channel_quantization
+
+
+@pytest.mark.task("1.5", kind="core")
+def test_per_channel_any_axis(student, rng):
+    """Any one axis of a tensor of three or four dimensions can be the one that is kept."""
+    for shape, axis in (((4, 3, 2, 5), 0), ((4, 3, 2, 5), 1), ((2, 3, 4), 1), ((2, 3, 4), 2), ((5, 5), 1)):
+        width = [-1 if d == axis else 1 for d in range(len(shape))]
+        x = between(-1.0, 0.8, shape, rng) * 3.0 ** torch.arange(shape[axis]).reshape(width)
+        check_per_channel(student.per_channel_quantization(x, axis=axis), x, 8, axis)
+
+
+@pytest.mark.task("1.5", kind="core")
+def test_per_channel_every_bits(student, rng):
+    """Every number of bits from the fewest to the most has its own levels."""
+    x = between(-1.0, 0.8, (4, 9), rng) * torch.tensor([[1.0], [0.02], [7.0], [150.0]])
+    for bits in range(2, 9):
+        check_per_channel(student.per_channel_quantization(x, bits=bits), x, bits, 0)
+
+
+@pytest.mark.task("1.5", kind="edge")
+def test_per_channel_negative_axis(student, rng):
+    """A negative axis counts from the last one."""
+    x = between(-1.0, 0.8, (2, 3, 4), rng) * 3.0 ** torch.arange(4)
+    for axis in (-1, -2, -3):
+        check_per_channel(student.per_channel_quantization(x, bits=6, axis=axis), x, 6, axis)
+
+
+@pytest.mark.task("1.5", kind="edge")
+def test_per_channel_zero_column(student, rng):
+    """An all-zero channel in the middle gets a usable scale; its neighbours are not affected."""
+    x = between(-1.0, 0.8, (5, 3), rng) * torch.tensor([1.0, 0.0, 40.0])
+    q, scale = expect.results(student.per_channel_quantization(x, axis=1), "q", "scale")
+    scale, want = expect.usable_scale(scale, shape=(1, 3)), largest_per(1, x) / 127
+    expect.close(scale[:, ::2], want[:, ::2], "the scale of the other channels")
+    expect.codes(q, x, scale)
+
+
+@pytest.mark.task("1.5", kind="edge")
+def test_per_channel_precision(student, rng):
+    """Half-precision weights are quantized in float32 arithmetic, and small ones as finely as any other."""
+    for x in delicate((4, 128), rng):
+        check_per_channel(student.per_channel_quantization(x), x, 8, 0)
+
+
+@pytest.mark.task("1.5", kind="edge")
+def test_per_channel_refuses_unusable_data(student, rng):
+    """NaN or infinity in a single channel, or no data at all, is a ValueError."""
+    for because, x in unusable((3, 4), rng):
+        expect.raises(ValueError, lambda x=x: student.per_channel_quantization(x), because=because)
+
+
+@pytest.mark.task("1.5", kind="edge")
+def test_per_channel_refuses_other_bits(student, rng):
+    """`bits` outside the range, or no whole number, is a ValueError."""
+    x = between(-1.0, 1.0, (2, 3), rng)
+    for bits in NOT_BITS:
+        expect.raises(
+            ValueError, lambda b=bits: student.per_channel_quantization(x, bits=b), because=f"bits was {bits}"
+        )
+
+
+@pytest.mark.task("1.5", kind="edge")
+def test_per_channel_leaves_its_input(student, rng):
+    """The weights are not modified, whichever axis is kept."""
+    for axis in (0, 1):
+        student.per_channel_quantization(between(-2.0, 1.0, (4, 6), rng), bits=4, axis=axis)
+        expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("1.5", kind="edge")
+def test_per_channel_on_device(student, rng, device):
+    """The work is done, and the results live, where the weights live; a loop over channels is fine."""
+    x = between(-2.0, 1.0, (4, 512), rng) * torch.tensor([[1.0], [0.02], [7.0], [150.0]])
+    on = x.to(device)
+    q, scale = expect.results(student.per_channel_quantization(on), "q", "scale")
+    expect.on_device(student, on, q=q, scale=scale)
+    check_per_channel((q, scale), x, 8, 0)
+
+
+# ------------------------------------------------------------------ 1.6 group_quantization
+
+
+@pytest.mark.task("1.6", kind="core")
+def test_groups_random(student, rng):
+    """Neighbouring weights of a row share a scale, and only they."""
+    weight = between(-1.0, 0.8, (3, 32), rng)
+    weight = weight * (4.0 ** torch.arange(4)).repeat_interleave(8) * torch.tensor([[1.0], [0.1], [13.0]])
+    check_groups(student.group_quantization(weight, group_size=8), weight, 4, 8)
+
+
+@pytest.mark.task("1.6", kind="core")
+def test_groups_every_bits_and_size(student, rng):
+    """Any number of bits and any group size that divides the row, the whole row among them."""
+    weight = between(-1.0, 0.8, (4, 12), rng) * 2.0 ** torch.arange(12)
+    for bits, group_size in ((2, 3), (3, 6), (5, 4), (6, 12), (7, 2), (8, 3)):
+        found = student.group_quantization(weight, bits=bits, group_size=group_size)
+        check_groups(found, weight, bits, group_size)
+
+
+@pytest.mark.task("1.6", kind="edge")
+def test_groups_must_divide_the_row(student, rng):
+    """A row that is no whole number of groups is a ValueError, even if the whole matrix is one."""
+    for shape, group_size in (((4, 6), 8), ((3, 8), 6), ((2, 4), 8)):
+        weight = between(-1.0, 1.0, shape, rng)
+        expect.raises(
+            ValueError,
+            lambda weight=weight, size=group_size: student.group_quantization(weight, group_size=size),
+            because="the input width was no multiple of group_size",
+        )
+
+
+@pytest.mark.task("1.6", kind="edge")
+def test_groups_zero_group_in_the_middle(student, rng):
+    """An all-zero group gets a usable scale; its neighbours are not affected."""
+    weight = between(-1.0, 0.8, (2, 12), rng) * torch.tensor([1.0, 0.0, 40.0]).repeat_interleave(4)
+    q, scale = expect.results(student.group_quantization(weight, group_size=4), "q", "scale")
+    scale, want = expect.usable_scale(scale, shape=(2, 3)), largest_per_group(weight, 4) / 7
+    expect.close(scale[:, ::2], want[:, ::2], "the scale of the other groups")
+    expect.codes(q, weight, scale.repeat_interleave(4, dim=1), bits=4)
+
+
+@pytest.mark.task("1.6", kind="edge")
+def test_groups_precision(student, rng):
+    """Half-precision weights are quantized in float32 arithmetic, and small ones as finely as any other."""
+    for weight in delicate((4, 128), rng):
+        check_groups(student.group_quantization(weight, bits=8, group_size=32), weight, 8, 32)
+
+
+@pytest.mark.task("1.6", kind="edge")
+def test_groups_refuse_unusable_data(student, rng):
+    """NaN or infinity in a single group, or no data at all, is a ValueError."""
+    for because, x in unusable((3, 8), rng):
+        expect.raises(ValueError, lambda x=x: student.group_quantization(x, group_size=4), because=because)
+
+
+@pytest.mark.task("1.6", kind="edge")
+def test_groups_refuse_other_bits(student, rng):
+    """`bits` outside the range, or no whole number, is a ValueError."""
+    weight = between(-1.0, 1.0, (2, 4), rng)
+    for bits in NOT_BITS:
+        expect.raises(
+            ValueError,
+            lambda b=bits: student.group_quantization(weight, bits=b, group_size=2),
+            because=f"bits was {bits}",
+        )
+
+
+@pytest.mark.task("1.6", kind="edge")
+def test_groups_leave_their_input(student, rng):
+    """The weights are not modified."""
+    student.group_quantization(between(-2.0, 1.0, (4, 8), rng), group_size=4)
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("1.6", kind="edge")
+def test_groups_on_device(student, rng, device):
+    """The work is done, and the results live, where the weights live; a loop over groups is fine."""
+    weight = between(-2.0, 1.0, (2, 1024), rng)
+    on = weight.to(device)
+    q, scale = expect.results(student.group_quantization(on, group_size=256), "q", "scale")
+    expect.on_device(student, on, q=q, scale=scale)
+    check_groups((q, scale), weight, 4, 256)
+
+
+# ------------------------------------------------------------------ 1.7 pack_int4, unpack_int4
+
+
+def all_pairs():
+    """Every pair of 4-bit values [256, 2], and the byte [256] that each packs into, in two's complement."""
+    values = torch.arange(256)
+    nibbles = torch.stack([values % 16, values // 16], dim=1)  # the low nibble is the first value
+    return torch.where(nibbles > 7, nibbles - 16, nibbles).to(torch.int8), values.to(torch.uint8)
+
+
+@pytest.mark.task("1.7", kind="core")
+def test_pack_every_pair(student, rng):
+    """Every pair of values has its byte, in a row of any length and with any leading dimensions."""
+    pairs, values = all_pairs()
+    order = torch.randperm(256, generator=rng)
+    for shape in ((256,), (4, 64), (2, 8, 16)):
+        q = pairs[order].reshape(*shape[:-1], shape[-1] * 2)
+        packed = expect.tensor(student.pack_int4(q), "packed", dtype=torch.uint8, shape=shape)
+        want = values[order].reshape(shape).long()
+        lookalikes = {"has the first value in the high nibble": want % 16 * 16 + want // 16}
+        expect.close(packed, want, "packed", lookalikes=lookalikes)
+
+
+@pytest.mark.task("1.7", kind="core")
+def test_unpack_every_byte(student, rng):
+    """Every byte has its two values, in a row of any length and with any leading dimensions."""
+    pairs, values = all_pairs()
+    order = torch.randperm(256, generator=rng)
+    for shape in ((256,), (4, 64), (2, 8, 16)):
+        packed, want = values[order].reshape(shape), pairs[order].reshape(*shape[:-1], -1)
+        q = expect.tensor(student.unpack_int4(packed), "unpacked", dtype=torch.int8, shape=want.shape)
+        lookalikes = {
+            "is unsigned: a nibble of the upper half stands for a negative value": want % 16,
+            "takes the high nibble first": pairs[order].flip(1).reshape(want.shape),
+        }
+        expect.close(q, want, "unpacked", lookalikes=lookalikes)
+
+
+@pytest.mark.task("1.7", kind="edge")
+def test_pack_refuses_odd_rows(student):
+    """Bytes don't cross rows: an odd last dimension is a ValueError, even if the number of values is even."""
+    for shape in ((2, 3), (2, 2, 5), (1,)):
+        q = torch.ones(shape, dtype=torch.int8)
+        expect.raises(ValueError, lambda q=q: student.pack_int4(q), because="the last dimension was odd")
+
+
+@pytest.mark.task("1.7", kind="edge")
+def test_pack_refuses_wide_values(student):
+    """A value that four bits cannot hold, on either side, is a ValueError."""
+    for value in (8, -9, 15, 127, -128):
+        q = torch.tensor([[1, 2, 3, 4], [5, 6, value, 7]], dtype=torch.int8)
+        expect.raises(ValueError, lambda q=q: student.pack_int4(q), because="a value lay outside −8…7")
+
+
+@pytest.mark.task("1.7", kind="edge")
+def test_pack_and_unpack_leave_their_input(student):
+    """Neither direction modifies what it is given."""
+    pairs, values = all_pairs()
+    student.pack_int4(pairs)
+    expect.inputs_unchanged(student)
+    student.unpack_int4(values)
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("1.7", kind="edge")
+def test_pack_and_unpack_on_device(student, rng, device):
+    """The work is done, and the results live, where the input lives, without a step for each element."""
+    q = torch.randint(-8, 8, (4, 256), generator=rng, dtype=torch.int8)
+    want = q[:, 0::2].long() % 16 + q[:, 1::2].long() % 16 * 16
+    on = q.to(device)
+    packed = student.pack_int4(on)
+    expect.on_device(student, on, packed=packed)
+    expect.close(expect.tensor(packed, "packed", dtype=torch.uint8, shape=want.shape), want, "packed")
+    on = want.to(torch.uint8).to(device)
+    unpacked = student.unpack_int4(on)
+    expect.on_device(student, on, unpacked=unpacked)
+    expect.close(expect.tensor(unpacked, "unpacked", dtype=torch.int8, shape=q.shape), q, "unpacked")
+
+
+# ------------------------------------------------------------------ 1.8 metrics
+
+
+def decibels(signal, noise):
+    return float(10 * torch.log10(signal.double().square().sum() / noise.double().square().sum()))
+
+
+def row_divergences(logits, others):
+    """KL(logits ‖ others) in nats, of each row."""
+    log_p, log_q = logits.double().log_softmax(dim=-1), others.double().log_softmax(dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+
+
+def check_sqnr(value, x, restored):
+    rows = [decibels(a, a - b) for a, b in zip(x.flatten(0, -2), restored.flatten(0, -2), strict=True)]
+    want, noise = decibels(x, x - restored), (x - restored).double()
+    lookalikes = {
+        "has 20·log10 of a power ratio; 20 belongs to amplitudes": 2 * want,
+        "has 10·log10 of amplitudes, not of powers": want / 2,
+        "has the natural logarithm": want * math.log(10),
+        "is upside down: noise over signal": -want,
+        "takes the restored tensor for the signal": decibels(restored, noise),
+        "takes the variance for the power: the mean is part of the signal": float(
+            10 * torch.log10(x.double().var() / noise.var())
+        ),
+        "is the mean of the rows' own ratios": sum(rows) / len(rows),
+    }
+    expect.close(expect.number(value, "SQNR"), want, "SQNR", atol=1e-3, lookalikes=lookalikes)
+
+
+def check_cosine(value, a, b):
+    flat = a.double().flatten(), b.double().flatten()
+    centred = [v - v.mean() for v in flat]
+    want = float(flat[0] @ flat[1] / (flat[0].norm() * flat[1].norm()))
+    lookalikes = {
+        "has the means subtracted: that is the correlation": float(
+            centred[0] @ centred[1] / (centred[0].norm() * centred[1].norm())
+        ),
+        "is the plain dot product": float(flat[0] @ flat[1]),
+        "is the distance, 1 − cosine": 1 - want,
+        "is the mean of the rows' own cosines": float(
+            torch.nn.functional.cosine_similarity(a.double(), b.double(), dim=-1).mean()
+        ),
+    }
+    name = "cosine similarity"
+    expect.close(expect.number(value, name), want, name, atol=1e-5, lookalikes=lookalikes)
+
+
+def check_kl(value, logits, others):
+    rows = row_divergences(logits, others)
+    want, reverse = float(rows.mean()), float(row_divergences(others, logits).mean())
+    lookalikes = {
+        "is KL(quantized ‖ original); the original comes first": reverse,
+        "is in bits (log2) rather than nats": want / math.log(2),
+        "is the sum over the rows, not their mean": float(rows.sum()),
+        "is averaged over the classes, too; they are summed": want / logits.shape[-1],
+        "divides by the first dimension only; every dimension but the last counts rows": (
+            float(rows.sum()) / logits.shape[0]
+        ),
+    }
+    expect.close(expect.number(value, "KL"), want, "KL", rtol=1e-3, atol=1e-6, lookalikes=lookalikes)
+
+
+@pytest.mark.task("1.8", kind="core")
+def test_sqnr_random(student, rng):
+    """The ratio of the powers of signal and error over the whole tensor, in decibels."""
+    x = between(-1.0, 3.0, (4, 12), rng) * torch.tensor([[1.0], [5.0], [0.2], [2.0]])
+    noise = between(-0.5, 0.3, (4, 12), rng)
+    check_sqnr(student.compute_sqnr(x, x - noise), x, x - noise)
+
+
+@pytest.mark.task("1.8", kind="core")
+def test_cosine_random(student, rng):
+    """The angle between the flattened tensors, whatever their lengths, means and signs."""
+    a = between(-1.0, 3.0, (2, 3, 8), rng) * torch.tensor([[1.0], [5.0], [0.2]])
+    b = a + between(-2.0, 4.0, (2, 3, 8), rng)
+    for factor in (7.0, -0.01):
+        check_cosine(student.compute_cosine_sim(a, factor * b), a, factor * b)
+
+
+@pytest.mark.task("1.8", kind="core")
+def test_kl_random(student, rng):
+    """The mean over all rows, of two- and three-dimensional logits, of the divergence from the original."""
+    for shape in ((5, 7), (2, 3, 9)):
+        logits = 2 * torch.randn(shape, generator=rng)
+        others = logits + torch.randn(shape, generator=rng)
+        check_kl(student.compute_kl_div(logits, others), logits, others)
+
+
+@pytest.mark.task("1.8", kind="edge")
+def test_kl_of_large_logits(student):
+    """Large logits neither overflow nor underflow: no NaN, no infinity, no floor on probabilities."""
+    logits = torch.tensor([[1000.0, 0.0, -1000.0], [5000.0, 4999.0, 0.0]])
+    others = torch.tensor([[0.0, 1000.0, -1000.0], [4999.0, 5000.0, 0.0]])
+    check_kl(student.compute_kl_div(logits, others), logits, others)
+
+
+@pytest.mark.task("1.8", kind="edge")
+def test_kl_of_one_row(student, rng):
+    """One-dimensional logits are one row."""
+    logits, others = torch.randn(6, generator=rng), torch.randn(6, generator=rng)
+    check_kl(student.compute_kl_div(logits, others), logits, others)
+
+
+@pytest.mark.task("1.8", kind="edge")
+def test_sqnr_of_equal_zeros(student):
+    """Equal tensors have an infinite ratio, all-zero ones too."""
+    found = expect.number(student.compute_sqnr(torch.zeros(2, 3), torch.zeros(2, 3)), "SQNR")
+    expect.close(found, math.inf, "SQNR of equal tensors")
+
+
+@pytest.mark.task("1.8", kind="edge")
+def test_metrics_in_half_precision(student, rng):
+    """float16 and bfloat16 inputs are measured in float32: squares overflow float16 early."""
+    for dtype in (torch.float16, torch.bfloat16):
+        x = between(-300.0, 500.0, (4, 32), rng).to(dtype)
+        restored = (x.float() + between(-4.0, 3.0, (4, 32), rng)).to(dtype)
+        check_sqnr(student.compute_sqnr(x, restored), x.float(), restored.float())
+        check_cosine(student.compute_cosine_sim(x, restored), x, restored)
+        logits = (2 * torch.randn((4, 32), generator=rng)).to(dtype)
+        others = (logits.float() + 0.2 * torch.randn((4, 32), generator=rng)).to(dtype)
+        check_kl(student.compute_kl_div(logits, others), logits, others)
+
+
+@pytest.mark.task("1.8", kind="edge")
+def test_metrics_leave_their_inputs(student, rng):
+    """No metric modifies what it measures."""
+    a, b = between(-1.0, 3.0, (4, 6), rng), between(-2.0, 1.0, (4, 6), rng)
+    for metric in (student.compute_sqnr, student.compute_cosine_sim, student.compute_kl_div):
+        metric(a, b)
+        expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("1.8", kind="edge")
+def test_metrics_on_device(student, rng, device):
+    """Each metric is computed where its inputs live, without a step for each element."""
+    x = between(-1.0, 3.0, (4, 256), rng)
+    others = x + between(-0.5, 0.3, (4, 256), rng)
+    on, on_others = x.to(device), others.to(device)
+    sqnr = student.compute_sqnr(on, on_others)
+    expect.on_device(student, on, SQNR=sqnr)
+    check_sqnr(sqnr, x, others)
+    cosine = student.compute_cosine_sim(on, on_others)
+    expect.on_device(student, on, cosine_similarity=cosine)
+    check_cosine(cosine, x, others)
+    divergence = student.compute_kl_div(on, on_others)
+    expect.on_device(student, on, KL=divergence)
+    check_kl(divergence, x, others)
