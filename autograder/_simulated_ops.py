@@ -1,34 +1,33 @@
 """The kernels of the simulated device: every operation runs on the CPU, on the same memory.
 
-A simulated tensor is an ordinary `torch.Tensor` of torch's spare backend (PrivateUse1) whose storage points at
-memory that a CPU tensor owns; DLPack carries it there and back without a copy. So views, autograd,
+A simulated tensor is an ordinary `torch.Tensor` of torch's spare backend (PrivateUse1) whose storage points
+at memory that a CPU tensor owns; DLPack carries it there and back without a copy. So views, autograd,
 `data_ptr()` and parameters are torch's own, and a kernel here only asks whether CUDA would have run the
-operation, runs it on CPU aliases, and labels the result. Which operations take a 0-dim CPU tensor,
-and which wait for the device, follows `native_functions.yaml` and the CUDA sources of torch 2.13.
+operation, runs it on CPU aliases, and labels the result.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-DEVICE = torch.device("privateuseone", 0)  # prints as sim:0 once the backend has its name
+from autograder._simulated_rules import CHECKS, DEVICE, EXACT, WAITS, DeviceError, refuse_mixed
+
 CPU = torch.device("cpu")
 _CPU_KEY = torch._C.DispatchKey.CPU
 
 
-class DeviceError(RuntimeError):
-    """An operation that CUDA would refuse was tried on the simulated device."""
-
-
 @dataclass(eq=False)  # sessions nest: each ledger is itself, whatever it counts
 class Ledger:
-    """What one session did: operations, synchronisations, and elements moved to the CPU two or more at a time."""
+    """What one session did.
+
+    `ops` operations run on the simulated device, `syncs` waits for it, and `moved_elements` elements moved to
+    the CPU two or more at a time (a single one is a wait).
+    """
 
     ops: int = 0
     syncs: int = 0
@@ -47,16 +46,17 @@ books: list[Ledger] = []  # the open sessions, innermost last; process-wide, for
 # ---------------------------------------------------------------- one memory, two devices
 
 _DLPACK_CPU, _DLPACK_EXTENSION = 1, 12  # DLDeviceType
-_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_pointer.restype, _pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
 _two_int32 = ctypes.c_int64.from_address  # device_type and device_id, which follow the data pointer
 
 
 def _relabelled(tensor: torch.Tensor, device_type: int) -> torch.Tensor:
     """Return a tensor over the same memory on another device; autograd does not see it."""
-    capsule = torch._C._to_dlpack(tensor)  # type: ignore[attr-defined]
+    capsule = torch._C._to_dlpack(tensor)
     _two_int32(_pointer(capsule, b"dltensor") + 8).value = device_type
-    other: torch.Tensor = torch._C._from_dlpack(capsule)  # type: ignore[attr-defined]
+    other: torch.Tensor = torch._C._from_dlpack(capsule)
     shape = tensor.shape
     if (1 in shape or 0 in shape) and other.stride() != tensor.stride():  # DLPack rewrites idle strides
         other = _as_strided(other, shape, tensor.stride())
@@ -82,84 +82,9 @@ def clone_storage(storage: torch.UntypedStorage) -> torch.UntypedStorage:
     """Return a copy of a simulated storage."""
     shared = torch._C._construct_storage_from_data_pointer(storage.data_ptr(), CPU, storage.nbytes())
     copy = torch.empty(storage.nbytes(), dtype=torch.uint8)
-    copy.untyped_storage().copy_(shared)
+    copy.copy_(torch.empty(0, dtype=torch.uint8).set_(shared))
     return to_device(copy).untyped_storage()
 
-
-# ---------------------------------------------------------------- what CUDA would refuse
-
-# Checked argument by argument in CUDA's wrappers, so not even a 0-dim CPU tensor may join.
-_EXACT = frozenset(
-    """_cdist_forward _embedding_bag _int_mm _linalg_solve_ex _prelu_kernel _weight_int8pack_mm addbmm addmm
-    addmv addr baddbmm bincount bmm bucketize cat complex convolution_overrideable dot embedding equal gather
-    gcd huber_loss index_add index_copy index_reduce index_select isin lcm linalg_solve_triangular logaddexp
-    logaddexp2 masked_scatter masked_select mm native_batch_norm native_group_norm native_layer_norm
-    nextafter nll_loss2d_forward nll_loss_forward polar put scatter scatter_add scatter_reduce searchsorted
-    stack take vdot""".split()
-)
-_CPU_ONLY = {
-    "histogram": "torch.histc",
-    "_histogramdd_bin_edges": "torch.histc",
-    "_histogramdd_from_bin_cts": "torch.histc",
-    "_histogramdd_from_bin_tensors": "torch.histc",
-    "_add_relu": "torch.add and torch.relu",
-    "_spdiags": "torch.diag_embed",
-    "to_mkldnn": "a dense tensor",
-}
-_FLOAT_ONLY = {
-    "mm": "addmm_cuda",
-    "addmm": "addmm_cuda",
-    "bmm": "baddbmm_cuda",
-    "baddbmm": "baddbmm_cuda",
-    "addbmm": "addbmm_cuda",
-    "addmv": "addmv_impl_cuda",
-    "dot": "dot",
-    "vdot": "vdot",
-}
-_WAITS = frozenset(  # the shape of the result depends on values, or the result is a Python value
-    """_local_scalar_dense _unique _unique2 bincount equal is_nonzero masked_select nonzero repeat_interleave
-    unique_consecutive unique_dim unique_dim_consecutive""".split()
-)
-
-
-def refuse_mixed(name: str, other: torch.device) -> DeviceError:
-    return DeviceError(
-        f"Expected all tensors to be on the same device, but found at least two devices, {DEVICE} and {other}! "
-        f"(in aten::{name}; {DEVICE} is the simulated device, which behaves as cuda:0 would: "
-        "create tensors with device=x.device)"
-    )
-
-
-def _check_integer_matmul(name: str, tensors: list[torch.Tensor]) -> None:
-    dtype = tensors[0].dtype
-    if not (dtype.is_floating_point or dtype.is_complex):
-        raise DeviceError(
-            f'"{_FLOAT_ONLY[name]}" not implemented for {dtype}: CUDA has no integer matrix product '
-            "(the simulated device behaves as cuda:0 would); multiply in a floating type"
-        )
-
-
-def _check_int_mm(_: str, tensors: list[torch.Tensor]) -> None:
-    (rows, inner), columns = tensors[0].shape, tensors[1].shape[-1]
-    if rows <= 16 or inner % 8 or columns % 8 or not inner * columns:
-        raise DeviceError(
-            "torch._int_mm on CUDA needs more than 16 rows, and inner and output sizes that are multiples of 8, "
-            f"but got [{rows}, {inner}] × [{inner}, {columns}]"
-        )
-
-
-def _check_cpu_only(name: str, _: list[torch.Tensor]) -> None:
-    raise DeviceError(
-        f"aten::{name} runs on the CPU only: CUDA has no kernel for it "
-        f"(the simulated device behaves as cuda:0 would); use {_CPU_ONLY[name]}"
-    )
-
-
-_CHECKS: dict[str, Callable[[str, list[torch.Tensor]], None]] = {
-    **dict.fromkeys(_FLOAT_ONLY, _check_integer_matmul),
-    **dict.fromkeys(_CPU_ONLY, _check_cpu_only),
-    "_int_mm": _check_int_mm,
-}
 
 # ---------------------------------------------------------------- kernels
 
@@ -174,9 +99,9 @@ class Kernel:
         packet = op._schema.name.partition("::")[2]
         self.op = op
         self.name = packet if packet.startswith("__") else packet.removesuffix("_")
-        self.check = _CHECKS.get(self.name)
-        self.exact = self.name in _EXACT
-        self.waits = self.name in _WAITS
+        self.check = CHECKS.get(self.name)
+        self.exact = self.name in EXACT
+        self.waits = self.name in WAITS
         arguments = op._schema.arguments
         self.operands = [i for i, a in enumerate(arguments) if not a.kwarg_only and str(a.type) == "Tensor"]
         self.writes = [a.name for a in arguments if _is_written(a)]
@@ -206,7 +131,7 @@ class Kernel:
         return on_device(op(*host_args, **host_kwargs))
 
     def host(self, value: Any, tensors: list[torch.Tensor]) -> Any:
-        """Return the CPU alias of a simulated tensor; raise DeviceError for a tensor that CUDA would not take."""
+        """Return the CPU alias of a simulated tensor; raise DeviceError for one that CUDA would not take."""
         kind = type(value)
         if kind in _PLAIN:
             return value
@@ -225,8 +150,10 @@ class Kernel:
             )
         return value
 
-    def _write(self, op: Any, args: Any, kwargs: Any, host_args: list[Any], host_kwargs: dict[str, Any]) -> Any:
-        """Run an operation that writes to its arguments, and hand back the arguments where it returns them."""
+    def _write(
+        self, op: Any, args: Any, kwargs: Any, host_args: list[Any], host_kwargs: dict[str, Any]
+    ) -> Any:
+        """Run an operation that writes to its arguments, and return those that it returns."""
         schema = self.op._schema
         given = dict(zip((a.name for a in schema.arguments), args, strict=False)) | kwargs
         targets = {name: given[name] for name in self.writes if isinstance(given.get(name), torch.Tensor)}
@@ -279,12 +206,12 @@ class Indexing(Kernel):
     """x[i] and x[i] = v: index tensors may lie on the CPU, and so may a single value."""
 
     def __call__(self, base: torch.Tensor, indices: Any, *rest: Any, **kwargs: Any) -> Any:
-        """Bring indices and a single value to the tensor's device, as CUDA does, and count a mask as a wait."""
+        """Bring indices and a single value to the tensor's device, as CUDA does; count a mask as a wait."""
         used = [i for i in indices if i is not None]
         if base.is_cpu and not all(i.is_cpu for i in used):
             raise DeviceError(
-                "indices should be either on cpu or on the same device as the indexed tensor (cpu), but got one on "
-                f"{DEVICE}, the simulated device"
+                "indices should be either on cpu or on the same device as the indexed tensor (cpu), "
+                f"but got one on {DEVICE}, the simulated device"
             )
         if base.is_cpu and rest and not rest[0].dim():
             return self._from_device(base, indices, *rest, **kwargs)
@@ -297,7 +224,9 @@ class Indexing(Kernel):
         indices = [to_device(i) if i is not None and i.is_cpu else i for i in indices]
         return super().__call__(base, indices, *rest, **kwargs)
 
-    def _from_device(self, base: torch.Tensor, indices: Any, value: torch.Tensor, *rest: Any, **kwargs: Any) -> Any:
+    def _from_device(
+        self, base: torch.Tensor, indices: Any, value: torch.Tensor, *rest: Any, **kwargs: Any
+    ) -> Any:
         if books:
             books[-1].ops += 1
             books[-1].moved(1)
@@ -320,7 +249,9 @@ class Copy(Kernel):
 class ToCopy(Kernel):
     """to(device=…, dtype=…), of a simulated tensor: towards the CPU it is booked."""
 
-    def __call__(self, source: torch.Tensor, *, device: torch.device | None = None, **kwargs: Any) -> torch.Tensor:
+    def __call__(
+        self, source: torch.Tensor, *, device: torch.device | None = None, **kwargs: Any
+    ) -> torch.Tensor:
         if books:
             books[-1].ops += 1
         host = to_host(source)
@@ -349,7 +280,9 @@ class Convolution(Kernel):
 
     def __init__(self, op: Any) -> None:
         super().__init__(op)
-        self.op = getattr(torch.ops.aten, op._schema.name.partition("::")[2].replace("_overrideable", "")).default
+        self.op = getattr(
+            torch.ops.aten, op._schema.name.partition("::")[2].replace("_overrideable", "")
+        ).default
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run torch's own convolution; its backward takes the bias's sizes too, which may be unknown."""
@@ -367,7 +300,9 @@ class Histc(Kernel):
 
 
 _SPECIAL: dict[str, type[Kernel]] = {
-    **dict.fromkeys(("as_strided", "view", "_reshape_alias", "unfold", "view_as_real", "view_as_complex"), Native),
+    **dict.fromkeys(
+        ("as_strided", "view", "_reshape_alias", "unfold", "view_as_real", "view_as_complex"), Native
+    ),
     **dict.fromkeys(("set_", "set_.source_Storage_storage_offset", "set_.source_Tensor"), Native),
     **dict.fromkeys(("index.Tensor", "_index_put_impl_"), Indexing),
     **dict.fromkeys(("convolution_overrideable", "convolution_backward_overrideable"), Convolution),
@@ -377,12 +312,25 @@ _SPECIAL: dict[str, type[Kernel]] = {
     "histc": Histc,
 }
 _DIRECT = frozenset(  # torch would compose these of two or three kernels; one is faster
-    "abs zeros ones full zeros_like ones_like full_like clone stack square scalar_tensor fill_.Scalar".split()
+    [
+        "abs",
+        "zeros",
+        "ones",
+        "full",
+        "zeros_like",
+        "ones_like",
+        "full_like",
+        "clone",
+        "stack",
+        "square",
+        "scalar_tensor",
+        "fill_.Scalar",
+    ]
 )
 
 
 class Lazy:
-    """A kernel that is made when it is first needed: reading 1,100 schemas takes longer than registering them."""
+    """A kernel that is made when it is first needed: reading 1,100 schemas would take too long."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -395,7 +343,9 @@ class Lazy:
     def kernel(self) -> Kernel:
         """The kernel of this operation."""
         packet, _, overload = self.name.partition(".")
-        return _SPECIAL.get(self.name, Kernel)(getattr(getattr(torch.ops.aten, packet), overload or "default"))
+        return _SPECIAL.get(self.name, Kernel)(
+            getattr(getattr(torch.ops.aten, packet), overload or "default")
+        )
 
 
 _others: dict[Any, Kernel] = {}
@@ -409,13 +359,14 @@ def _fallback(op: Any, *args: Any, **kwargs: Any) -> Any:
         raise DeviceError(f"the simulated device has no kernel for {op}; use simpler operations") from error
 
 
-def register() -> list[torch.library.Library]:
+def register() -> list[Any]:
     """Give the spare backend a kernel for every operation that the CPU has one for; keep what it returns."""
     names = (n.partition("::") for n in torch._C._dispatch_get_registrations_for_dispatch_key("CPU"))
-    aten = torch.library.Library("aten", "IMPL", "PrivateUse1")
+    library: Any = torch.library
+    aten = library.Library("aten", "IMPL", "PrivateUse1")
     for name in {name for space, _, name in names if space == "aten"} | _SPECIAL.keys() | _DIRECT:
         aten.impl(name, Lazy(name))
-    rest = torch.library.Library("_", "IMPL")
+    rest = library.Library("_", "IMPL")
     rest.fallback(_fallback, "PrivateUse1")
-    rest.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
+    rest.fallback(library.fallthrough_kernel, "AutocastPrivateUse1")
     return [aten, rest]

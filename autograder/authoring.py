@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
-import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
+from importlib import metadata, resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from string import Template
 from typing import Any
 
+from autograder.catalog import LANGUAGES, load_exercise
 from autograder.model import PtqlabError
 from autograder.sources import (
     Cell,
@@ -24,25 +27,22 @@ from autograder.sources import (
     stub_source,
 )
 
-__all__ = ["build", "graded_tasks", "new", "reference_notebook", "reference_source", "release", "stub_source"]
-
-LANGUAGES = {"en": "", "zh-TW": ".zh-TW"}
-"""Language -> what stands between the slug and `.ipynb`."""
+__all__ = [
+    "build",
+    "new",
+    "notebooks",
+    "reference_notebook",
+    "reference_source",
+    "release",
+    "stub_source",
+    "unfinished",
+]
 
 _WIDE = r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]"
-_WIDE_BREAK = re.compile(rf"(?<={_WIDE})\n(?={_WIDE})")  # a line break in Chinese would show as a blank
-_LITTER = {"__pycache__", ".ipynb_checkpoints", ".pytest_cache", ".DS_Store"}
-
-
-def graded_tasks(exercise: Path) -> dict[str, str]:
-    """Graded name -> id of its task, from the `exercise.toml` in folder `exercise`."""
-    toml = exercise / "exercise.toml"
-    if not toml.is_file():
-        raise PtqlabError(f"{toml} is missing: every exercise needs one. See `ptqlab new`.")
-    tasks = tomllib.loads(toml.read_text(encoding="utf-8")).get("task", [])
-    return {name: task["id"] for task in tasks for name in task["functions"]}
-
-
+_WIDE_BREAK = re.compile(rf"(?<={_WIDE})\n *(?={_WIDE})")  # a line break in Chinese would show as a blank
+_LITTER = {"__pycache__", ".ipynb_checkpoints", ".pytest_cache", ".DS_Store", "experiments.jsonl"}
+_SLUG = re.compile(r"([0-9]{2})_[a-z0-9_]+")
+_TODO = "TODO"
 
 # --- notebooks ----------------------------------------------------------------------------------
 
@@ -52,33 +52,33 @@ def build(exercises: Path, solutions: Path, *, check: bool = False) -> list[Path
 
     With `check` nothing is written, and a notebook that would change is a PtqlabError.
     """
-    changed: list[Path] = []
+    wanted: dict[Path, str] = {}
     for source in sorted(solutions.glob("*/source.py")):
-        folder = exercises / source.parent.name
-        for path, text in notebooks(source, folder).items():
-            if path.is_file() and path.read_text(encoding="utf-8") == text:
-                continue
-            changed.append(path)
-            if not check:
-                path.write_text(text, encoding="utf-8", newline="\n")
+        wanted |= notebooks(source, exercises / source.parent.name)
+    changed = [path for path, text in wanted.items() if not path.is_file() or _read(path) != text]
     if check and changed:
-        names = ", ".join(str(path.relative_to(exercises.parent)) for path in changed)
+        names = ", ".join(path.relative_to(exercises.parent).as_posix() for path in changed)
         raise PtqlabError(f"{names} {'is' if len(changed) == 1 else 'are'} stale. Run `ptqlab build`.")
+    for path in changed:
+        path.write_text(wanted[path], encoding="utf-8", newline="\n")
     return changed
 
 
 def notebooks(source: Path, folder: Path) -> dict[Path, str]:
-    """The notebooks that `source` stands for, as path in `folder` -> JSON text; the same on every machine."""
-    cells, tasks = read_cells(source), graded_tasks(folder)
-    return {
-        folder / f"{folder.name}{suffix}.ipynb": _notebook(cells, tasks, language)
-        for language, suffix in LANGUAGES.items()
-    }
+    """The notebooks that `source` stands for: path in `folder` -> JSON text, the same on every machine."""
+    cells, tasks = read_cells(source), _graded(folder)
+    stems = {language: folder.name + ("" if language == "en" else f".{language}") for language in LANGUAGES}
+    return {folder / f"{stem}.ipynb": _notebook(cells, tasks, language) for language, stem in stems.items()}
 
 
 def reference_notebook(source: Path, language: str) -> str:
     """The notebook with the reference answers left in, as JSON text. Never write it under exercises/."""
     return _notebook(read_cells(source), None, language)
+
+
+def _graded(folder: Path) -> dict[str, str]:
+    """Graded name -> id of its task."""
+    return {name: task.id for task in load_exercise(folder).tasks for name in task.functions}
 
 
 def _notebook(cells: Sequence[Cell], tasks: Mapping[str, str] | None, language: str) -> str:
@@ -89,10 +89,12 @@ def _notebook(cells: Sequence[Cell], tasks: Mapping[str, str] | None, language: 
         if cell.language not in ("", language):
             continue
         text = _shown(cell, tasks)
-        extra = {"execution_count": None, "outputs": []} if cell.kind == "code" else {}
+        extra: dict[str, Any] = {"execution_count": None, "outputs": []} if cell.kind == "code" else {}
         identity = {"cell_type": cell.kind, "id": _cell_id(text, tasks or {}, seen), "metadata": {}}
-        made.append({**identity, "source": text.splitlines(keepends=True), **extra})
-    notebook = {"cells": made, "metadata": _METADATA, "nbformat": 4, "nbformat_minor": 5}
+        made.append({**identity, **extra, "source": text.splitlines(keepends=True)})
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook = {"cells": made, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -110,7 +112,126 @@ def _cell_id(text: str, tasks: Mapping[str, str], seen: Counter[str]) -> str:
     return name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
-_METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
+# --- the students' zip --------------------------------------------------------------------------
+
+
+def release(out: Path, exercises: Path, solutions: Path) -> list[str]:
+    """Write the students' zip: exercises, datasets, START.md and, if one was built, the kit's wheel in dist/.
+
+    Returns the names in it. The same files give the same bytes. Stale notebooks, symbolic links, and any
+    statement of a reference answer in what would ship are a PtqlabError, and nothing is written.
+    """
+    build(exercises, solutions, check=True)
+    root = exercises.parent
+    files = {path.relative_to(root).as_posix(): path for path in _shipped(exercises, root / "datasets")}
+    wheel = _wheel(root / "dist")
+    if wheel is not None:
+        files[wheel.name] = wheel
+    contents = {name: path.read_bytes() for name, path in files.items()}
+    contents["START.md"] = _start(wheel).encode()
+    _require_no_leak(contents, solutions)
+    out.write_bytes(_zip(contents))
+    return sorted(contents)
+
+
+def _shipped(*folders: Path) -> Iterator[Path]:
+    for path in (path for folder in folders for path in sorted(folder.rglob("*"))):
+        if path.is_symlink():
+            raise PtqlabError(f"{path} is a symbolic link; students get plain files. Put a copy there.")
+        if path.is_file() and not _LITTER.intersection(path.parts):
+            yield path
+
+
+def _wheel(dist: Path) -> Path | None:
+    """The wheel of the version that is running, or None when it was not built."""
+    found = sorted(dist.glob(f"ptqlab-{metadata.version('ptqlab')}-*.whl"))
+    return found[-1] if found else None
+
+
+def _start(wheel: Path | None) -> str:
+    source = wheel.name if wheel else "ptqlab"
+    text = (resources.files("autograder") / "scaffold" / "START.md.in").read_text(encoding="utf-8")
+    return Template(text).substitute(source=source)
+
+
+def _require_no_leak(contents: Mapping[str, bytes], solutions: Path) -> None:
+    secrets = frozenset[str]().union(*(solution_statements(path) for path in solutions.glob("*/source.py")))
+    for name, text in _texts(contents):
+        if found := leaks(text, secrets):
+            raise PtqlabError(
+                f"{name} holds a line of a reference answer ({found[0]}); nothing from solutions/ may reach "
+                "students. Take the line out, then run `ptqlab release` again."
+            )
+
+
+def _texts(contents: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+    """(name, text) of everything readable, the inside of notebooks and wheels included."""
+    for name, data in contents.items():
+        if name.endswith(".whl"):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                yield from _texts({f"{name}/{inner}": archive.read(inner) for inner in archive.namelist()})
+        elif name.endswith(".ipynb"):
+            yield name, "\n".join("".join(cell["source"]) for cell in json.loads(data)["cells"])
+        else:
+            yield name, data.decode("utf-8", errors="replace")
+
+
+def _zip(contents: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(contents):
+            entry = zipfile.ZipInfo(f"ptqlab-course/{name}", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16  # readable for everyone once unpacked
+            archive.writestr(entry, contents[name], zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+# --- a new exercise -----------------------------------------------------------------------------
+
+
+def new(slug: str, title: str, exercises: Path, solutions: Path) -> list[Path]:
+    """Scaffold `slug` in both folders, notebooks included; returns the files. It is valid at once.
+
+    What is left to write says TODO, and `unfinished` lists it. A bad or taken slug is a PtqlabError.
+    """
+    match = _SLUG.fullmatch(slug)
+    if match is None:
+        raise PtqlabError(f"expected a slug of two digits and a name, like 06_pruning; got {slug!r}.")
+    if (exercises / slug).exists() or (solutions / slug).exists():
+        raise PtqlabError(f"the exercise {slug} is there already. Choose another slug, or edit that one.")
+    task = f"{int(match[1])}.1"
+    words = {"slug": slug, "title": json.dumps(title, ensure_ascii=False), "heading": title, "task": task}
+    scaffold = resources.files("autograder") / "scaffold"
+    written = [*_fill(scaffold / "exercise", exercises / slug, words)]
+    written += _fill(scaffold / "solution", solutions / slug, words)
+    for path, text in notebooks(solutions / slug / "source.py", exercises / slug).items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+        written.append(path)
+    return written
+
+
+def unfinished(exercises: Path, solutions: Path) -> list[str]:
+    """Where the scaffold's TODOs still stand, as `solutions/06_pruning/design.md:3: TODO …`."""
+    found = []
+    for folder in (exercises, solutions):
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".toml", ".md"}):
+            lines = enumerate(_read(path).splitlines(), start=1)
+            name = path.relative_to(folder.parent).as_posix()
+            found += [f"{name}:{number}: {line.strip()}" for number, line in lines if _TODO in line]
+    return found
+
+
+def _fill(template: Traversable, target: Path, words: Mapping[str, str]) -> Iterator[Path]:
+    target.mkdir(parents=True)
+    for item in sorted(template.iterdir(), key=lambda item: item.name):
+        if item.is_dir():
+            yield from _fill(item, target / item.name, words)
+            continue
+        path = target / item.name.removesuffix(".in")
+        text = Template(item.read_text(encoding="utf-8")).substitute(words)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        yield path
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

@@ -205,11 +205,12 @@ def rescore_folder(out: Path, exercises: Sequence[Exercise]) -> list[Report]:
     reports = []
     for path, report in all_reports(out):
         if report.exercise not in by_slug:
-            raise PtqlabError(f"{path} is about {report.exercise}, which is not among this course's exercises; move it away.")
+            raise PtqlabError(
+                f"{path} is about {report.exercise}, which is not among this course's exercises; move it away."
+            )
         new = rescore(by_slug[report.exercise], report)
         write_atomically(path.with_suffix(".html"), report_to_html(new))
         write_atomically(path, report_to_json(new))
         reports.append(new)
     write_atomically(out / "scores.csv", scores_csv(reports, exercises))
     return reports
-

@@ -23,6 +23,7 @@ _MAGIC = re.compile(
 _PERCENT = re.compile(r"# ?%%(.*)|# In\s?\[[\d ]*\]:?\s*")  # a cell starts: percent format, nbconvert's export
 _NO_START = re.compile(r"\s|#|[)\]}]|(elif|else|except|finally)\b|$")  # such a line starts no statement
 _BUDGET = 5_000_000  # characters to parse while mending one piece of code: the file may be hostile
+_MOST_LOOPS = 2_000  # "for" in one piece of code: CPython crashes on a comprehension of some ten thousand
 _MOST_JOINED = 50  # lines in column 0 that may belong to one statement, as in a long string
 
 Parsed = tuple[tuple[Cell, ...], tuple[str, ...]]
@@ -98,6 +99,8 @@ def _mended(source: str) -> tuple[str, _Error | str]:
 
 def _error(source: str, flags: int = 0) -> _Error | None:
     """Why `source` does not compile, if it does not. Nothing is run."""
+    if source.count("for") > _MOST_LOOPS:
+        return _Error(1, f"it holds more than {_MOST_LOOPS:,} loops")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -150,9 +153,9 @@ def _percent_cells(text: str) -> Iterator[tuple[int, str]]:
     lines = text.split("\n")
     starts = [i for i, line in enumerate(lines) if _PERCENT.fullmatch(line)]
     for start, end in zip([0, *starts], [*starts, len(lines)], strict=True):
-        source = "\n".join(lines[start:end])
-        is_text = re.match(r"# ?%%.*\[(markdown|md|raw)\]", source)
-        if source.strip() and not is_text:
+        mark = lines[start] if start in starts else ""
+        source = "\n".join(["" if mark else lines[start], *lines[start + 1 : end]])  # so that a magic stands first
+        if source.strip() and not re.search(r"\[(markdown|md|raw)\]", mark):
             yield start, source
 
 

@@ -113,7 +113,7 @@ class Changes(ast.NodeVisitor):
         if not isinstance(node.ctx, ast.Load):
             for name in _roots(node, through_calls=True):
                 self._touch(Touch(name, "store"))
-        if isinstance(node, ast.Attribute) and node.attr == "modules" and _roots(node) == {"sys"}:
+        if ast.unparse(node) == "sys.modules[__name__]":
             self.dynamic.add(self._owner)
         self.generic_visit(node)
 

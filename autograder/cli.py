@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,8 +16,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
 )  # fmt: skip
 
-Course = Annotated[Optional[Path], typer.Option(help="The folder that holds exercises/ (found by itself in a clone).")]
-Solutions = Annotated[Optional[Path], typer.Option(help="The folder of solutions, where it is not beside exercises/.")]
+Course = Annotated[Path | None, typer.Option(help="The folder that holds exercises/ (found by itself in a clone).")]
+Solutions = Annotated[Path | None, typer.Option(help="The folder of solutions, where it is not beside exercises/.")]
 
 
 def main() -> None:
@@ -33,9 +33,9 @@ def main() -> None:
 def grade(
     submissions: Annotated[Path, typer.Argument(help="A notebook or module, or a folder of a class's submissions.")],
     out: Annotated[Path, typer.Option(help="Where reports and scores.csv go.")],
-    exercise: Annotated[Optional[str], typer.Option(help="One exercise: its slug or number.")] = None,
+    exercise: Annotated[str | None, typer.Option(help="One exercise: its slug or number.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = 1,
-    seed: Annotated[Optional[int], typer.Option(help="The assignment's seed; else drawn once and kept in --out.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The assignment's seed; else drawn once and kept in --out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     isolation: Annotated[str, typer.Option(help="auto, or none to run student code without a jail.")] = "auto",
     regrade: Annotated[bool, typer.Option(help="Grade again what has been graded already.")] = False,
@@ -43,9 +43,7 @@ def grade(
     solutions: Solutions = None,
 ) -> None:
     """Grade a class, or one file. Exit code 1 when a score had to be withheld."""
-    from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
     from autograder.intake import find_submissions  # noqa: PLC0415
-    from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
 
     _need_linux()
     _one_of("--device", device, ("auto", "cpu", "cuda"))
@@ -53,6 +51,11 @@ def grade(
     exercises = _exercises(course, solutions)
     _need_solutions(exercises)
     found = find_submissions(submissions, exercises, exercise)
+
+    # torch is imported from here on: a mistake in the arguments is answered before that
+    from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
+    from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
+
     settings = Settings(assignment_seed(out, seed), device, isolation)
     console = Console()
     with ClassProgress(len(found), console) as progress:
@@ -65,8 +68,10 @@ def grade(
 
 @app.command()
 def check(
-    notebook: Annotated[Optional[Path], typer.Argument(help="Your notebook or module; else the one in this folder.")] = None,
-    task: Annotated[Optional[str], typer.Option(help="One task, for example 1.1.")] = None,
+    notebook: Annotated[
+        Path | None, typer.Argument(help="Your notebook or module; else the one in this folder.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="One task, for example 1.1.")] = None,
     course: Course = None,
 ) -> None:
     """Run the public tests on your own work, in this process."""
@@ -104,7 +109,9 @@ def build(
 
 
 @app.command()
-def release(out: Annotated[Path, typer.Option(help="The zip to write.")], course: Course = None, solutions: Solutions = None) -> None:
+def release(
+    out: Annotated[Path, typer.Option(help="The zip to write.")], course: Course = None, solutions: Solutions = None
+) -> None:
     """Make the students' zip: exercises, data, and what checking needs; nothing from solutions/."""
     from autograder import authoring  # noqa: PLC0415
 
@@ -144,9 +151,11 @@ def rescore(out: Annotated[Path, typer.Argument(help="A folder of reports that `
 
 @app.command()
 def verify(
-    slug: Annotated[Optional[str], typer.Argument(help="One exercise; else all.")] = None,
+    slug: Annotated[str | None, typer.Argument(help="One exercise; else all.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to try.")] = 1,
-    table: Annotated[Optional[Path], typer.Option(help="Write the mutants and variants as a Markdown table, and run nothing.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write the mutants and variants as a Markdown table, and run nothing.")
+    ] = None,
     course: Course = None,
     solutions: Solutions = None,
 ) -> None:
@@ -185,7 +194,9 @@ def _folders(course: Path | None, solutions: Path | None) -> tuple[Path, Path]:
 
 def _need_linux() -> None:
     if not sys.platform.startswith("linux"):
-        raise PtqlabError("Grading needs Linux, whose kernel jails the students' code; checking (`ptqlab check`) works here.")
+        raise PtqlabError(
+            "Grading needs Linux, whose kernel jails the students' code; checking (`ptqlab check`) works here."
+        )
 
 
 def _need_solutions(exercises: tuple[Exercise, ...]) -> None:

@@ -6,21 +6,21 @@ are the exception: an experiment that calls one is not what a grade depends on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from autograder.changes import Touch
 from autograder.names import Names
 
 ANYTHING = "*"
-_SHOWING = (
-    "print", "display", "pprint", "len", "check", "repr", "str", "type", "help", "dir", "id", "hash", "sum", "max",
-    "min", "sorted", "isinstance", "list", "tuple",
-)  # fmt: skip
+_SHOWING = re.compile(r"(assert|check|display|draw|log|plot|pprint|print|save|show)\w*|len|repr|str|type|help")
 _SHOWING_MODULES = frozenset(
     ("plt", "matplotlib", "sns", "px", "go", "pd", "IPython", "logging", "logger", "warnings", "json", "pickle")
 )
 
-_Slots = dict[str, set[str | int]]  # function -> parameters, each by name and by position
+_LONGEST_CHAIN = 5  # functions that pass an argument on before one of them changes it
+
+_Slots = dict[str, dict[str | int, str]]  # function -> parameter, by name and by position -> how it is changed
 
 
 class Effects:
@@ -34,10 +34,11 @@ class Effects:
         assigned = frozenset(name for names in statements for name in names.binds - names.imports - names.defines)
         self._imports = imports - assigned - self._defines
         self._values = assigned - self._defines - wanted  # names of data: tables, counters, settings
-        self._aliases = _module_aliases(statements)
-        self._changed = self._parameter_changes()
-        self._reached: dict[str, frozenset[str]] = {}
         self._binders = _index(names.binds for names in statements)
+        self._aliases = _module_aliases(statements, self._imports)
+        self._changed = self._parameter_changes()
+        self._own: dict[str, frozenset[str]] = {}  # a memo
+        self._reached: dict[str, frozenset[str]] = {}  # a memo
         self._touched = [self._touched_by(names) for names in statements]
         self._touchers = _index(self._touched)
 
@@ -76,11 +77,10 @@ class Effects:
     def _changed_names(self, names: Names, owner: str) -> Iterator[str]:
         """The module-level names whose objects `owner`'s own statements change."""
         for touch in names.touches.get(owner, ()):
-            if touch.how == "argument" and not self._changes_argument(touch, self._changed):
-                continue
+            how = self._how(touch, self._changed)
             for name in self._same_objects(names, owner, touch.name):
-                called = touch.how == "call" and name == touch.name and name not in self._imports
-                if touch.how == "store" or called or name in self._values:
+                called = how == "call" and touch.how == "call" and name == touch.name and name not in self._imports
+                if how == "store" or called or (how and name in self._values):
                     yield name
 
     def _same_objects(self, names: Names, owner: str, name: str) -> set[str]:
@@ -91,50 +91,59 @@ class Effects:
             found = {other for other in _closure(name, _local_aliases(names, owner)) if other in known}
         return {other for start in found for other in _closure(start, self._aliases)}
 
-    def _changes_argument(self, touch: Touch, changed: _Slots) -> bool:
-        """Whether the function that `touch` names changes what it is given; a student's own is looked into."""
-        if touch.via in self._wanted:
-            return False
+    def _how(self, touch: Touch, changed: _Slots) -> str:
+        """How `touch` changes its object: store, call, or "" for not at all.
+
+        A student's own function is looked into for what it does with an argument; of others only a call that
+        stands alone, and does not merely show something, is taken to change what it is given.
+        """
+        if touch.how != "argument" or touch.via in self._wanted:
+            return touch.how if touch.how != "argument" else ""
         if touch.via in self._defines:
-            return touch.slot in changed.get(touch.via, ())
+            return changed.get(touch.via, {}).get(touch.slot, "")
+        module = touch.via.removesuffix(".")
         if touch.via.endswith("."):
-            module = touch.via.removesuffix(".")
-            return touch.statement and module in self._imports - _SHOWING_MODULES
-        return touch.statement and touch.via not in _SHOWING
+            acts = module in self._imports and module not in _SHOWING_MODULES
+        else:  # a built-in, other than next, leaves its arguments alone
+            acts = (module in self._binders or module == "next") and not _SHOWING.fullmatch(module)
+        return "call" if touch.statement and acts else ""
 
     def _parameter_changes(self) -> _Slots:
-        """For each function the parameters, by position and by name, whose objects it changes."""
+        """What each function does to the objects that it is given."""
         changed: _Slots = {}
-        while True:
-            before = sum(map(len, changed.values()))
+        for _ in range(_LONGEST_CHAIN):
             for names in self._statements:
                 for function, parameters in names.parameters.items():
-                    found = changed.setdefault(function, set())
-                    for name in self._changed_parameters(names, function, changed):
-                        found |= {name, parameters.index(name)}
-            if sum(map(len, changed.values())) == before:
-                return changed
+                    slots = changed.setdefault(function, {})
+                    for name, how in self._changed_parameters(names, function, changed):
+                        for slot in (name, parameters.index(name)):
+                            slots[slot] = "store" if "store" in (how, slots.get(slot)) else how
+        return changed
 
-    def _changed_parameters(self, names: Names, function: str, changed: _Slots) -> Iterator[str]:
-        """The parameters of `function` whose objects it changes, going by what is known of the others so far."""
+    def _changed_parameters(self, names: Names, function: str, changed: _Slots) -> Iterator[tuple[str, str]]:
+        """The parameters of `function` whose objects it changes, by what is known of the others so far."""
         aliases = _local_aliases(names, function)
         for touch in names.touches.get(function, ()):
-            if touch.how != "argument" or self._changes_argument(touch, changed):
-                yield from _closure(touch.name, aliases) & set(names.parameters[function])
+            if how := self._how(touch, changed):
+                yield from ((name, how) for name in _closure(touch.name, aliases) & set(names.parameters[function]))
 
     def _effects_of(self, function: str) -> frozenset[str]:
         """The names whose objects change when `function` is called, directly or through what it calls."""
         if function not in self._reached:
-            effects: set[str] = set()
-            for name in self._reachable(function):
-                for index in self._binders.get(name, ()):
-                    names = self._statements[index]
-                    for owner in (name, "lambda"):
-                        effects.update(self._changed_names(names, owner))
-                    effects |= names.rebinds
-                    effects |= {ANYTHING} if names.dynamic else set()
-            self._reached[function] = frozenset(effects)
+            own = (self._own_effects(name) for name in self._reachable(function))
+            self._reached[function] = frozenset().union(*own)
         return self._reached[function]
+
+    def _own_effects(self, function: str) -> frozenset[str]:
+        """What the statements in `function` change, in any of its definitions."""
+        if function not in self._own:
+            effects: set[str] = set()
+            for names in (self._statements[index] for index in self._binders.get(function, ())):
+                effects.update(self._changed_names(names, function), self._changed_names(names, "lambda"))
+                effects |= names.rebinds
+                effects |= {ANYTHING} if names.dynamic else set()
+            self._own[function] = frozenset(effects)
+        return self._own[function]
 
     def _reachable(self, function: str) -> set[str]:
         """The functions that a call of `function` may call, graded ones left out."""
@@ -162,12 +171,12 @@ def _index(names_of_each: Iterable[Iterable[str]]) -> dict[str, list[int]]:
     return found
 
 
-def _module_aliases(statements: Iterable[Names]) -> dict[str, set[str]]:
-    """Name -> other names of the same object, as the statements themselves assign them."""
-    merged: dict[str, set[str]] = {}
+def _module_aliases(statements: Iterable[Names], imports: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Name -> other names of the same object, as the statements themselves assign them; no module is one."""
+    merged: dict[str, frozenset[str]] = {}
     for names in statements:
         for name, others in _local_aliases(names, "").items():
-            merged.setdefault(name, set()).update(others)
+            merged[name] = merged.get(name, frozenset()) | (others - imports)
     return merged
 
 

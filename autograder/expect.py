@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TIE = 1e-4  # how near to a tie x / scale may lie for both neighbours to be right: kernels disagree there
 SCALE_RTOL = 1e-5  # float32 gives 2e-7; half precision 5e-4; amax / 128 instead of / 127 gives 8e-3
+HALF_RTOL = 1e-2  # what float16 and bfloat16 arithmetic stays within
+FLOORS = (1e-2, 2.0**-7, 1e-3, 2.0**-10, 1e-4, 1e-5, 1e-6)  # too high for a scale; two are a dtype's eps
 SHARE_PER_STEP = 4  # one device step for every four elements, or more, is a loop over elements
 
 Lookalikes = Mapping[str, Tensor | float]
@@ -119,9 +121,12 @@ def close(  # noqa: PLR0913  # two values, a name, and how to compare them: as t
         other = _wide(lookalike)
         if other.shape == found.shape and _near(found, other, rtol, atol).all():
             raise Mismatch(f"{name} {words}", values)
-    if torch.isnan(found).any() or torch.isinf(found).any():
-        raise Mismatch(f"{name} {'is' if not at else 'holds'} NaN or infinite", values)
-    raise Mismatch(f"{name} {'is not the expected value' if not at else 'holds unexpected values'}", values)
+    if not torch.isfinite(found).all():
+        odd = "NaN" if torch.isnan(found).any() else "infinity"
+        raise Mismatch(f"{name} {'holds' if at else 'is'} {odd}", values)
+    if _near(found, wanted, HALF_RTOL, atol).all():
+        raise Mismatch(f"{name} is slightly off, as when it is computed in half precision", values)
+    raise Mismatch(f"{name} {'holds unexpected values' if at else 'is not the expected value'}", values)
 
 
 def usable_scale(value: object, shape: Sequence[int] = ()) -> Tensor:
@@ -146,6 +151,7 @@ def symmetric_scale(value: object, amax: Tensor, bits: int, lookalikes: Lookalik
         f"is upside down: it equals {top} / amax": top / wide,
         "equals amax: it is not yet divided by the largest level": wide,
         "is the same everywhere: one scale for the whole tensor": (wide.amax() / top).expand(wide.shape),
+        **{_floor_words(floor): (wide / top).clamp(min=floor) for floor in FLOORS},
     }
     close(scale, wide / top, "scale", lookalikes=known)
     return scale
@@ -162,6 +168,7 @@ def asymmetric_scale(value: object, lo: float, hi: float, bits: int) -> Tensor:
         "equals 2·amax over the steps, the symmetric range": 2 * amax / steps,
         "equals the symmetric scale": amax / (steps // 2),
         "leaves out the negative part of the range": hi / steps,
+        **{_floor_words(floor): max(width / steps, floor) for floor in FLOORS},
     }
     close(scale, width / steps, "scale", lookalikes=known)
     return scale
@@ -259,14 +266,14 @@ def _code_words(q: Tensor, case: _Case, lookalikes: Lookalikes) -> str:
     return "is not round(x / scale)" + (" + zero point" if case.zero_point.any() else "")
 
 
-def raises(error: type[Exception], call: Callable[[], object], *, because: str) -> None:
-    """The call is refused with that error and a text that names the problem; `because` is what is wrong."""
+def raises(error: type[Exception], call: Callable[[], object], *, because: str, named: bool = False) -> None:
+    """The call is refused with that error; `because` is what is wrong with it. `named`: the error has a text."""
     try:
         call()
     except NotImplementedError:  # a RuntimeError to Python; to us: not written yet
         raise
     except error as raised:
-        if not str(raised).strip():
+        if named and not str(raised).strip():
             raise Mismatch(f"{because}: the {error.__name__} has no text; it must name the problem") from None
     except Exception as other:
         if type(other).__module__ != "builtins":  # not written yet, timed out, …: the suite's own business
@@ -317,14 +324,20 @@ def _dtype(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
+def _floor_words(floor: float) -> str:
+    return f"stops at {floor:.3g}, a floor on tiny scales that ordinary small data must not reach"
+
+
 def _shape_words(got: Sequence[int], want: Sequence[int]) -> str:
-    if len(got) == len(want) > 1 and list(got) == list(reversed(want)):
-        return "has its dimensions swapped: the axis that is kept and the one that is reduced"
+    """How a shape is wrong, without its sizes."""
+    kept_got, kept_want = [n for n in got if n != 1], [n for n in want if n != 1]
     if len(got) == len(want):
-        return "has the wrong shape"
-    only_ones = [n for n in got if n != 1] == [n for n in want if n != 1]
-    why = ": they differ in dimensions of length 1" if only_ones else ""
-    return f"has {len(got)} dimension{'s' * (len(got) != 1)}; expected {len(want)}{why}"
+        one_axis = len(kept_got) <= 1 and len(kept_want) == 1
+        return "is shaped for another axis than the one to keep" if one_axis else "has the wrong shape"
+    words = f"has {len(got)} dimension{'s' * (len(got) != 1)}; expected {len(want)}"
+    if kept_got != kept_want:
+        return words
+    return f"{words}: {'reduced dimensions stay,' if len(got) < len(want) else 'drop those'} with length 1"
 
 
 def _wide(value: Tensor | float) -> Tensor:
@@ -332,4 +345,5 @@ def _wide(value: Tensor | float) -> Tensor:
 
 
 def _near(got: Tensor, want: Tensor, rtol: float, atol: float) -> Tensor:
-    return (got == want) | ((got - want).abs() <= atol + rtol * want.abs())  # NaN is near nothing
+    small = (got - want).abs() <= atol + rtol * want.abs()  # NaN is near nothing
+    return (got == want) | (small & torch.isfinite(want))  # and only infinity is near infinity

@@ -8,6 +8,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from autograder import simulated
 from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
 from autograder.sandbox.host import Walls, Worker
@@ -21,6 +23,7 @@ def grade(exercise: Exercise, submission: Submission, settings: Settings, secret
     Raises IsolationError below the isolation floor, and PtqlabError for settings this machine can't satisfy.
     """
     started = time.perf_counter()
+    torch.set_num_threads(1)  # the inputs are small, and the other cores grade other students
     devices = _devices(settings)
     facts = {"device": ", ".join(devices), "kit_version": version("ptqlab"), "tests_sha256": tests_sha256(exercise)}
     if submission.problem:
@@ -43,7 +46,9 @@ def _devices(settings: Settings) -> tuple[str, ...]:
         )
     devices = available_devices(settings.device)
     if settings.device == "cuda" and "cuda" not in devices:
-        raise PtqlabError("Expected a CUDA device for --device cuda, but torch sees none here; use --device auto or cpu.")
+        raise PtqlabError(
+            "Expected a CUDA device for --device cuda, but torch sees none here; use --device auto or cpu."
+        )
     return devices
 
 

@@ -11,8 +11,32 @@ from typing import Any
 from autograder.catalog import find_exercises, load_exercise, pick_exercise
 from autograder.local import check_namespace
 from autograder.model import Exercise, PtqlabError
+from autograder.plots import (
+    TrainedLayer,
+    find_datasets,
+    load_layer,
+    log_experiment,
+    plot_channel_ranges,
+    plot_errors,
+    plot_histograms,
+    plot_staircase,
+    plot_sweep,
+    read_experiments,
+)
 
-__all__ = ["check"]
+__all__ = [
+    "TrainedLayer",
+    "check",
+    "find_datasets",
+    "load_layer",
+    "log_experiment",
+    "plot_channel_ranges",
+    "plot_errors",
+    "plot_histograms",
+    "plot_staircase",
+    "plot_sweep",
+    "read_experiments",
+]
 
 
 def check(task: str | None = None) -> None:
@@ -62,4 +86,4 @@ def _show(result: object) -> None:
     if get_ipython() is None:
         print(result)
     else:
-        display(result)
+        display(result)  # type: ignore[no-untyped-call]

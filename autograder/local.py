@@ -24,7 +24,9 @@ def own_file(folder: Path, slug: str) -> Path:
     names = (f"{slug}.ipynb", f"{slug}.zh-TW.ipynb", f"{slug}.py")
     found = [folder / name for name in names if (folder / name).is_file()]
     if not found:
-        raise PtqlabError(f"Expected {' or '.join(names)} in {folder}; none of them is there. Run this in the lab's folder.")
+        raise PtqlabError(
+            f"Expected {' or '.join(names)} in {folder}; none of them is there. Run this in the lab's folder."
+        )
     return max(found, key=lambda path: path.stat().st_mtime)
 
 

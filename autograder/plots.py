@@ -145,7 +145,7 @@ def plot_staircase(x: Tensor, restored: Tensor, title: str = "") -> Figure:
         above.set(ylabel="restored value", title=title)
         above.legend(loc="upper left")
         below.plot(x, restored - x, color=_COLOURS[0])
-        below.set(xlabel="value x", ylabel="error")
+        below.set(xlabel="value x", ylabel="restored − x")
     return _finished(figure)
 
 
@@ -157,7 +157,7 @@ def plot_histograms(weight: Tensor, q: Tensor, title: str = "") -> Figure:
         left.hist(weight.flatten().tolist(), bins=101, range=(-amax, amax), color=_COLOURS[1])
         left.set(xlabel="weight", ylabel="number of weights", title="float32 weights", yscale="log")
         levels, counts = torch.unique(q, return_counts=True)
-        right.bar(levels.tolist(), counts.tolist(), width=1.0, color=_COLOURS[0])
+        right.bar(levels.tolist(), counts.tolist(), width=0.9, color=_COLOURS[0])
         right.set(
             xlabel="integer code q",
             ylabel="number of weights",
@@ -179,7 +179,7 @@ def plot_channel_ranges(weight: Tensor) -> Figure:
         axes.axhline(widest, color=_COLOURS[0], label="range of the whole tensor")
         axes.fill_between(channels, ranges.tolist(), widest, color=_COLOURS[0], alpha=0.15, label=unused)
         axes.set(xlabel="output channel, sorted by range", ylabel="largest |weight|", ylim=(0, None))
-        axes.legend(loc="lower left", frameon=True)
+        axes.legend(loc="upper right", bbox_to_anchor=(0.97, 0.93), frameon=True, framealpha=1.0)
     return _finished(figure)
 
 

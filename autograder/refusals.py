@@ -1,8 +1,264 @@
-"""placeholder, overwritten by the helper who owns this file"""
-class RefusedCall(RuntimeError): ...
-class _R:
-    def __enter__(self): return self
-    def __exit__(self,*a): ...
-def install(): return _R()
-def reset(): ...
-def calls(): return ()
+"""Ready-made quantizers are refused where the task is to write one.
+
+Every way to them ends in torch's dispatcher or in a Python function. In the dispatcher their operations get
+kernels that raise, on all keys that a call can take, so neither a thread nor a disabled dispatch mode nor
+`torch.ops` leads past. The Python functions that quantize with plain arithmetic (observers, the decomposed
+operations, other libraries) are given code that raises, in place, so that every alias of them refuses too;
+modules that are imported later are met on import. Importing anything still works; calling it does not.
+`torch.round`, `clamp`, `aminmax`, `histc`, `quantile`, `_int_mm` and the like are free.
+
+`install()` takes some 30 ms: once before a fork, for good, or around one check in a student's own process,
+after which `remove()` restores everything. What a determined student can still do stands in SECURITY.md.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import re
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+import torch
+
+__all__ = ["Refusals", "RefusedCall", "calls", "install", "refuse", "reset"]
+
+
+class RefusedCall(RuntimeError):
+    """A ready-made quantizer was called where the task is to write it."""
+
+
+_refused: dict[
+    str, None
+] = {}  # names in the order of their first call; a dict, so that a loop stays one entry
+
+
+def refuse(name: str) -> NoReturn:
+    """Record a call of a ready-made quantizer and raise RefusedCall."""
+    _refused[name] = None
+    raise RefusedCall(
+        f"{name} is refused here: the task is to write this quantizer yourself; "
+        "use torch.round and torch.clamp"
+    )
+
+
+def calls() -> tuple[str, ...]:
+    """Return what was refused since `reset()`, each name once, in the order of the first call."""
+    return tuple(_refused)
+
+
+def reset() -> None:
+    """Forget what was refused so far."""
+    _refused.clear()
+
+
+# ---------------------------------------------------------------- in torch's dispatcher
+
+_ATEN = re.compile(
+    "_?fake_quantize|quantize_per|_?choose_qparams|_?fused_moving_avg_obs|_make_per_.*_quantized|quantized_"
+    "|_?empty_.*quantized|_dyn_quant|_convert_weight_to_int4pack|_weight_int[48]pack|fbgemm_|_wrapped_.*linear_pre"
+)
+_NAMESPACES = ("quantized", "_quantized", "quantization", "onednn", "torchao")
+
+
+def _operations() -> Iterator[tuple[str, str]]:
+    """Yield namespace and name of every refused operation that this torch knows."""
+    for full in torch._C._dispatch_get_all_op_names():
+        space, _, name = full.partition("::")
+        if space in _NAMESPACES or (space == "aten" and _ATEN.match(name)):
+            yield space, name
+
+
+def _keys(full: str) -> Iterator[str]:
+    """Yield the dispatch keys on which an operation must be met.
+
+    BackendSelect is part of every call, below autograd; the CPU's own key is for direct calls of its kernel.
+    What torch composes of other operations is composed above BackendSelect, on the autograd keys.
+    """
+    yield from ("BackendSelect", "CPU")
+    if torch._C._dispatch_has_kernel_for_dispatch_key(full, "CompositeImplicitAutograd"):
+        yield from ("AutogradCPU", "AutogradCUDA", "AutogradPrivateUse1")
+    if torch.version.cuda:
+        yield "CUDA"
+
+
+def _kernel(space: str, name: str) -> Callable[..., NoReturn]:
+    base = name.partition(".")[0]
+    shown = f"torch.{base}" if space == "aten" and hasattr(torch, base) else f"torch.ops.{space}.{base}"
+
+    def refused(*_: Any, **__: Any) -> NoReturn:
+        refuse(shown)
+
+    return refused
+
+
+def _register() -> list[Any]:
+    """Give every refused operation raising kernels; they last until the libraries are destroyed."""
+    library: Any = torch.library.Library
+    libraries: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that kernels are overridden, which is the point
+        for space, name in list(_operations()):
+            if space not in libraries:
+                libraries[space] = library(space, "IMPL")
+            kernel = _kernel(space, name)
+            for key in _keys(f"{space}::{name}"):
+                libraries[space].impl(name, kernel, key)
+    return list(libraries.values())
+
+
+# ---------------------------------------------------------------- in Python
+
+_RULES = tuple(
+    (prefix, re.compile(pattern))
+    for prefix, pattern in (
+        ("torch.ao.quantization.fake_quantize", "forward$|calculate_qparams$"),
+        ("torch.ao.quantization._learnable_fake_quantize", "forward$|calculate_qparams$"),
+        (
+            "torch.ao.quantization",
+            "_?(calculate|determine|choose)_qparams|_non_linear_param_search"
+            "|_?(fake_quant|(de)?quantize|prepare|convert)",
+        ),
+        ("torchao", ".*quantize|.*qparams|autoquant"),
+        (
+            "neural_compressor",
+            "(quantize|prepare|convert|autotune|fit)$|.*quant.*(weight|tensor)|(qdq|quant)_weight",
+        ),
+        ("optimum.quanto", ".*quantize|freeze$"),
+        ("bitsandbytes.functional", ".*quant"),
+        ("hqq.core", ".*quantize"),
+        ("modelopt.torch.quantization", ".*quant|calibrate$"),
+    )
+)
+_swapped: dict[types.FunctionType, types.CodeType] = {}  # the functions that refuse, and their own code
+
+
+def _pattern(module: str) -> re.Pattern[str] | None:
+    """Return what is refused of a module; None where nothing is."""
+    matches = (pattern for prefix, pattern in _RULES if module == prefix or module.startswith(prefix + "."))
+    return next(matches, None)
+
+
+def _functions(module: types.ModuleType, pattern: re.Pattern[str]) -> Iterator[types.FunctionType]:
+    """Yield the functions and methods defined in a module that are refused, and what decorators wrapped."""
+    for owner in (module, *(v for v in list(vars(module).values()) if isinstance(v, type))):
+        if owner is not module and owner.__module__ != module.__name__:
+            continue
+        for name, member in list(vars(owner).items()):
+            function = getattr(member, "__func__", member)  # static and class methods
+            while pattern.match(name) and isinstance(function, types.FunctionType):
+                if function.__module__ == module.__name__:
+                    yield function
+                function = getattr(function, "__wrapped__", None)
+
+
+def _refuse_module(module_name: str, module: types.ModuleType) -> None:
+    """Give the ready-made functions of a module code that raises."""
+    pattern = _pattern(module_name)
+    if pattern is None or module is None:  # None is what a blocked import leaves behind
+        return
+    for function in _functions(module, pattern):
+        if function not in _swapped:
+            _swapped[function] = function.__code__
+            name = f"{module_name}.{function.__qualname__}"
+            function.__code__ = _refusing_code(name, len(function.__code__.co_freevars))
+
+
+def _refusing_code(name: str, free: int) -> types.CodeType:
+    """Return code that refuses under a name, with as many free variables as the code it stands in for."""
+    variables = "".join(f"free{i}, " for i in range(free))
+    scope: dict[str, Any] = {}
+    exec(
+        f"def outer({variables}):\n"
+        "    def refused(*args, **kwargs):\n"
+        f"        ({variables})\n"
+        "        from autograder.refusals import refuse\n"
+        f"        refuse({name!r})\n"
+        "    return refused\n",
+        scope,
+    )
+    code: types.CodeType = scope["outer"](*[None] * free).__code__
+    return code
+
+
+class _Loader(importlib.abc.Loader):
+    """Loads a module as its own loader does, then refuses what is ready-made in it."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
+        """Create the module as its own loader does."""
+        module: types.ModuleType | None = self.loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Run the module, and refuse what is ready-made in it."""
+        module.__loader__ = self.loader
+        if module.__spec__:
+            module.__spec__.loader = self.loader
+        self.loader.exec_module(module)
+        _refuse_module(module.__name__, module)
+
+
+class _Watch(importlib.abc.MetaPathFinder):
+    """Finds the modules that hold something ready-made when they are imported later."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return the spec that the other finders have for a module of the rules; None for any other."""
+        if _pattern(name) is None:
+            return None
+        others = (f for f in sys.meta_path if f is not self and hasattr(f, "find_spec"))
+        spec = next(filter(None, (f.find_spec(name, path, target) for f in others)), None)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader)
+        return spec
+
+
+# ---------------------------------------------------------------- on and off
+
+
+class Refusals:
+    """Refusals in force until `remove()`; also a context manager."""
+
+    def __init__(self) -> None:
+        if not _installed:
+            _libraries.extend(_register())
+            for name, module in list(sys.modules.items()):
+                _refuse_module(name, module)
+            sys.meta_path.insert(0, _watch)
+        _installed.append(self)
+
+    def remove(self) -> None:
+        """Restore what was refused, if no other refusals are in force; a second call does nothing."""
+        if self not in _installed:
+            return
+        _installed.remove(self)
+        if not _installed:
+            sys.meta_path.remove(_watch)
+            while _swapped:
+                function, code = _swapped.popitem()
+                function.__code__ = code
+            while _libraries:
+                _libraries.pop()._destroy()
+
+    def __enter__(self) -> Refusals:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+_installed: list[Refusals] = []  # several may be in force: the last to go restores
+_libraries: list[Any] = []
+_watch = _Watch()
+
+
+def install() -> Refusals:
+    """Refuse ready-made quantizers from now on, in every thread and in forked children."""
+    return Refusals()

@@ -127,7 +127,7 @@ def _plain(value: object) -> Any:
         return value.item()  # type: ignore[attr-defined]  # np.float32(…) and its like are numbers
     for kind in (bool, int, float, str, bytes):
         if isinstance(value, kind):  # an IntEnum, np.float64, a str subclass
-            return kind(value)
+            return kind(value)  # type: ignore[arg-type]
     return NOT_PLAIN
 
 

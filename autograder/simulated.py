@@ -1,9 +1,13 @@
 """A device that isn't there, with real values: what fails on a GPU is seen failing on any machine.
 
-`torch.device("sim:0")` is torch's spare backend (PrivateUse1) with kernels that run on the CPU, on the same memory,
-after objecting where CUDA would: operands on two devices, `.numpy()`, integer matrix products, operations that
-only the CPU has. A tensor on it is an ordinary `torch.Tensor`; views, autograd, parameters, modules and threads
-are torch's own, and no dispatch mode is involved. A session counts what costs time on a GPU.
+`torch.device("sim:0")` is torch's spare backend (PrivateUse1) with kernels that run on the CPU, on the same
+memory, after objecting where CUDA would: operands on two devices, `.numpy()`, integer matrix products,
+operations that only the CPU has. A tensor on it is an ordinary `torch.Tensor`; views, autograd, parameters,
+modules and threads are torch's own, and no dispatch mode is involved. A session counts what costs time
+on a GPU.
+
+Setting the device up takes 20 to 50 ms, once a process; a session costs 1 µs, an operation 10 to 30 µs
+more than on the CPU. As with CUDA, autograd gives the device a thread: no backward pass before a fork.
 
 The API underneath is private to torch (2.13 here): where it is missing, `available()` is false and says why.
 """
@@ -18,7 +22,8 @@ from typing import Any
 import torch
 
 from autograder import _simulated_ops as ops
-from autograder._simulated_ops import DEVICE, DeviceError, Ledger
+from autograder._simulated_ops import Ledger
+from autograder._simulated_rules import DEVICE, DeviceError
 
 __all__ = [
     "DEVICE",
@@ -33,6 +38,7 @@ __all__ = [
 ]
 
 _NAME = "sim"
+_swap: Any = torch.utils.swap_tensors
 _lock = threading.Lock()
 _before_set_up: list[torch.device | None] = []  # the accelerator that this machine has
 _kept: list[Any] = []  # registrations last as long as the objects that made them
@@ -55,15 +61,16 @@ def _set_up() -> str:
     taken = torch._C._get_privateuse1_backend_name()
     if taken != "privateuseone":
         return f"The simulated device needs torch's spare backend, which {taken!r} has taken in this process."
+    cannot = f"torch {torch.__version__} can't simulate a device"
     try:
-        _before_set_up.append(torch._C._accelerator_getAccelerator())  # type: ignore[attr-defined]
+        _before_set_up.append(torch._C._accelerator_getAccelerator())
         _register_backend()
         _patch_torch()
         _kept.append(ops.register())
         works = ops.to_host(ops.to_device(torch.ones(2)) + 1).tolist() == [2.0, 2.0]
     except Exception as error:  # private API: it may fail in any way
-        return f"torch {torch.__version__} can't simulate a device ({type(error).__name__}: {error}); use torch 2.13."
-    return "" if works else f"torch {torch.__version__} can't simulate a device (a sum came out wrong); use torch 2.13."
+        return f"{cannot} ({type(error).__name__}: {error}); use torch 2.13."
+    return "" if works else f"{cannot} (a sum came out wrong); use torch 2.13."
 
 
 def is_simulated(tensor: torch.Tensor) -> bool:
@@ -77,7 +84,9 @@ def to_device(tensor: torch.Tensor) -> torch.Tensor:
     if is_simulated(tensor):
         return tensor
     if tensor.layout != torch.strided or tensor.is_quantized:
-        raise DeviceError(f"expected a dense tensor for the simulated device, got {tensor.layout}: use to_dense()")
+        raise DeviceError(
+            f"expected a dense tensor for the simulated device, got {tensor.layout}: use to_dense()"
+        )
     return ops.to_device(tensor.detach().cpu().clone())
 
 
@@ -86,7 +95,7 @@ def to_host(tensor: torch.Tensor) -> torch.Tensor:
     return ops.to_host(tensor.detach()).clone() if is_simulated(tensor) else tensor.detach().cpu()
 
 
-class session:  # noqa: N801 - used as a function: `with session() as ledger`
+class session:
     """Count what happens on the simulated device, in every thread, until the block ends.
 
     Sessions nest; the innermost counts. Opening one costs about a microsecond once the device is set up.
@@ -141,7 +150,7 @@ def _register_backend() -> None:
 
 
 def _patch_torch() -> None:
-    """Teach torch what it asks devices in C++, where Python can't answer; for other devices nothing changes."""
+    """Teach torch what it asks of a device in C++; for other devices nothing changes."""
     torch.UntypedStorage.clone = _storage_clone(torch.UntypedStorage.clone)  # type: ignore[method-assign]
     torch.nn.Module._apply = _module_apply(torch.nn.Module._apply)  # type: ignore[method-assign]
     torch._tensor_str._tensor_str = _tensor_str(torch._tensor_str._tensor_str)
@@ -160,7 +169,7 @@ def _storage_clone(original: Any) -> Any:
 
 
 def _module_apply(original: Any) -> Any:
-    """Module.to keeps the Parameter objects on CUDA, and with them tied weights; a spare backend gets new ones."""
+    """Module.to keeps Parameter objects on CUDA, and so tied weights; a spare backend gets new ones."""
 
     @functools.wraps(original)
     def apply(self: Any, fn: Any, recurse: bool = True) -> Any:
@@ -170,7 +179,7 @@ def _module_apply(original: Any) -> Any:
             new = self._parameters[key]
             if new is not old and DEVICE.type in (old.device.type, new.device.type):
                 try:
-                    torch.utils.swap_tensors(old, new)
+                    _swap(old, new)
                 except RuntimeError:  # something else holds the tensor, such as a live autograd graph
                     continue
                 old.__dict__, new.__dict__ = new.__dict__, old.__dict__
@@ -202,7 +211,9 @@ def _current_accelerator(original: Any) -> Any:
     def current_accelerator(check_available: bool = False) -> torch.device | None:
         if ops.books:
             return torch.device(_NAME)
-        usable = before is not None and (not check_available or torch.get_device_module(before).is_available())
+        usable = before is not None and (
+            not check_available or torch.get_device_module(before).is_available()
+        )
         return before if usable else None
 
     return current_accelerator

@@ -16,6 +16,7 @@ from autograder.model import PtqlabError
 
 _BEGIN, _END = "### BEGIN SOLUTION", "### END SOLUTION"
 _SOLUTION = re.compile(rf"^([ \t]*){_BEGIN}\n(.*?)^[ \t]*{_END}[ \t]*\n?", re.MULTILINE | re.DOTALL)
+_ALMOST = re.compile(r"#.*\b(begin|end)\W*solution", re.IGNORECASE)
 _TRIVIAL = 16  # a statement this short without blanks (`return x`) gives nothing away
 
 
@@ -82,7 +83,10 @@ def stub(code: str, tasks: Mapping[str, str]) -> str:
         name = _enclosing(tree, code.count("\n", 0, block.start()) + 1)
         return f"{indent}# Your code here.\n{indent}raise NotImplementedError({_advice(name, tasks)!r})\n"
 
-    return _SOLUTION.sub(replacement, code).rstrip("\n")
+    shown = _SOLUTION.sub(replacement, code).rstrip("\n")
+    if _ALMOST.search(shown):
+        raise PtqlabError(f"a misspelt {_BEGIN!r} or {_END!r} in the cell that starts {code[:60]!r}")
+    return shown
 
 
 def _enclosing(tree: ast.Module, line: int) -> str:

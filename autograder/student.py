@@ -119,7 +119,9 @@ class Handle:
             raise AttributeError(name)
         label = f"{self._label}.{name}"
         value = self._student._ask("get", self._ref.number, name, label)
-        return _Member(self._student, self._ref.number, name, label) if value == METHOD and type(value) is str else value
+        return (
+            _Member(self._student, self._ref.number, name, label) if value == METHOD and type(value) is str else value
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._student._ask("call", self._ref.number, "", self._label, args, kwargs)
@@ -153,7 +155,7 @@ def _error(failure: dict[str, Any], label: str) -> Exception:
     """The exception that the student's code raised, as a test and a reader should see it."""
     text, where = failure["text"], failure["where"]
     if failure["kind"] == "undefined":
-        return Missing(f"{label.split('.')[0]} is not defined yet")
+        return Missing(f"{label.split('.', maxsplit=1)[0]} is not defined yet")
     if failure["kind"] == "missing":
         return Missing(text or f"{label} is not written yet")
     if failure["kind"] == "refused":

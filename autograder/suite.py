@@ -75,11 +75,15 @@ def _student_of(request: pytest.FixtureRequest) -> Student:
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> torch.Generator:
     """A generator on the CPU, seeded from the assignment's seed and the test's name: the same on every device."""
+    context = request.config.stash.get(CONTEXT, None)
+    return seeded(context.seed if context else 0, request.path.name, request.node.originalname)
+
+
+def seeded(seed: int, file: str, test: str) -> torch.Generator:
+    """The generator of one test: `seed` is the assignment's."""
     import torch  # noqa: PLC0415
 
-    context = request.config.stash.get(CONTEXT, None)
-    text = f"{context.seed if context else 0}:{request.path.name}::{request.node.originalname}"
-    digest = hashlib.sha256(text.encode()).digest()
+    digest = hashlib.sha256(f"{seed}:{file}::{test}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 

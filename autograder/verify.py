@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -46,7 +47,9 @@ class Finding:
 def cases(exercise: Exercise) -> Iterator[Case]:
     """The reference, the untouched stub, and every mutant and variant of an exercise."""
     if exercise.solution is None:
-        raise PtqlabError(f"Expected solutions/{exercise.slug} beside the exercises; verify needs an instructor's clone.")
+        raise PtqlabError(
+            f"Expected solutions/{exercise.slug} beside the exercises; verify needs an instructor's clone."
+        )
     reference = reference_source(exercise.solution / "source.py")
     every = frozenset(task.id for task in exercise.tasks)
     yield Case("reference", "reference", reference, frozenset(), "the reference solution")
@@ -65,7 +68,9 @@ def _case(path: Path, kind: str, reference: str, every: frozenset[str]) -> Case:
         raise PtqlabError(f"Expected '# {need[0]}: …' and '# {need[1]}: …' at the top of {path.name}; add them.")
     tasks = frozenset(header[need[0]].split())
     if not tasks <= every:
-        raise PtqlabError(f"{path.name} names the tasks {', '.join(sorted(tasks - every))}, which the exercise does not have.")
+        raise PtqlabError(
+            f"{path.name} names the tasks {', '.join(sorted(tasks - every))}, which the exercise does not have."
+        )
     source = f"{reference}\n\n{text}"
     return Case(path.stem, kind, source, tasks if kind == "mutant" else frozenset(), header[need[1]])
 
@@ -118,7 +123,9 @@ def run(exercise: Exercise, seeds: int, console: Console) -> int:
 def _complaint(finding: Finding, seed: int) -> str:
     case = finding.case
     expected = ", ".join(sorted(case.loses)) or "nothing"
-    lines = [f"{case.kind} {case.name} (seed {seed}): expected to lose {expected}, lost {', '.join(sorted(finding.lost)) or 'nothing'}"]
+    lines = [
+        f"{case.kind} {case.name} (seed {seed}): expected to lose {expected}, lost {', '.join(sorted(finding.lost)) or 'nothing'}"
+    ]
     for task in finding.report.tasks:
         if (task.id in finding.lost) != (task.id in case.loses):
             lines += [f"  {t.test}: {t.status} {t.message}" for t in task.tests if t.status != "passed"]

@@ -67,7 +67,9 @@ def test_a_grader_error_withholds_the_whole_score_and_names_the_test() -> None:
 
 def test_bonus_counts_as_earned_but_not_as_possible() -> None:
     two = exercise(task(), task(3, "1.2", bonus=True))
-    found = score(two, Submission("a", "01_x", "", ""), outcomes("core", P) + outcomes("core", P, id="1.2"), Settings(0), **FACTS)
+    found = score(
+        two, Submission("a", "01_x", "", ""), outcomes("core", P) + outcomes("core", P, id="1.2"), Settings(0), **FACTS
+    )
     assert (found.earned, found.possible) == (7, 4)
 
 
@@ -88,7 +90,9 @@ def test_a_run_cut_short_is_partial_and_says_where(status: Status) -> None:
 
 
 def test_new_points_apply_to_stored_outcomes() -> None:
-    before = score(exercise(), Submission("a", "01_x", "", ""), outcomes("core", P) + outcomes("edge", F), Settings(0), **FACTS)
+    before = score(
+        exercise(), Submission("a", "01_x", "", ""), outcomes("core", P) + outcomes("edge", F), Settings(0), **FACTS
+    )
     after = rescore(exercise(task(10)), before)
     assert (before.earned, after.earned, after.possible) == (2.4, 6, 10)
 
@@ -106,7 +110,9 @@ def test_rescoring_an_unreadable_submission_leaves_it_unreadable() -> None:
 
 
 @given(st.lists(st.sampled_from(list(Status)), max_size=6), st.lists(st.sampled_from(list(Status)), max_size=6))
-def test_a_score_lies_between_nothing_and_the_points_and_full_needs_every_pass(core: list[Status], edge: list[Status]) -> None:
+def test_a_score_lies_between_nothing_and_the_points_and_full_needs_every_pass(
+    core: list[Status], edge: list[Status]
+) -> None:
     found = score_task(task(4), outcomes("core", *core) + outcomes("edge", *edge))
     assert 0 <= found.earned <= 4
     assert (found.earned == 4) == (bool(core) and all(s is P for s in core + edge))

@@ -15,6 +15,8 @@ import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from rich.text import Text
+
 from autograder.doctor.findings import Facts, Finding, Verdict
 from autograder.doctor.hardware import cpu_flags, device_findings, instruction_findings
 from autograder.doctor.isolation import isolation_findings, not_linux, surroundings
@@ -50,28 +52,33 @@ def examine() -> Findings:
     )
 
 
-def render(findings: Findings) -> str:
-    """The findings as plain text of at most 100 columns."""
+def render(findings: Findings) -> Text:
+    """The findings as lines of at most 80 columns, for `Console.print` or `str`."""
     sections = (
         ("Isolation", findings.isolation),
         ("Devices", findings.devices),
         ("Instruction sets", findings.instructions),
         ("Runtimes", findings.runtimes),
     )
-    return "\n\n".join(f"{title}\n" + "\n".join(_lines(f) for f in found) for title, found in sections)
+    blocks = [Text("\n").join([Text(title, "bold"), *map(_lines, found)]) for title, found in sections]
+    return Text("\n\n").join(blocks)
 
 
 _MARKS = {Verdict.GOOD: "✓", Verdict.BAD: "✗", Verdict.NOTE: "·", Verdict.UNKNOWN: "?"}
-_COLUMN = 24
+_TONES = {Verdict.GOOD: "green", Verdict.BAD: "bold red", Verdict.NOTE: "dim", Verdict.UNKNOWN: "yellow"}
+_WIDTH, _COLUMN = 80, 24
 
 
-def _lines(finding: Finding) -> str:
-    head = f"  {_MARKS[finding.verdict]} {finding.name}".ljust(_COLUMN) + " "
-    text = textwrap.fill(finding.found, 100, initial_indent=head, subsequent_indent=" " * (_COLUMN + 1))
-    if not finding.meaning:
-        return text
-    indent = " " * (_COLUMN + 1)
-    return text + "\n" + textwrap.fill(finding.meaning, 100, initial_indent=indent, subsequent_indent=indent)
+def _lines(finding: Finding) -> Text:
+    """The mark and the name in one column; what was found, and below it what that means, in another."""
+    beside = " " * _COLUMN
+    found = textwrap.fill(finding.found, _WIDTH, initial_indent=beside, subsequent_indent=beside)
+    head = Text.assemble("  ", (_MARKS[finding.verdict], _TONES[finding.verdict]), f" {finding.name}")
+    head.append(found[len(head) :] if len(head) < _COLUMN else f"\n{found}")
+    if finding.meaning:
+        meaning = textwrap.fill(finding.meaning, _WIDTH, initial_indent=beside, subsequent_indent=beside)
+        head.append(f"\n{meaning}")
+    return head
 
 
 def _probe(name: str) -> Facts:

@@ -70,21 +70,14 @@ def _onnxruntime(facts: Facts, installed: tuple[str, ...]) -> list[Finding]:
         return [Finding("onnxruntime", f"{name} are both installed", Verdict.BAD, meaning)]
     if "error" in facts:
         return [unknown("onnxruntime", facts)]
-    short = [provider.removesuffix("ExecutionProvider") for provider in facts["taken"]]
-    only_offered = [
-        p.removesuffix("ExecutionProvider") for p in facts["available"] if p not in facts["taken"]
-    ]
-    meaning = (
-        f"{' and '.join(only_offered)} stand in the list of available providers, but no session takes them."
-        if only_offered
-        else ""
-    )
-    return [
-        Finding(name, facts["version"], Verdict.GOOD),
-        Finding(
-            "ONNX sessions",
-            f"run on {', '.join(short)}",
-            Verdict.GOOD if "CUDA" in short else Verdict.NOTE,
-            meaning,
-        ),
-    ]
+    return [Finding(name, facts["version"], Verdict.GOOD), _sessions(facts)]
+
+
+def _sessions(facts: Facts) -> Finding:
+    """The providers that a session took; those available include some whose libraries are missing."""
+    short = {name: name.removesuffix("ExecutionProvider") for name in facts["available"]}
+    idle = [short[name] for name in facts["available"] if name not in facts["taken"]]
+    taken = [short[name] for name in facts["taken"]]
+    meaning = f"Listed as available, but taken by no session: {', '.join(idle)}." if idle else ""
+    verdict = Verdict.GOOD if "CUDA" in taken else Verdict.NOTE
+    return Finding("ONNX sessions", f"run on {', '.join(taken)}", verdict, meaning)

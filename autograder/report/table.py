@@ -89,7 +89,8 @@ def _style() -> str:
 
 
 def _total(result: CheckResult, labels: Labels) -> str:
-    return f"{labels['so_far']}: {_out_of(result.earned, result.possible)}"
+    points = _out_of(result.earned, result.possible) if result.possible else number(result.earned)
+    return f"{labels['so_far']}: {points}"
 
 
 def _out_of(earned: float, possible: float) -> str:
@@ -110,9 +111,11 @@ def _why(test: Outcome, labels: Labels) -> str:
     """The diagnostic; of a function that is not written yet, only what its stub says."""
     if test.status is Status.PASSED:
         return ""
-    if test.status is Status.GRADER_ERROR:
-        return labels["ours"]
     message = visible(clip(test.message, _CELL_LIMIT))
+    if (
+        test.status is Status.GRADER_ERROR
+    ):  # all tests here are public, so its text may be shown, and reported
+        return f"{labels['ours']}\n{message}"
     return message.partition("\n")[0] if test.status is Status.MISSING else message
 
 
@@ -120,22 +123,25 @@ def _claim(test: Outcome) -> str:
     return visible(clip(test.claim or test.test, LINE_LIMIT))
 
 
+def _ends_failures(task: TaskScore, test: Outcome) -> bool:
+    """Whether this is the task's last test that failed: the hint follows it."""
+    failed = [other for other in task.tests if other.status not in {Status.PASSED, Status.MISSING}]
+    return bool(failed) and failed[-1] is test
+
+
 def _hint(task: TaskScore, language: str) -> str:
-    """The task's hint, unless nothing failed or nothing is written yet."""
-    failed = any(test.status not in {Status.PASSED, Status.MISSING} for test in task.tests)
-    return visible(in_language(task.hint, language)) if failed else ""
+    return visible(in_language(task.hint, language))
 
 
 def _task_lines(task: TaskScore, language: str, labels: Labels) -> Iterator[str]:
     yield f"{_heading(task, language)}  ({_out_of(task.earned, task.points)})"
     if _untouched(task):
         yield f"  {MARKS[Status.MISSING]} {labels['test_missing']}"
-    else:
-        for test in task.tests:
-            yield f"  {MARKS[test.status]} {labels[f'test_{test.status}']}: {_claim(test)}"
-            yield from (f"      {line}" for line in _why(test, labels).splitlines())
-    if hint := _hint(task, language):
-        yield f"  {labels['hint']}: {hint}"
+    for test in () if _untouched(task) else task.tests:
+        yield f"  {MARKS[test.status]} {labels[f'test_{test.status}']}: {_claim(test)}"
+        yield from (f"      {line}" for line in _why(test, labels).splitlines())
+        if _ends_failures(task, test) and _hint(task, language):
+            yield f"      {labels['hint']}: {_hint(task, language)}"
     yield ""
 
 
@@ -147,21 +153,21 @@ def _task_rows(task: TaskScore, language: str, labels: Labels) -> str:
     if _untouched(task):
         rows = f'<tr><td class="mark">{_chip(Status.MISSING, labels)}</td><td colspan="2"></td></tr>'
     else:
-        rows = "".join(_test_row(test, labels) for test in task.tests)
-    if hint := _hint(task, language):
-        details = f"<details><summary>{labels['hint']}</summary>{_safe(hint)}</details>"
-        rows += f'<tr class="hint"><td class="mark"></td><td colspan="2">{details}</td></tr>'
+        rows = "".join(_test_row(task, test, language, labels) for test in task.tests)
     return f"<tbody>{heading}{rows}</tbody>"
 
 
-def _test_row(test: Outcome, labels: Labels) -> str:
+def _test_row(task: TaskScore, test: Outcome, language: str, labels: Labels) -> str:
     first, _, rest = _why(test, labels).partition("\n")
     why = f"<div>{_safe(first)}</div>" if first else ""
     values = f"<pre>{_safe(rest)}</pre>" if rest.strip() else ""
     kind = f' <span class="kind">{labels["edge"]}</span>' if test.kind == "edge" else ""
+    hint = ""
+    if _ends_failures(task, test) and _hint(task, language):
+        hint = f"<details><summary>{labels['hint']}</summary>{_safe(_hint(task, language))}</details>"
     return (
         f'<tr class="{TONES[test.status]}"><td class="mark">{_chip(test.status, labels)}</td>'
-        f'<td colspan="2"><span class="claim">{_safe(_claim(test))}</span>{kind}{why}{values}</td></tr>'
+        f'<td colspan="2"><span class="claim">{_safe(_claim(test))}</span>{kind}{why}{values}{hint}</td></tr>'
     )
 
 

@@ -41,7 +41,15 @@ def scoreboard(reports: Sequence[Report]) -> RenderableType:
     A cell holds the points earned; "·" is a task not written yet, "?" one withheld.
     """
     parts: list[RenderableType] = [_table(group) for group in _by_exercise(reports)]
-    return Group(*parts, Text(summary(reports)))
+    return Group(*parts, Text(), Text(summary(reports)), *_legend(reports))
+
+
+def _legend(reports: Sequence[Report]) -> list[Text]:
+    """What the signs mean, when there are any."""
+    statuses = {task.status for report in reports for task in report.tasks}
+    signs = {"missing": "· not written yet", "withheld": "? withheld"}
+    meanings = [words for status, words in signs.items() if status in statuses]
+    return [Text(", ".join(meanings), style="dim")] if meanings else []
 
 
 def scoreboard_lines(reports: Sequence[Report]) -> list[str]:
@@ -130,7 +138,8 @@ def _task_ids(group: Sequence[Report]) -> list[str]:
 
 def _table(group: Sequence[Report]) -> Table:
     table = Table(title=Text(one_line(group[0].exercise)), title_justify="left", box=None, pad_edge=False)
-    table.add_column("student", no_wrap=True, overflow="ellipsis", max_width=_STUDENT_WIDTH)
+    # rich narrows columns that may wrap before those that may not: long names give way, points never do
+    table.add_column("student", min_width=8, max_width=_STUDENT_WIDTH)
     tasks = _task_ids(group)
     for task in tasks:
         table.add_column(Text(one_line(task)), justify="right", no_wrap=True)
@@ -139,7 +148,9 @@ def _table(group: Sequence[Report]) -> Table:
     for report in group:
         found = {task.id: task for task in report.tasks}
         cells = [_cell(found[task]) if task in found else Text("") for task in tasks]
-        table.add_row(Text(_student(report)), *cells, _total(report), _status(report))
+        table.add_row(
+            Text(_student(report), no_wrap=True, overflow="ellipsis"), *cells, _total(report), _status(report)
+        )
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ def serve(incoming: int, outgoing: int, hello: dict[str, Any]) -> None:
         if request["op"] == "load":
             loaded = loading.load_module(request["source"], "student")
             session = Session(vars(loaded.module))
-            reply: dict[str, Any] = {"problems": [problem[:500] for problem in loaded.problems[:20]]}
+            session.next_number = request["first"]  # no handle of an earlier worker means anything here
+            reply: dict[str, Any] = {"problems": [_legible(problem) for problem in loaded.problems[:20]]}
         else:
             reply = session.run(request)
             if reply["failure"]:
@@ -28,12 +30,17 @@ def serve(incoming: int, outgoing: int, hello: dict[str, Any]) -> None:
         send(outgoing, {"id": request["id"], **reply})
 
 
+def _legible(text: str) -> str:
+    return text[:500].encode("utf-8", "replace").decode()
+
+
 def _receive(descriptor: int) -> Any:
     prefix = _read(descriptor, wire.PREFIX.size)
     if not prefix:
         return None
     header, body = wire.PREFIX.unpack(prefix)
-    return wire.decode(bytes(_read(descriptor, header)), _read(descriptor, body), wrap)
+    data = _read(descriptor, header + body)
+    return wire.decode(bytes(data[:header]), memoryview(data)[header:], wrap)
 
 
 def _read(descriptor: int, size: int) -> bytearray:
@@ -50,11 +57,11 @@ def _read(descriptor: int, size: int) -> bytearray:
 def send(descriptor: int, message: dict[str, Any]) -> None:
     """Write one message as a frame."""
     try:
-        chunks = wire.encode(message, unwrap)
-    except (TypeError, ValueError) as error:  # a lone surrogate, a nesting too deep: say so instead of dying
+        chunks = wire.frame(message, unwrap)
+    except Exception as error:  # a lone surrogate, a nesting too deep, a tensor that can't be copied: say so
         failure = {"kind": "raised", "builtin": "TypeError", "type": "TypeError", "where": ""}
         failure["text"] = f"the returned value can't be read: {type(error).__name__}"
-        chunks = wire.encode(message | {"value": None, "failure": failure}, unwrap)
+        chunks = wire.frame(message | {"value": None, "failure": failure}, unwrap)
     for chunk in chunks:
         view = memoryview(chunk)
         while view:
@@ -63,9 +70,13 @@ def send(descriptor: int, message: dict[str, Any]) -> None:
 
 def wrap(tensor: torch.Tensor, device: str) -> torch.Tensor:
     """Put a tensor that came over the wire on the device that its frame names."""
-    if device.startswith("sim"):
+    if device == "cpu":
+        return tensor
+    if device == "sim":
         return simulated.to_device(tensor)
-    return tensor.to(device) if device.startswith("cuda") else tensor
+    if re.fullmatch(r"cuda:\d{1,3}", device):
+        return tensor.to(device)
+    raise wire.WireError("the frame names a device that is not known")
 
 
 def unwrap(tensor: torch.Tensor) -> tuple[torch.Tensor, str]:

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from autograder.sandbox import kernel
@@ -20,7 +21,10 @@ from autograder.sandbox import kernel
 LAYERS = ("namespaces", "landlock", "seccomp", "user", "limits")
 FIRST_UID = 61184  # systemd's range for dynamic users: no login ever has these
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
-_MOUNT_POINTS = ("/mnt", "/media", "/srv", "/opt", "/var/tmp", "/tmp")
+
+
+class NamespacesRefusedError(Exception):
+    """This machine allows no namespaces, or none with a root of their own: a worker is started without."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Plan:
     cuda: bool = False
 
 
+@cache
 def library_trees(package: Path) -> tuple[str, ...]:
     """The folders that hold the interpreter, its packages, the system's libraries and this package."""
     lib = "lib"
@@ -48,7 +53,10 @@ def library_trees(package: Path) -> tuple[str, ...]:
 
 
 def new_namespaces(plan: Plan) -> str:
-    """Leave the machine's namespaces; empty when done, else the reason why it could not be done."""
+    """Leave the machine's namespaces; empty when done, else the reason why it could not be done.
+
+    After a failure this process may stand halfway, with an unmapped user and unable to start threads: it is of no use.
+    """
     flags = (kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)  # fmt: skip
     uid, gid = os.geteuid(), os.getegid()
     try:
@@ -67,7 +75,7 @@ def new_namespaces(plan: Plan) -> str:
 def build_root(plan: Plan) -> None:
     """Replace the root by a tmpfs that shows the library trees read-only, four devices, /proc and /scratch."""
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    point = next(p for p in _MOUNT_POINTS if Path(p).is_dir() and not any(_is_below(t, p) for t in plan.readable))
+    point = plan.scratch  # an empty folder of this worker's own: a mount there hides nothing
     kernel.mount("tmpfs", point, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
     shown: list[str] = []
     for tree in sorted(plan.readable):
@@ -114,17 +122,21 @@ def _scratch(plan: Plan, root: str) -> None:
 
 
 def become_nobody(plan: Plan, number: int) -> str:
-    """Take a user of this worker's own (root only), and give up every capability."""
-    if os.getuid() == 0 and _reachable_by_others(plan.readable):
+    """Take a user of this worker's own (root only), and give up every capability.
+
+    Where only root can reach the interpreter, the real user alone changes: the limit on threads counts by that one.
+    """
+    if os.getuid() == 0:
         uid = FIRST_UID + number % 4096
-        with contextlib.suppress(OSError):
-            os.chown(plan.scratch, uid, uid)
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-        return f"user {uid}"
+        effective = uid if _reachable_by_others(plan.readable) else 0
+        with contextlib.suppress(OSError):  # there is no such folder in namespaces
+            os.chown(plan.scratch, effective, effective)
+        with contextlib.suppress(OSError):  # a container may know no such user
+            os.setgroups([])
+            os.setresgid(effective, effective, effective)
+            os.setresuid(uid, effective, effective)
     kernel.drop_capabilities()
-    return "no capabilities"
+    return f"user {os.geteuid()}" if os.geteuid() == os.getuid() >= FIRST_UID else "no capabilities"
 
 
 def _reachable_by_others(paths: tuple[str, ...]) -> bool:
@@ -132,8 +144,13 @@ def _reachable_by_others(paths: tuple[str, ...]) -> bool:
     return all(os.stat(folder).st_mode & 0o001 for folder in folders if os.path.isdir(folder))
 
 
-def limit(plan: Plan) -> None:
-    """Resource limits that hold for the worker as a whole."""
+def address_space() -> int:
+    """Bytes of address space in use: what the libraries map before the student's code uses any."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def limit(plan: Plan, in_use: int) -> None:
+    """Resource limits that hold for the worker as a whole; `in_use` bytes of address space are not counted."""
     megabyte = 1 << 20
     limits = {
         resource.RLIMIT_CPU: plan.cpu_s,
@@ -144,7 +161,7 @@ def limit(plan: Plan) -> None:
         resource.RLIMIT_NPROC: 512,
     }
     if not plan.cuda:  # CUDA reserves more address space than any machine has
-        limits[resource.RLIMIT_AS] = plan.memory_mb * megabyte
+        limits[resource.RLIMIT_AS] = in_use + plan.memory_mb * megabyte
     for kind, value in limits.items():
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -165,25 +182,29 @@ def close_descriptors(keep: tuple[int, ...]) -> None:
 def enter(plan: Plan, bpf: bytes, namespaced: bool, number: int) -> list[str]:
     """Apply every layer to this process; returns what was reached, in words.
 
-    `number` tells this worker's user from another's. The parent's death is bound last but before seccomp, since changing the user would undo it.
+    `number` tells this worker's user from another's. The parent's death is bound last but before seccomp, since
+    changing the user would undo it.
     """
     os.umask(0o022)
-    reached = []
+    reached, in_use = [], address_space()
     if namespaced:
-        build_root(plan)
+        try:
+            build_root(plan)
+        except OSError as error:
+            raise NamespacesRefusedError(str(error)) from None
         reached.append("namespaces")
     os.chdir("/scratch" if namespaced else plan.scratch)
     if "limits" in plan.layers:
-        limit(plan)
+        limit(plan, in_use)
         reached.append("limits")
     if "user" in plan.layers:
         reached.append(become_nobody(plan, number))
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if "landlock" in plan.layers and kernel.landlock_abi():
-        abi = kernel.landlock(list(plan.readable), [os.getcwd()], [*_DEVICES, "/proc"] if namespaced else list(_DEVICES))
-        reached.append(f"Landlock {abi}")
-    if "seccomp" in plan.layers:
+        readable = [*plan.readable, "/proc"] if namespaced else list(plan.readable)
+        reached.append(f"Landlock {kernel.landlock(readable, [os.getcwd()], list(_DEVICES))}")
+    if "seccomp" in plan.layers and bpf:
         kernel.install_seccomp(bpf)
         reached.append("seccomp")
     return reached

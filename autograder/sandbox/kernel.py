@@ -131,6 +131,6 @@ class _Program(ctypes.Structure):
 
 
 def install_seccomp(bpf: bytes) -> None:
-    """Install a compiled filter on every thread of this process (no_new_privs must be set)."""
+    """Install a compiled filter on this thread and those it starts (no_new_privs must be set)."""
     program = _Program(len(bpf) // 8, bpf)
     _check(libc.prctl(PR_SET_SECCOMP, 2, ctypes.byref(program), 0, 0), "prctl PR_SET_SECCOMP")

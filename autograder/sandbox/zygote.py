@@ -1,8 +1,8 @@
 """The prepared interpreter from which workers are forked: torch is imported once, and no secret ever is.
 
-Run as a program of its own with an empty environment; descriptor 3 is the control socket. One message in,
-with the worker's two pipe ends attached, starts one worker; one message out says its process number.
-When the grader goes away the socket closes, and zygote and workers end with it.
+Run as a program of its own with an empty environment: `start(control, folder)` with the descriptor of the control
+socket and the folder for scratch. One message in, with the worker's two pipe ends attached, starts one worker; one
+message out says its process number. When the grader goes away the socket closes; workers and scratch end with it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import gc
 import os
 import signal
 import socket
-import sys
+import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgpack
@@ -20,38 +21,56 @@ import numpy as np
 import torch
 
 from autograder import refusals, simulated
-from autograder.sandbox import guest, jail, kernel, probes, syscalls
+from autograder.sandbox import guest, jail, kernel, probes, scratch, syscalls
 
-CONTROL = 3
+SECCOMP_CURE = {
+    ImportError: "install pyseccomp: pip install 'ptqlab[grade]'",
+    RuntimeError: "install libseccomp: apt-get install libseccomp2, dnf install libseccomp, or apk add libseccomp",
+    OSError: "libseccomp refuses the filter; version 2.5 or newer is needed",
+}
 
 
-def main() -> None:
-    """Warm up, say READY, fork workers on request."""
-    control = socket.socket(fileno=CONTROL)
+def start(control: int, folder: str) -> None:
+    """Warm up, say READY, fork workers on request; at the end leave nothing behind."""
+    children: set[int] = set()
+    try:
+        _serve(socket.socket(fileno=control), children)
+    finally:
+        _end(children, folder)
+
+
+def _serve(control: socket.socket, children: set[int]) -> None:
     bpf, trouble = _compile_filter()
     _warm_up()
-    control.send(msgpack.packb({"ready": True, "trouble": trouble, "simulated": simulated.unavailable_reason()}))
-    children: set[int] = set()
     signal.signal(signal.SIGCHLD, lambda *_: _reap(children))
+    control.send(msgpack.packb({"ready": True, "trouble": trouble, "simulated": simulated.unavailable_reason()}))
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 2)
         if not data:
-            break
-        message = msgpack.unpackb(data)
-        pid = _start(message, descriptors, bpf, children)
+            return
+        pid = _start(msgpack.unpackb(data), descriptors, bpf, children)
         for descriptor in descriptors:
             os.close(descriptor)
         control.send(msgpack.packb({"pid": pid}))
+
+
+def _end(children: set[int], folder: str) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for child in list(children):
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
+    for child in list(children):
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
+    scratch.remove(folder)
 
 
 def _compile_filter() -> tuple[bytes, str]:
     try:
         return syscalls.compile_filter(), ""
-    except (ImportError, OSError, RuntimeError) as error:
-        return b"", f"seccomp is not available ({error}); install libseccomp (Debian: apt install libseccomp2) and pyseccomp"
+    except tuple(SECCOMP_CURE) as error:
+        cure = next(words for kind, words in SECCOMP_CURE.items() if isinstance(error, kind))
+        return b"", f"seccomp is not available ({error}); {cure}"
 
 
 def _warm_up() -> None:
@@ -93,48 +112,50 @@ def _start(message: dict[str, Any], descriptors: list[int], bpf: bytes, children
 
 
 def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, tell: int) -> NoReturn:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    plan = jail.Plan(**message["plan"])
-    number, trouble = os.getpid(), ""
-    if "namespaces" in plan.layers:
-        trouble = jail.new_namespaces(plan)
-        if not trouble:
-            inner = os.fork()  # the first process of the new process namespace
-            if inner:
-                os.write(tell, str(inner).encode())
-                jail.close_descriptors(())
-                os.waitpid(inner, 0)
-                os._exit(0)
-    if trouble or "namespaces" not in plan.layers:
-        os.write(tell, str(number).encode())
-    os.close(tell)
-    _become_worker(message, plan, descriptors, bpf, number, trouble)
+    """The forked process; in namespaces it only waits for the worker, the first process of its own process namespace."""
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")  # memory runs out: the worker goes, not the grader
+        plan, number = jail.Plan(**message["plan"]), os.getpid()
+        namespaced = "namespaces" in plan.layers
+        refused = jail.new_namespaces(plan) if namespaced else ""
+        inner = os.fork() if namespaced and not refused else 0
+        if inner:
+            os.write(tell, str(inner).encode())
+            jail.close_descriptors(())
+            os.waitpid(inner, 0)
+            os._exit(0)
+        if refused or not namespaced:
+            os.write(tell, str(number).encode())
+        hello = {"reached": [], "namespaces": refused, "trouble": "", "held": {}}
+        _become_worker(message, plan, descriptors, bpf, number, hello)
+    except BaseException:
+        traceback.print_exc()  # into the zygote's log, as long as the streams lead there
+    finally:
+        os._exit(1)
 
 
 def _become_worker(
-    message: dict[str, Any], plan: jail.Plan, descriptors: list[int], bpf: bytes, number: int, trouble: str
-) -> NoReturn:
+    message: dict[str, Any], plan: jail.Plan, descriptors: list[int], bpf: bytes, number: int, hello: dict[str, Any]
+) -> None:
+    jail.close_descriptors(tuple(descriptors))
     incoming, outgoing = descriptors
-    hello: dict[str, Any] = {"reached": [], "trouble": trouble, "held": {}}
-    try:
-        jail.close_descriptors((incoming, outgoing))
-        namespaced = "namespaces" in plan.layers and not trouble
-        hello["reached"] = jail.enter(plan, bpf, namespaced, number)
-        hello["held"] = probes.attempt(message["secrets"], plan.memory_mb, message["foreign"], message["host"])
-    except Exception as error:
-        hello["trouble"] = f"{type(error).__name__}: {error}"
+    if not hello["namespaces"]:
+        try:
+            hello["reached"] = jail.enter(plan, bpf, "namespaces" in plan.layers, number)
+            hello["held"] = probes.attempt(message["secrets"], plan.memory_mb, message["foreign"], message["host"])
+        except jail.NamespacesRefusedError as error:
+            hello["namespaces"] = str(error)
+        except Exception as error:
+            hello["trouble"] = f"{type(error).__name__}: {error}"
+    if hello["namespaces"] or hello["trouble"]:
         guest.send(outgoing, hello)
-        os._exit(1)
+        os.read(incoming, 1)  # until the grader has read it and hung up: a process that is gone can't be asked
+        return
+    message.clear()
     os.environ.update(HOME=os.getcwd(), TMPDIR=os.getcwd())
     torch.manual_seed(0)
-    try:
-        guest.serve(incoming, outgoing, hello)
-    finally:
-        os._exit(0)
-
-
-if __name__ == "__main__":
-    sys.setrecursionlimit(1000)
-    main()
+    guest.serve(incoming, outgoing, hello)

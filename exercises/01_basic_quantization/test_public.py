@@ -38,8 +38,14 @@ def check_asymmetric(found, x, bits=8):
     lo, hi = float(x.min()), float(x.max())
     scale = expect.asymmetric_scale(scale, lo, hi, bits)
     zero_point = expect.zero_point(zero_point, lo, scale, bits)
-    once = ((x - min(lo, 0.0)) / scale).round()
-    lookalikes = {"is rounded once, after x / scale and −lo / scale were added; round each of them": once}
+    lookalikes = {
+        "is rounded once, after x / scale and −lo / scale were added; round each of them": (
+            ((x - min(lo, 0.0)) / scale).round()
+        ),
+        "is round((x − zero point) / scale): the zero point is added, after x / scale was rounded": (
+            ((x - zero_point) / scale).round().clamp(0, 2**bits - 1)
+        ),
+    }
     expect.codes(q, x, scale, zero_point, bits=bits, signed=False, lookalikes=lookalikes)
 
 
@@ -187,7 +193,8 @@ def test_quantizer_by_hand(student):
     scale = expect.symmetric_scale(one_scale(quantizer.scale), torch.tensor(1.27), bits=8)
     expect.that(expect.integer(quantizer.zero_point, "zero point") == 0, "a symmetric zero point is not 0")
     x = torch.tensor([[0.507, -0.334], [0.0, 1.0]])
-    expect.codes(quantizer.quantize(x), x, scale)  # [[51, -33], [0, 100]]
+    own_range = {"follows the range of the new data, not the calibrated one": (x * 127).round()}
+    expect.codes(quantizer.quantize(x), x, scale, lookalikes=own_range)  # [[51, -33], [0, 100]]
     restored = quantizer.dequantize(torch.tensor([51, -33], dtype=torch.int8))
     restored = expect.tensor(restored, "the restored tensor", dtype=torch.float32, shape=(2,))
     expect.close(restored, torch.tensor([0.51, -0.33]), "the restored tensor")
@@ -195,17 +202,25 @@ def test_quantizer_by_hand(student):
 
 @pytest.mark.task("1.4", kind="core")
 def test_quantizer_asymmetric(student):
-    """With symmetric=False: uint8 codes, and 0 lies at the zero point."""
+    """With symmetric=False: uint8 codes, and 0 lies at the zero point, here 95."""
     quantizer = student.BasicQuantizer(symmetric=False)
     quantizer.calibrate(torch.tensor([-0.953, 0.2, 1.597]))
     scale = expect.asymmetric_scale(one_scale(quantizer.scale), -0.953, 1.597, bits=8)
     zero_point = expect.zero_point(quantizer.zero_point, -0.953, scale, bits=8)
     x = torch.tensor([0.0, 0.113, -0.5])
-    expect.codes(quantizer.quantize(x), x, scale, zero_point, signed=False)  # [95, 106, 45]
+    own_range = {"follows the range of the new data, not the calibrated one": torch.tensor([208, 255, 0])}
+    q = quantizer.quantize(x)
+    expect.codes(q, x, scale, zero_point, signed=False, lookalikes=own_range)  # [95, 106, 45]
     restored = quantizer.dequantize(torch.tensor([95, 106, 45], dtype=torch.uint8))
     restored = expect.tensor(restored, "the restored tensor", dtype=torch.float32, shape=(3,))
-    want = (torch.tensor([95, 106, 45]) - zero_point) * scale
-    expect.close(restored, want, "the restored tensor", atol=1e-6)
+    lookalikes = {
+        "wrapped around in uint8: convert before subtracting": torch.tensor([0.0, 0.11, 2.06]),
+        "ignores the zero point": torch.tensor([0.95, 1.06, 0.45]),
+        "adds the zero point; dequantizing subtracts it": torch.tensor([1.9, 2.01, 1.4]),
+        "subtracts the zero point after scaling": torch.tensor([-94.05, -93.94, -94.55]),
+    }
+    want = torch.tensor([0.0, 0.11, -0.5])
+    expect.close(restored, want, "the restored tensor", atol=1e-6, lookalikes=lookalikes)
 
 
 @pytest.mark.task("1.4", kind="core")
@@ -214,7 +229,9 @@ def test_quantizer_saturates(student):
     quantizer = student.BasicQuantizer()
     quantizer.calibrate(torch.tensor([1.27, -0.2]))
     x = torch.tensor([3.0, 0.5, -3.0])
-    expect.codes(quantizer.quantize(x), x, torch.tensor(0.01))  # [127, 50, -127 or -128]
+    own_range = {"follows the range of the new data, not the calibrated one": (x * 127 / 3).round()}
+    q = quantizer.quantize(x)
+    expect.codes(q, x, torch.tensor(0.01), lookalikes=own_range)  # [127, 50, -127 or -128]
 
 
 @pytest.mark.task("1.4", kind="edge")
@@ -341,6 +358,7 @@ def test_pack_by_hand(student):
     lookalikes = {
         "has the first value in the high nibble": torch.tensor([[0x12, 0xF7], [0x80, 0x3D]]),
         "stores q + 8, not two's complement": torch.tensor([[0xA9, 0xF7], [0x80, 0x5B]]),
+        "pairs the first half of a row with the second": torch.tensor([[0xF1, 0x72], [0x38, 0xD0]]),
         "lets the first value's sign spill into the high nibble": torch.tensor([[0x21, 0xFF], [0xF8, 0xD3]]),
     }
     expect.close(packed, torch.tensor([[0x21, 0x7F], [0x08, 0xD3]]), "packed", lookalikes=lookalikes)
@@ -394,9 +412,9 @@ def test_cosine_by_hand(student):
 
 @pytest.mark.task("1.8", kind="core")
 def test_kl_by_hand(student):
-    """(½, ½) against (¼, ¾) is ½·ln 2 + ½·ln ⅔ = 0.1438 nats; with a row that lost nothing: 0.0719."""
-    p, q = torch.tensor([[0.5, 0.5], [0.1, 0.9]]), torch.tensor([[0.25, 0.75], [0.1, 0.9]])
-    found = student.compute_kl_div(p.log(), q.log())
+    """Logits 0, 0 mean ½, ½, and 0, ln 3 mean ¼, ¾: ½·ln 2 + ½·ln ⅔ = 0.1438 nats; the other row is unchanged."""
+    logits = torch.tensor([[0.0, 0.0], [1.0, 3.0]])
+    found = student.compute_kl_div(logits, torch.tensor([[0.0, math.log(3)], [1.0, 3.0]]))
     row = 0.5 * math.log(2) + 0.5 * math.log(2 / 3)
     lookalikes = {
         "is KL(quantized ‖ original); the original comes first": (math.log(0.5) + 3 * math.log(1.5)) / 8,
@@ -411,7 +429,8 @@ def test_kl_by_hand(student):
 def test_sqnr_of_equal_tensors(student):
     """No error at all: the SQNR is infinite."""
     x = torch.tensor([3.0, -4.0])
-    expect.close(expect.number(student.compute_sqnr(x, x.clone()), "SQNR"), math.inf, "SQNR of equal tensors")
+    found = expect.number(student.compute_sqnr(x, x.clone()), "SQNR")
+    expect.that(found == math.inf, "the SQNR of equal tensors is not infinite", f"{found:.6g}")
 
 
 @pytest.mark.task("1.8", kind="edge")

@@ -22,14 +22,14 @@
 # %% [markdown] lang="zh-TW"
 # # Lab 01 · 環境設定與基礎量化
 #
-# *Lab 3.1 訓練後量化實戰，第 1 份筆記本（共 5 份）· 25 分 · 60–90 分鐘*
+# Lab 3.1 訓練後量化實戰，第 1 份筆記本（共 5 份）· 25 分 · 60–90 分鐘
 #
 # 訓練好的網路用 32 位元浮點數儲存權重。在這份筆記本裡，你只用 `torch.round` 和 `clamp`，親手寫出把權重存成
 # 8 位元、4 位元**整數**、再還原回來的函式。最後在一個訓練好的層上，量出這樣做的代價。
 #
 # 完成之後，你將能夠
 #
-# - 用*縮放係數*（scale）和*零點*（zero point）把實數變成整數，再變回實數；
+# - 用**縮放係數**（scale）和**零點**（zero point）把實數變成整數，再變回實數；
 # - 在對稱與非對稱、逐張量、逐通道與分組量化之間做選擇，並說出理由；
 # - 把兩個 4 位元數值裝進一個位元組；
 # - 衡量損失：SQNR、餘弦相似度、KL 散度。
@@ -77,16 +77,16 @@ for name, bits in formats.items():
 
 # %% [markdown] lang="zh-TW"
 # float32 需要資料中心等級的 GPU；int8 勉強放得進 8 GB 的顯示卡（激活值和 KV 快取還要另外算）；int4 則放得進
-# 筆電。只服務一位使用者時，語言模型大部分時間都花在*讀取*權重，所以位元組變少，延遲往往也跟著變短。
+# 筆電。只服務一位使用者時，語言模型大部分時間都花在**讀取**權重，所以位元組變少，延遲往往也跟著變短。
 #
-# **用在哪裡。** 在*雲端*，模型越小，每張 GPU 能服務的請求越多，帳單越小。在*邊緣*裝置（攝影機、車輛、工
-# 廠），記憶體和功耗在出廠時就固定了。*行動*晶片的整數運算單元比浮點單元更快、更省電，而且下載 100 MB 和 400
-# MB 差很多。在*即時*系統裡，最慢的那一次才算數，縮放係數固定的整數運算能讓延遲更容易預測。
+# **用在哪裡。** 在**雲端**，模型越小，每張 GPU 能服務的請求越多，帳單越小。在**邊緣**裝置（攝影機、車輛、工
+# 廠），記憶體和功耗在出廠時就固定了。**行動**晶片的整數運算單元比浮點單元更快、更省電，而且下載 100 MB 和
+# 400 MB 差很多。在**即時**系統裡，最慢的那一次才算數，縮放係數固定的整數運算能讓延遲更容易預測。
 #
-# **PTQ 還是 QAT？** *訓練後量化*（PTQ）是 Lab 3.1 的主題：拿一個訓練完成的模型，替它找好的縮放係數。只要幾
-# 分鐘和最多幾百筆校準資料，不需要標籤，也不必訓練。*量化感知訓練*（QAT）則是繼續訓練，在前向傳播裡模擬捨
-# 入，讓權重學會適應它。QAT 要付出一次訓練的成本，也需要訓練資料；當 PTQ 損失太大時才划算，通常是在 4 位元以
-# 下，或是很小的模型。先試 PTQ；QAT 留到 Lab 3.2。
+# **PTQ 還是 QAT？** **訓練後量化**（PTQ）是 Lab 3.1 的主題：拿一個訓練完成的模型，替它找好的縮放係數。只要
+# 幾分鐘和最多幾百筆校準資料，不需要標籤，也不必訓練。**量化感知訓練**（QAT）則是繼續訓練，在前向傳播裡模擬
+# 捨入，讓權重學會適應它。QAT 要付出一次訓練的成本，也需要訓練資料；當 PTQ 損失太大時才划算，通常是在 4 位元
+# 以下，或是很小的模型。先試 PTQ；QAT 留到 Lab 3.2。
 
 # %% [markdown] lang="en"
 # ## 2 · Setup
@@ -145,8 +145,8 @@ print("CUDA device:", torch.cuda.get_device_name() if torch.cuda.is_available() 
 # Picture a ruler. The *scale* $s$ is the distance between two marks, the *zero point* $z$ is the number of
 # the mark that stands at real 0, and quantizing is reading off the nearest mark:
 #
-# $$q = \operatorname{clamp}\left(\operatorname{round}\left(\frac{x}{s}\right) + z,\ q_{\min},\ q_{\max}\right)
-# \qquad\qquad \hat{x} = s\,(q - z)$$
+# $$q = \operatorname{clamp}\left(\operatorname{round}\left(\frac{x}{s}\right) + z,\ q_{min},\ q_{max}\right)
+# \qquad \hat{x} = s\,(q - z)$$
 #
 # There are two sources of error. *Rounding*: inside the range, $|\hat x - x| \le s/2$. *Clamping*
 # (saturation): what lies beyond the last mark is read as the last mark, however far away it is. A wider
@@ -157,7 +157,7 @@ print("CUDA device:", torch.cuda.get_device_name() if torch.cuda.is_available() 
 # | | stored as | levels | scale $s$ | zero point $z$ |
 # |---|---|---|---|---|
 # | symmetric | `int8` | $-2^{b-1} \dots 2^{b-1}-1$ | $\max\lvert x\rvert / (2^{b-1}-1)$ | 0 |
-# | asymmetric | `uint8` | $0 \dots 2^b-1$ | $(hi - lo) / (2^b-1)$ | clamp(round($-lo/s$)) |
+# | asymmetric | `uint8` | $0 \dots 2^b-1$ | $(hi-lo) / (2^b-1)$ | clamp(round($-lo/s$)) |
 #
 # Symmetric suits weights, which lie around zero; a zero point of 0 also makes the arithmetic cheaper.
 # Asymmetric suits activations such as those after a ReLU, where half of the symmetric levels would stand
@@ -166,14 +166,14 @@ print("CUDA device:", torch.cuda.get_device_name() if torch.cuda.is_available() 
 # %% [markdown] lang="zh-TW"
 # ## 3 · 仿射映射
 #
-# 想像一把尺。*縮放係數* $s$ 是兩個刻度之間的距離，*零點* $z$ 是實數 0 所在刻度的編號，量化就是讀出最近的刻
-# 度：
+# 想像一把尺。**縮放係數** $s$ 是兩個刻度之間的距離，**零點** $z$ 是實數 0 所在刻度的編號，量化就是讀出最近
+# 的刻度：
 #
-# $$q = \operatorname{clamp}\left(\operatorname{round}\left(\frac{x}{s}\right) + z,\ q_{\min},\ q_{\max}\right)
-# \qquad\qquad \hat{x} = s\,(q - z)$$
+# $$q = \operatorname{clamp}\left(\operatorname{round}\left(\frac{x}{s}\right) + z,\ q_{min},\ q_{max}\right)
+# \qquad \hat{x} = s\,(q - z)$$
 #
-# 誤差有兩個來源。*捨入*：在範圍之內，$|\hat x - x| \le s/2$。*截斷*（飽和）：超出最後一個刻度的值，不管多
-# 遠，一律讀成最後一個刻度。範圍拉寬，截斷變少，捨入卻變粗。量化的一切，都是在這兩者之間權衡。
+# 誤差有兩個來源。**捨入**：在範圍之內，$|\hat x - x| \le s/2$。**截斷**（飽和）：超出最後一個刻度的值，不管
+# 多遠，一律讀成最後一個刻度。範圍拉寬，截斷變少，捨入卻變粗。量化的一切，都是在這兩者之間權衡。
 #
 # 用 $b$ 個位元時，常見的選擇有兩種（$lo$、$hi$ 是最小值與最大值）：
 #
@@ -190,13 +190,13 @@ print("CUDA device:", torch.cuda.get_device_name() if torch.cuda.is_available() 
 #
 # If you have the handout, you will notice four differences. Each is deliberate.
 #
-# 1. **The formula.** The handout's text says $q = \operatorname{round}((x - z)/s)$, but restores with $\hat
-#    x = s\,(q - z)$. These two don't undo each other: $x$ is a real value and $z$ counts marks, so $x - z$
-#    subtracts a page number from a length. Divide first, then add the zero point.
-# 2. **The asymmetric range always contains 0.** For data in `[5, 10]` the handout gets $s = 5/255$ and $z =
-#    -255$, which no `uint8` can hold. We widen the range: `lo = min(x.min(), 0)`, `hi = max(x.max(), 0)`.
-#    So 0 is always *exactly* a mark, which matters because padding, ReLU and masks produce exact zeros in
-#    great number.
+# 1. **The formula.** The handout's text says $q = \operatorname{round}((x - z)/s)$, but restores with
+#    $\hat x = s\,(q - z)$. These two don't undo each other: $x$ is a real value and $z$ counts marks, so
+#    $x - z$ subtracts a page number from a length. Divide first, then add the zero point.
+# 2. **The asymmetric range always contains 0.** For data in `[5, 10]` the handout gets $s = 5/255$ and
+#    $z = -255$, which no `uint8` can hold. We widen the range: `lo = min(x.min(), 0)`,
+#    `hi = max(x.max(), 0)`. So 0 is always *exactly* a mark, which matters because padding, ReLU and masks
+#    produce exact zeros in great number.
 # 3. **All-zero data.** The handout divides by a scale of 0 and gets NaN. Here the scale is then any
 #    positive finite number, and the data comes back as exactly 0.
 # 4. **Integers are stored as integers.** The handout's `q` holds round numbers in float32, so not one byte
@@ -215,16 +215,16 @@ print("CUDA device:", torch.cuda.get_device_name() if torch.cuda.is_available() 
 # 1. **公式。** 講義的文字寫 $q = \operatorname{round}((x - z)/s)$，還原時卻用 $\hat x = s\,(q - z)$。這兩個
 #    式子並不互逆：$x$ 是實數值，$z$ 是刻度的編號，$x - z$ 就像拿長度去減頁碼。要先除，再加上零點。
 # 2. **非對稱的範圍一定包含 0。** 資料落在 `[5, 10]` 時，照講義會得到 $s = 5/255$、$z = -255$，沒有任何
-#    `uint8` 裝得下。我們把範圍拉寬：`lo = min(x.min(), 0)`、`hi = max(x.max(), 0)`。這樣 0 永遠*剛好*是一個
-#    刻度；這很重要，因為補零（padding）、ReLU 和遮罩會產生大量精確的 0。
+#    `uint8` 裝得下。我們把範圍拉寬：`lo = min(x.min(), 0)`、`hi = max(x.max(), 0)`。這樣 0 永遠**剛好**是一
+#    個刻度；這很重要，因為補零（padding）、ReLU 和遮罩會產生大量精確的 0。
 # 3. **全為零的資料。** 講義會除以 0，得到 NaN。這裡縮放係數可以是任何有限的正數，資料還原後剛好是 0。
 # 4. **整數要真的存成整數。** 講義的 `q` 是裝在 float32 裡的整數值，一個位元組也沒省下。我們的 `q` 真的是
 #    `int8` 或 `uint8`。
 #
 # ### 四捨六入五成雙
 #
-# 遇到剛好一半時，`torch.round` 會取*偶數*的鄰居（round half to even）。如果 .5 一律進位，資料的平均值就會偏
-# 移一點點；幾百萬個數值累積下來，就不只一點點了。
+# 遇到剛好一半時，`torch.round` 會取**偶數**的鄰居（round half to even）。如果 .5 一律進位，資料的平均值就會
+# 偏移一點點；幾百萬個數值累積下來，就不只一點點了。
 
 # %%
 print(torch.round(torch.tensor([0.5, 1.5, 2.5, 3.5, -0.5, -1.5])))
@@ -362,7 +362,7 @@ check("1.1")
 #
 # 而 `[5, 10]` 的範圍會變成 `[0, 10]`：縮放係數 10 / 255，零點 0，有一半的整數閒置。這就是讓 0 精確的代價。
 #
-# 請寫出 `asymmetric_quantization`。零點是一個*刻度*，所以是整數：`int`，或 0 維的整數張量。
+# 請寫出 `asymmetric_quantization`。零點是一個**刻度**，所以是整數：`int`，或 0 維的整數張量。
 
 # %%
 ### BEGIN SOLUTION
@@ -450,13 +450,13 @@ plot_staircase(x, dequantize(q, scale), f"symmetric, 3 bits: scale = {scale:.3f}
 #
 # On the left the weights as they were trained, on the right their codes at 4 bits. (The vertical axes are
 # logarithmic, otherwise the tails would be invisible.) Most weights are small. A few large ones at the
-# edges dictate the scale, and nearly everything lands on three or four levels.
+# edges dictate the scale, and nine tenths of all weights land on just three levels.
 
 # %% [markdown] lang="zh-TW"
 # ### 看圖：變成整數的權重
 #
 # 左邊是訓練出來的權重，右邊是它們在 4 位元下的整數碼。（縱軸是對數刻度，否則看不到尾端。）大部分權重都很
-# 小；邊緣少數幾個大的決定了縮放係數，於是幾乎所有權重都擠在三、四個整數上。
+# 小；邊緣少數幾個大的決定了縮放係數，於是九成的權重都擠在三個整數上。
 
 # %%
 q, scale = symmetric_quantization(weight, bits=4)
@@ -477,9 +477,9 @@ plot_histograms(weight, q, "the trained layer, symmetric per tensor, 4 bits")
 # %% [markdown] lang="zh-TW"
 # ## 任務 1.4 · 記得住參數的量化器
 #
-# 權重事先就知道，激活值卻不是：它的縮放係數得先用*校準資料*（calibration data）決定，之後固定用在所有新資料
-# 上。所以分成兩步：`calibrate` 找縮放係數和零點，`quantize` 只負責套用。新資料若超出校準的範圍，就停在最後
-# 一個整數上（飽和），不可以繞回另一頭；直接把 130 轉成 `int8` 就會這樣，變成 −126。
+# 權重事先就知道，激活值卻不是：它的縮放係數得先用**校準資料**（calibration data）決定，之後固定用在所有新資
+# 料上。所以分成兩步：`calibrate` 找縮放係數和零點，`quantize` 只負責套用。新資料若超出校準的範圍，就停在最
+# 後一個整數上（飽和），不可以繞回另一頭；直接把 130 轉成 `int8` 就會這樣，變成 −126。
 #
 # 第二次 `calibrate` 會取代第一次。還沒 `calibrate` 就使用，是 `RuntimeError`：此時還沒有縮放係數，隨便猜一
 # 個只會把錯誤藏起來。
@@ -574,7 +574,8 @@ for symmetric in (True, False):
     error = (quantizer.dequantize(codes) - new_data).abs()
     saturated = (new_data > calibration_data.max()).float().mean()
     kind = "symmetric" if symmetric else "asymmetric"
-    print(f"{kind:10}  codes {codes.min()} to {codes.max()}, mean |error| {error.mean():.4f}, {saturated:.3%} saturated")
+    print(f"{kind:10}  codes {codes.min()} to {codes.max()}, mean |error| {error.mean():.4f}", end=", ")
+    print(f"{saturated:.3%} saturated")
     log_experiment(f"activations, {kind}", bits=8, mean_abs_error=error.mean())
 
 # %% [markdown] lang="en"
@@ -615,11 +616,11 @@ plot_channel_ranges(weight)
 
 # %% [markdown] lang="zh-TW"
 # 在逐張量的範圍裡，中位數的通道用不到一半：浪費了不只一個位元。解法是每個輸出通道各用一個縮放係數。代價是每
-# 一列（row）多存一個數字；運算仍然便宜，因為*輸出*通道的縮放係數可以提到總和外面：
+# 一列（row）多存一個數字；運算仍然便宜，因為**輸出**通道的縮放係數可以提到總和外面：
 #
 # $$y_o = \sum_i W_{oi}\,x_i \approx s_o \sum_i q_{oi}\,x_i$$
 #
-# *輸入*通道的縮放係數就提不出來。
+# **輸入**通道的縮放係數就提不出來。
 #
 # **`axis` 是保留下來的那個軸**，和 torch 的 `dim`（被縮減掉的軸）正好相反：
 #
@@ -630,8 +631,8 @@ plot_channel_ranges(weight)
 # | `nn.Conv2d` | `[out, in, h, w]` | `axis=0` | `[out, 1, 1, 1]` |
 #
 # 縮放係數保留所有維度，這樣在 `dequantize` 裡才能與 `q` 廣播。負的 axis 從最後面數起，和 torch 各處一樣。手
-# 算一次：`[[1.27, -0.5], [0.0127, 0.005]]` 取 `axis=0`，縮放係數是 `[[0.01], [0.0001]]`，整數碼是 `[[127,
-# -50], [127, 50]]`。如果全部共用一個縮放係數，第二列就只剩 `[1, 0]`。
+# 算一次：`[[1.27, -0.5], [0.0127, 0.005]]` 取 `axis=0`，縮放係數是 `[[0.01], [0.0001]]`，整數碼是
+# `[[127, -50], [127, 50]]`。如果全部共用一個縮放係數，第二列就只剩 `[1, 0]`。
 
 # %%
 def per_channel_quantization(tensor, bits=8, axis=0):
@@ -660,15 +661,17 @@ check("1.5")
 # %% [markdown] lang="en"
 # ### See it: per tensor against per channel
 #
-# On the left the errors of single weights at 4 bits. On the right the signal-to-noise ratio of each
-# channel. Per tensor, the narrower the channel, the more of it drowns in rounding; per channel, every
-# channel fares alike.
+# On the left the errors of single weights at 4 bits. On the right the signal-to-noise ratio of each channel
+# (task 1.8 defines it). Per tensor, the narrower a channel, the more of it drowns in rounding. Per channel,
+# the narrow ones do no worse than the wide ones. Only the widest channel gains nothing: the tensor's scale
+# was its own.
 
 # %% [markdown] lang="zh-TW"
 # ### 看圖：逐張量對逐通道
 #
-# 左圖是 4 位元下每個權重的誤差，右圖是每個通道的訊號雜訊比。逐張量時，通道的範圍越窄，被捨入誤差淹沒得越嚴
-# 重；逐通道時，每個通道的待遇都差不多。
+# 左圖是 4 位元下每個權重的誤差，右圖是每個通道的訊號雜訊比（任務 1.8 會定義）。逐張量時，通道的範圍越窄，被
+# 捨入誤差淹沒得越嚴重；逐通道時，窄的通道不會比寬的差。只有最寬的通道沒有變好：整個張量的縮放係數本來就是它
+# 的。
 
 # %%
 restored = {
@@ -686,9 +689,9 @@ plot_errors(weight, restored, "the trained layer at 4 bits")
 # 16-bit scale for each group of $g$ weights adds $16/g$ bits to every weight, 0.125 for 128 and 0.5 for 32.
 #
 # By hand: the row `[0.7, -0.1, 0.007, 0.001]` with `group_size=2` and 4 bits (highest level 7) has the
-# scales `[0.1, 0.001]` and the codes `[7, -1, 7, 1]`. Note the shape of the scale, `[out, in /
-# group_size]`: it doesn't broadcast against `q` by itself. If `in` is no multiple of the group size, raise
-# a `ValueError`.
+# scales `[0.1, 0.001]` and the codes `[7, -1, 7, 1]`. Note the shape of the scale,
+# `[out, in / group_size]`: it doesn't broadcast against `q` by itself. If `in` is no multiple of the group
+# size, raise a `ValueError`.
 
 # %% [markdown] lang="zh-TW"
 # ## 任務 1.6 · 分組量化
@@ -698,9 +701,9 @@ plot_errors(weight, restored, "the trained layer at 4 bits")
 # 組。代價是儲存空間：每 $g$ 個權重配一個 16 位元的縮放係數，等於每個權重多花 $16/g$ 位元；128 一組是
 # 0.125，32 一組是 0.5。
 #
-# 手算一次：一列 `[0.7, -0.1, 0.007, 0.001]`，`group_size=2`，4 位元（最大的整數是 7），縮放係數是 `[0.1,
-# 0.001]`，整數碼是 `[7, -1, 7, 1]`。注意縮放係數的形狀 `[out, in / group_size]`：它不能直接與 `q` 廣播。如
-# 果 `in` 不是組大小的倍數，請丟出 `ValueError`。
+# 手算一次：一列 `[0.7, -0.1, 0.007, 0.001]`，`group_size=2`，4 位元（最大的整數是 7），縮放係數是
+# `[0.1, 0.001]`，整數碼是 `[7, -1, 7, 1]`。注意縮放係數的形狀 `[out, in / group_size]`：它不能直接與 `q` 廣
+# 播。如果 `in` 不是組大小的倍數，請丟出 `ValueError`。
 
 # %%
 def group_quantization(weight, bits=4, group_size=128):
@@ -741,8 +744,8 @@ check("1.6")
 # ## 任務 1.7 · 一個位元組裝兩個值
 #
 # torch 沒有可以直接運算的 4 位元型別，所以 4 位元的整數碼放在 `int8` 裡，每個位元組有一半是空的。儲存之前要
-# 先*打包*（pack）。4 位元的二補數可以表示 −8 到 7：負數 $-k$ 存成 $16 - k$。第一個值放在低半位元組（較低的
-# 四個位元），第二個放在高半位元組。
+# 先**打包**（pack）。4 位元的二補數可以表示 −8 到 7：負數 $-k$ 存成 $16 - k$。第一個值放在低半位元組（較低
+# 的四個位元），第二個放在高半位元組。
 #
 # 手算一次：`[1, -2]` 是 `0001` 和 `1110`，合起來的位元組是 `1110 0001` = 0xE1 = 225。還原時 1110 要變回
 # −2，而不是 14。因此 `[..., n]` 會變成 `[..., n / 2]`；`n` 是奇數，或有放不下的值，都是 `ValueError`。
@@ -795,9 +798,9 @@ check("1.7")
 # \mathrm{KL}(P \,\|\, Q) = \sum_k P_k \ln \frac{P_k}{Q_k}$$
 #
 # $P$ and $Q$ are the softmax of the original and of the quantized logits, and the KL is averaged over all
-# rows (all dimensions but the last). By hand: for $P = [½, ½]$ and $Q = [¼, ¾]$ it is ½ ln 2 + ½ ln ⅔ =
-# 0.144 nats. The other way round it would be 0.131. Logits may be large: the exponential of 1000 is
-# infinite in float32, so never compute a softmax and then its logarithm.
+# rows (all dimensions but the last). By hand: for $P = [\tfrac12, \tfrac12]$ and $Q = [\tfrac14, \tfrac34]$
+# it is ½ ln 2 + ½ ln ⅔ = 0.144 nats. The other way round it would be 0.131. Logits may be large: the
+# exponential of 1000 is infinite in float32, so never compute a softmax and then its logarithm.
 
 # %% [markdown] lang="zh-TW"
 # ## 任務 1.8 · 代價有多大？
@@ -808,15 +811,15 @@ check("1.7")
 # |---|---|---|---|
 # | SQNR（dB） | 訊號和誤差相比有多大？ | ∞ | 每多一個位元，誤差減半：+ 6 dB |
 # | 餘弦相似度 | 兩者方向是否相同？ | 1 | 看不出縮放錯誤：cos(x, 3x) = 1 |
-# | KL 散度（nats） | *模型*的判斷差多少？ | 0 | 不對稱：原始的放前面 |
+# | KL 散度（nats） | **模型**的判斷差多少？ | 0 | 不對稱：原始的放前面 |
 #
 # $$\mathrm{SQNR} = 10 \log_{10} \frac{\sum x^2}{\sum (x - \hat x)^2}
 # \qquad
 # \mathrm{KL}(P \,\|\, Q) = \sum_k P_k \ln \frac{P_k}{Q_k}$$
 #
-# $P$ 和 $Q$ 是原始與量化後 logits 的 softmax，KL 再對所有列（最後一維以外的所有維度）取平均。手算一次：$P =
-# [½, ½]$、$Q = [¼, ¾]$ 時是 ½ ln 2 + ½ ln ⅔ = 0.144 nats；反過來則是 0.131。logits 可能很大：float32 的
-# exp(1000) 是無限大，所以千萬不要先算 softmax 再取對數。
+# $P$ 和 $Q$ 是原始與量化後 logits 的 softmax，KL 再對所有列（最後一維以外的所有維度）取平均。手算一
+# 次：$P = [\tfrac12, \tfrac12]$、$Q = [\tfrac14, \tfrac34]$ 時是 ½ ln 2 + ½ ln ⅔ = 0.144 nats；反過來則是
+# 0.131。logits 可能很大：float32 的 exp(1000) 是無限大，所以千萬不要先算 softmax 再取對數。
 
 # %%
 def compute_sqnr(original, restored):
@@ -870,8 +873,8 @@ check("1.8")
 # ## 4 · FP32 對 INT8
 #
 # 現在把全部合起來，用在訓練好的層上。`round_trip`（現成）把權重量化再還原；`evaluate` 把還原的權重放回模
-# 型，然後測量。大小包含整數碼*和*縮放係數（每個兩位元組，一般檔案格式就是這樣存），所以壓縮比是誠實的。最後
-# 一欄是只用 256 筆輸入算的準確率，一筆就是 0.4 %：它會晃動，KL 更值得參考。
+# 型，然後測量。大小包含整數碼**和**縮放係數（每個兩位元組，一般檔案格式就是這樣存），所以壓縮比是誠實的。最
+# 後一欄是只用 256 筆輸入算的準確率，一筆就是 0.4 %：它會晃動，KL 更值得參考。
 
 # %%
 def round_trip(weight, bits, granularity):
@@ -1018,7 +1021,7 @@ print(*Path("experiments.jsonl").read_text(encoding="utf-8").splitlines()[-3:], 
 # 不計分，但每題值得花兩分鐘：
 #
 # 1. 把（副本裡的）某一個權重乘以 20，再跑一次 2–8 位元的比較。哪種粒度受害最深？哪種最輕？
-# 2. 改成對*行*（column，`axis=1`）量化，而不是對列。對這一層來說哪個比較好？為什麼快速的運算核心沒辦法用
+# 2. 改成對**行**（column，`axis=1`）量化，而不是對列。對這一層來說哪個比較好？為什麼快速的運算核心沒辦法用
 #    它？
 # 3. 對稱的縮放係數取最大絕對值。如果取小一點，讓少數權重被截斷，4 位元的 SQNR 會不會更好？（第 4 份筆記本會
 #    把它變成一種方法。）

@@ -51,9 +51,7 @@ TASKS = (
 EXERCISE = Exercise("01_basic_quantization", TITLE, TASKS, Limits(), Path("exercises/01_basic_quantization"))
 
 
-def outcome(
-    task: str, name: str, status: Status, claim: str, message: str = "", *, kind: str = "core"
-) -> Outcome:
+def outcome(task: str, name: str, status: Status, claim: str, message: str = "", *, kind: str = "core") -> Outcome:
     """One outcome; a name that begins with "hidden_" is a hidden test."""
     hidden = name.startswith("hidden_")
     file = "test_hidden.py" if hidden else "test_public.py"
@@ -209,9 +207,7 @@ WITHHELD = replace(
     ),
 )
 
-HOSTILE_TEXT = (
-    "</pre><script>alert(1)</script> [red]x[/red] \x1b[31mred\x1b[0m \u202egnp.exe\u202c {{ 7*7 }} \x00"
-)
+HOSTILE_TEXT = "</pre><script>alert(1)</script> [red]x[/red] \x1b[31mred\x1b[0m \u202egnp.exe\u202c {{ 7*7 }} \x00"
 HOSTILE = replace(
     FAILING,
     student='=HYPERLINK("http://x.example","' + HOSTILE_TEXT + '")',
@@ -224,9 +220,7 @@ HOSTILE = replace(
             TASKS[0],
             0.0,
             "none",
-            outcome(
-                "1.1", "scale", Status.FAILED, "The scale is right.", HOSTILE_TEXT + "\n" + HOSTILE_TEXT * 200
-            ),
+            outcome("1.1", "scale", Status.FAILED, "The scale is right.", HOSTILE_TEXT + "\n" + HOSTILE_TEXT * 200),
             outcome("1.1", "wide", Status.CRASHED, "The scale is positive.", "W" * 10_000),
         ),
     ),

@@ -1,0 +1,120 @@
+"""The grader's end of the zygote: one prepared interpreter a process, started when first needed."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from typing import Any
+
+import msgpack
+
+from autograder.sandbox import scratch
+
+START_S = 120.0  # wall seconds for an interpreter to import torch on a busy machine
+GRACE_S = 2.0
+PASSED_ON = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+_PROGRAM = "import sys; from autograder.sandbox import zygote; zygote.start(int(sys.argv[1]), sys.argv[2])"
+
+
+class ZygoteError(Exception):
+    """The sandbox itself failed: our fault, never the student's."""
+
+
+class Zygote:
+    """One prepared interpreter; lives as long as the grader's process.
+
+    `trouble` and `simulated` say what it lacks (seccomp, the simulated device); `namespaces_refused` is filled when
+    the first worker finds that it can't have any.
+    """
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control = ours
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
+        self.folder = tempfile.mkdtemp(prefix="ptqlab-")
+        os.chmod(self.folder, 0o711)  # a worker's own user must reach the scratch below
+        self.namespaces_refused = ""
+        with theirs:
+            self.process = self._spawn(theirs)
+        atexit.register(self.close)
+        ours.settimeout(START_S)
+        ready = self._answer("start")
+        self.trouble = str(ready["trouble"])
+        self.simulated = str(ready["simulated"])
+
+    def _spawn(self, control: socket.socket) -> subprocess.Popen[bytes]:
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        environment |= {"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+        for library in ("OMP", "OPENBLAS", "MKL"):
+            environment[f"{library}_NUM_THREADS"] = "1"
+        return subprocess.Popen(
+            [sys.executable, "-s", "-P", "-c", _PROGRAM, str(control.fileno()), self.folder],
+            env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            pass_fds=[control.fileno()], start_new_session=True,
+        )  # fmt: skip
+
+    def fork(self, message: dict[str, Any], descriptors: Iterable[int]) -> int:
+        """Start one worker; returns its process number."""
+        try:
+            socket.send_fds(self.control, [msgpack.packb(message)], list(descriptors))
+        except OSError as error:
+            raise self._failure(f"is gone ({error})") from None
+        pid = int(self._answer("start a worker")["pid"])
+        if not pid:
+            raise ZygoteError(f"a worker could not be started: {self._said()}")
+        return pid
+
+    def _answer(self, doing: str) -> dict[str, Any]:
+        try:
+            data = self.control.recv(1 << 16)
+        except OSError:
+            data = b""
+        if not data:
+            raise self._failure(f"stopped when asked to {doing}")
+        return dict(msgpack.unpackb(data))
+
+    def _failure(self, what: str) -> ZygoteError:
+        """The error to raise; the zygote is not used again."""
+        said = self._said()
+        self.close()
+        return ZygoteError(f"the sandbox's interpreter {what}: {said}")
+
+    def _said(self) -> str:
+        self.log.seek(0)
+        return self.log.read()[-2000:].decode("utf-8", "replace").strip() or "no message"
+
+    def died(self) -> bool:
+        """Whether it has ended; asked when a worker has, since a worker ends with it."""
+        try:
+            return self.process.wait(0.05) is not None
+        except subprocess.TimeoutExpired:
+            return False
+
+    def close(self) -> None:
+        """End the zygote and every worker it still has."""
+        atexit.unregister(self.close)
+        self.control.close()
+        try:
+            self.process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        scratch.remove(self.folder)
+
+
+_ZYGOTE: list[Zygote] = []
+
+
+def zygote() -> Zygote:
+    """This process's zygote, started when first needed and again when it has died."""
+    if _ZYGOTE and _ZYGOTE[0].process.poll() is not None:
+        _ZYGOTE.pop().close()
+    if not _ZYGOTE:
+        _ZYGOTE.append(Zygote())
+    return _ZYGOTE[0]

@@ -1,0 +1,101 @@
+"""What a reply must look like before it is believed: exact keys and types, and no words of the worker's own.
+
+A report shows some of what a reply says (which argument changed, the name of a type, a refused function), also for
+hidden tests. A submission knows the hidden tests' inputs while it is called; it could write them into such words. So
+only words that this end could have said itself pass.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from autograder.sandbox.wire import HandleRef
+
+FACTS = {"mutated", "syncs", "device_ops", "moved_elements", "refused"}
+COUNTS = ("syncs", "device_ops", "moved_elements")
+FAILURE = {"kind", "builtin", "type", "text", "where"}
+KINDS = {"raised", "missing", "undefined", "refused"}
+OWN_CLASS = "object of a class of its own"
+_TENSOR = re.compile(r"torch\.Tensor \((\w{1,20}), (\w{1,20})\)")
+_BUILTIN_TYPES = {kind.__name__ for module in (builtins, types) for kind in vars(module).values() if isinstance(kind, type)}
+
+
+def answers(reply: object, number: int) -> bool:
+    """Whether it is a dict with that request's number; tensors and bools are no numbers."""
+    return type(reply) is dict and type(reply.get("id")) is int and reply["id"] == number
+
+
+def is_load(reply: dict[str, Any]) -> bool:
+    """Whether it is the answer to `load`."""
+    problems = reply.get("problems")
+    return reply.keys() == {"id", "problems"} and type(problems) is list and all(type(p) is str for p in problems)
+
+
+def is_sound(reply: dict[str, Any], request: dict[str, Any]) -> bool:
+    """Whether it has exactly the form that session.py gives the answer to this request."""
+    facts, failure = reply.get("facts"), reply.get("failure")
+    return (
+        reply.keys() == {"id", "value", "failure", "facts"}
+        and type(facts) is dict
+        and facts.keys() == FACTS
+        and all(type(facts[name]) is int and facts[name] >= 0 for name in COUNTS)
+        and all(type(facts[k]) is tuple and all(type(t) is str for t in facts[k]) for k in ("mutated", "refused"))
+        and set(facts["mutated"]) <= _argument_names(request)
+        and all(re.fullmatch(r"[\w.:]{1,80}", name) for name in facts["refused"])
+        and (failure is None or _is_failure(failure))
+    )
+
+
+def _is_failure(failure: object) -> bool:
+    return (
+        type(failure) is dict
+        and failure.keys() == FAILURE
+        and all(type(text) is str for text in failure.values())
+        and failure["kind"] in KINDS
+    )
+
+
+def _argument_names(request: dict[str, Any]) -> set[str]:
+    positions = {f"argument {index + 1}" for index in range(len(request["args"]))}
+    return positions | {f"argument {name!r}" for name in request["kwargs"]}
+
+
+def handles(request: dict[str, Any]) -> Iterator[int]:
+    """The numbers of all objects that a request speaks of."""
+    if request["target"]:
+        yield request["target"]
+    yield from (ref.number for ref in _refs((request["args"], request["kwargs"])))
+
+
+def _refs(value: object) -> Iterator[HandleRef]:
+    if isinstance(value, HandleRef):
+        yield value
+    for item in value if type(value) in (list, tuple) else value.values() if type(value) is dict else ():  # type: ignore[attr-defined]
+        yield from _refs(item)
+
+
+def named(value: Any) -> Any:
+    """The value, with every handle called by a type that is known here, or by none."""
+    if isinstance(value, HandleRef):
+        return value if _is_known_type(value.type_name) else HandleRef(value.number, OWN_CLASS)
+    if type(value) in (list, tuple):
+        return type(value)(map(named, value))
+    if type(value) is dict:
+        return {key: named(item) for key, item in value.items()}
+    return value
+
+
+def _is_known_type(name: str) -> bool:
+    if found := _TENSOR.fullmatch(name):
+        return all(isinstance(getattr(torch, part, None), torch.dtype | torch.layout) for part in found.groups())
+    module, _, kind = name.rpartition(".")
+    if not module:
+        return kind in _BUILTIN_TYPES
+    return isinstance(getattr(sys.modules.get(module), kind, None), type)

@@ -1,0 +1,60 @@
+"""The one folder where a worker may write, when it lies on the machine's own disk: its size, and its end.
+
+A worker in namespaces has a capped tmpfs there, which ends with it. Without them the folder is a real one, and what
+a hostile submission leaves in it (a thousand levels, folders without permissions) must neither fill the disk nor stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+from pathlib import Path
+
+MAX_ENTRIES = 4096
+
+
+def is_over(folder: str, megabytes: int) -> bool:
+    """Whether the files below `folder` are too many or too large, or can't be measured."""
+    left, entries, waiting = megabytes << 20, MAX_ENTRIES, [folder]
+    try:
+        while waiting:
+            with os.scandir(waiting.pop()) as found:
+                for entry in found:
+                    left, entries = left - entry.stat(follow_symlinks=False).st_blocks * 512, entries - 1
+                    if left < 0 or entries < 0:
+                        return True
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+    except FileNotFoundError:  # gone while it was looked at
+        return False
+    except OSError:  # a path too long, a folder made unreadable
+        return True
+    return False
+
+
+def remove(folder: str) -> None:
+    """Remove a tree of any depth and any permissions; what can't be removed stays, without an error."""
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)  # almost always empty
+        return
+    with contextlib.suppress(OSError):
+        _flatten(Path(folder))
+    with contextlib.suppress(OSError, RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flatten(folder: Path) -> None:
+    """Remove files, and lift folders to the top until none is left: no path grows long, no call recurses."""
+    lifted = (folder / f".lifted-{os.getpid()}-{n}" for n in itertools.count())
+    while found := [entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]:
+        for entry in found:
+            os.chmod(entry.path, 0o700)
+            for inner in list(os.scandir(entry.path)):
+                if inner.is_dir(follow_symlinks=False):
+                    os.chmod(inner.path, 0o700)  # to be moved, a folder must be writable
+                    os.rename(inner.path, next(lifted))
+                else:
+                    os.unlink(inner.path)
+            os.rmdir(entry.path)

@@ -1,0 +1,12 @@
+# loses: 1.2
+# mistake: rounds (x − lo) / scale: the codes and the rounded zero point disagree
+def asymmetric_quantization(tensor, bits=8):
+    require_bits(bits)
+    require_finite(tensor)
+    x = tensor.float()
+    lo, hi = x.min().clamp(max=0), x.max().clamp(min=0)
+    qmax = 2**bits - 1
+    scale = ((hi - lo) / qmax).clamp(min=1e-12)
+    zero_point = int(torch.round(-lo / scale))
+    q = torch.round((x - lo) / scale).clamp(0, qmax).to(torch.uint8)
+    return q, scale, zero_point

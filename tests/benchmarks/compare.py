@@ -1,0 +1,237 @@
+"""What grading one lab 01 submission costs: ptqlab, nbgrader's autograde, a pytest process, and the floor.
+
+    python -P tests/benchmarks/compare.py [--students 20] [--sample 6] [--rounds 3] [--out TABLE.md]
+
+Every way gets the same code, tests, devices and inputs, in one run, in turns; each test's verdict must be the same.
+CPU seconds are user and system time of all processes that a command starts, kernels and workers included. The
+first student of the class makes a mistake, so that the agreement is about failing tests, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).parent))  # -P keeps a script's own folder off the path
+
+import cost
+import nbformat
+import nbgrader_course as course
+from cost import Cost
+from direct_tests import SEED, Verdicts
+
+from autograder.catalog import load_exercise
+from autograder.notebook import read_submission
+from autograder.sources import read_cells
+
+ROOT = Path(__file__).resolve().parents[2]
+SLUG = "01_basic_quantization"
+BIN = Path(sys.executable).parent
+TITLES = {
+    "ptqlab": "`ptqlab grade`, the class in one command",
+    "nbgrader_each": "`nbgrader autograde`, a command a student",
+    "nbgrader_class": "`nbgrader autograde`, the class in one command",
+    "pytest": "a pytest process a student, no isolation",
+    "warm_pytest": "pytest in one warm process, no isolation",
+    "floor": "the floor: test functions called in one warm process, no isolation",
+}
+
+
+@dataclass
+class Way:
+    """One way to grade: the cost of a submission in each measurement, and the verdicts it gave."""
+
+    costs: list[Cost] = field(default_factory=list)
+    verdicts: dict[str, Verdicts] = field(default_factory=dict)
+    submissions: int = 0
+
+    def add(self, spent: Cost, verdicts: dict[str, Verdicts]) -> None:
+        self.costs.append(spent / len(verdicts))
+        self.verdicts |= verdicts
+        self.submissions += len(verdicts)
+
+    @property
+    def cpu_s(self) -> float:
+        return statistics.median(one.cpu_s for one in self.costs)
+
+    @property
+    def wall_s(self) -> float:
+        return statistics.median(one.wall_s for one in self.costs)
+
+
+class Bench:
+    """A class of submissions, laid out in one folder for every way to grade it."""
+
+    def __init__(self, folder: Path, students: int) -> None:
+        self.folder, self.settings = folder, course.environment(folder / "home")
+        self.exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
+        self.students = [f"student{number:03}" for number in range(students)]
+        self.ways = {name: Way() for name in TITLES}
+        modules = {student: self._hand_in(student).read_text(encoding="utf-8") for student in self.students}
+        for name in ("nbgrader_each", "nbgrader_class"):
+            course.build(folder / name, self.exercise, modules, self.settings)
+
+    def _hand_in(self, student: str) -> Path:
+        """Write the student's notebook, the folder in which pytest runs, and the module that the slice makes of it."""
+        solution = ROOT / "solutions" / SLUG
+        cells = [cell.text for cell in read_cells(solution / "source.py") if cell.kind == "code"]
+        if student == self.students[0]:
+            cells.append(min((solution / "mutants").glob("*.py")).read_text(encoding="utf-8"))
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+        own = self.folder / "pytest" / student / SLUG
+        own.mkdir(parents=True)
+        nbformat.write(book, own / f"{SLUG}.ipynb")
+        tests = (self.exercise.folder / "test_public.py", solution / "test_hidden.py")
+        for path in (self.exercise.folder / "exercise.toml", *tests):
+            shutil.copy(path, own)
+        (self.folder / "handed_in").mkdir(exist_ok=True)
+        shutil.copy(own / f"{SLUG}.ipynb", self.folder / "handed_in" / f"{student}.ipynb")
+        self._module(student).parent.mkdir(exist_ok=True)
+        source = read_submission(own / f"{SLUG}.ipynb", self.exercise, student).source
+        self._module(student).write_text(source, encoding="utf-8")
+        return self._module(student)
+
+    def _module(self, student: str) -> Path:
+        return self.folder / "modules" / f"{student}.py"
+
+    def ptqlab(self) -> None:
+        """The whole class in one command, start-up included."""
+        out = self.folder / "grades"
+        shutil.rmtree(out, ignore_errors=True)
+        command = [BIN / "ptqlab", "grade", self.folder / "handed_in", "--out", out, "--seed", str(SEED)]
+        spent, _ = cost.run([*command, "--exercise", SLUG, "--course", ROOT], self.folder, self.settings)
+        reports = {student: json.loads((out / student / f"{SLUG}.json").read_text()) for student in self.students}
+        self.ways["ptqlab"].add(spent, {student: _passed(report) for student, report in reports.items()})
+
+    def nbgrader_each(self, students: Sequence[str]) -> None:
+        """A command a student."""
+        root = self.folder / "nbgrader_each"
+        for student in students:
+            spent = course.autograde(root, self.settings, student)
+            self.ways["nbgrader_each"].add(spent, {student: course.verdicts(root, student)})
+            score, full = course.score(root, student), self.exercise.possible
+            if (score == full) == (student == self.students[0]):
+                raise SystemExit(f"expected {full} in nbgrader's gradebook for all but the first; {student} has {score}")
+
+    def nbgrader_class(self) -> None:
+        """One command for all students."""
+        root = self.folder / "nbgrader_class"
+        spent = course.autograde(root, self.settings)
+        self.ways["nbgrader_class"].add(spent, {student: course.verdicts(root, student) for student in self.students})
+
+    def pytest(self, students: Sequence[str]) -> None:
+        """A process a student, without the plugins that the tests don't need."""
+        settings = self.settings | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        command = [BIN / "pytest", "-q", "-rA", "--tb=no", "-p", "autograder.suite", "-p", "no:cacheprovider"]
+        for student in students:
+            spent, said = cost.run(command, self.folder / "pytest" / student / SLUG, settings, accepted=(0, 1))
+            self.ways["pytest"].add(spent, {student: _read_summary(said)})
+
+    def warm(self, students: Sequence[str]) -> None:
+        """The tests alone, in a process that has imported everything and run once: with pytest, and without."""
+        for name, options in (("warm_pytest", ["--pytest"]), ("floor", [])):
+            program, modules = Path(__file__).with_name("direct_tests.py"), map(self._module, students)
+            command = [sys.executable, "-P", program, *options, self.exercise.folder, ROOT / "solutions", *modules]
+            found = json.loads(cost.run(command, self.folder, self.settings)[1].splitlines()[-1])
+            self.ways[name].add(Cost(found["cpu_s"], found["wall_s"]), found["verdicts"])
+
+
+def _passed(report: dict[str, Any]) -> Verdicts:
+    return {test["id"]: test["status"] == "passed" for task in report["tasks"] for test in task["tests"]}
+
+
+def _read_summary(said: str) -> Verdicts:
+    """The verdicts in the short summary that -rA prints; a test passed when it did on every device."""
+    found: Verdicts = {}
+    for line in said.splitlines():
+        word, _, rest = line.partition(" ")
+        if word in ("PASSED", "FAILED", "ERROR"):
+            name = rest.split(" ", 1)[0].split("[", 1)[0]
+            found[name] = found.get(name, True) and word == "PASSED"
+    return found
+
+
+def steps(bench: Bench, sample: int, rounds: int) -> Iterator[Callable[[], None]]:
+    """The measurements in turns: a busy minute of the machine falls on all ways alike."""
+    chosen = bench.students[:sample]
+    for number in range(rounds):
+        part = chosen[number::rounds]
+        yield bench.ptqlab
+        yield lambda part=part: bench.nbgrader_each(part)
+        yield lambda part=part: bench.pytest(part)
+        yield lambda: bench.warm(chosen)
+        if number == rounds // 2:
+            yield bench.nbgrader_class
+
+
+def check_agreement(ways: dict[str, Way]) -> int:
+    """The number of tests; ends the benchmark when two ways judge one of them differently."""
+    expected = ways["ptqlab"].verdicts
+    for name, way in ways.items():
+        for student, verdicts in way.verdicts.items():
+            tests = expected[student].keys() | verdicts.keys()
+            differing = sorted(test for test in tests if verdicts.get(test) != expected[student].get(test))
+            if differing:
+                raise SystemExit(f"expected one verdict; {TITLES[name]} differs on {student}: {', '.join(differing)}")
+    return len(next(iter(expected.values())))
+
+
+def table(bench: Bench, tests: int) -> str:
+    """The costs as a Markdown table, and what a reader needs to know of them."""
+    base = bench.ways["ptqlab"]
+    lines = [
+        "| one lab 01 submission | CPU s | wall s | CPU, against ptqlab | measured on |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, way in bench.ways.items():
+        ratio = way.cpu_s / base.cpu_s
+        lines.append(f"| {TITLES[name]} | {way.cpu_s:.3f} | {way.wall_s:.3f} | {ratio:.2f}× | {way.submissions} |")
+    packages = ", ".join(f"{name} {version(name)}" for name in ("ptqlab", "nbgrader", "pytest", "torch"))
+    lines += [
+        "",
+        f"Class of {len(bench.students)}, {tests} tests on the CPU and the simulated device, one job, one thread each, "
+        "medians; all ways gave the same verdict on every test.",
+        f"{_cpu_model()}, {os.cpu_count()} cores, {platform.system()}; Python {platform.python_version()}, {packages}.",
+    ]
+    return "\n".join(lines)
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Measure, check that all agree, print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--students", type=int, default=20, help="size of the class")
+    parser.add_argument("--sample", type=int, default=6, help="how many of them get a process each, which is slow")
+    parser.add_argument("--rounds", type=int, default=3, help="how often the ways take turns")
+    parser.add_argument("--out", type=Path, help="write the table to this file, too")
+    options = parser.parse_args()
+    cost.adopt_orphans()
+    with tempfile.TemporaryDirectory(prefix="ptqlab-bench-") as folder:
+        bench = Bench(Path(folder), options.students)
+        for step in steps(bench, options.sample, min(options.rounds, options.sample, options.students)):
+            step()
+        text = table(bench, check_agreement(bench.ways))
+    print(text)
+    if options.out:
+        options.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,586 @@
+"""Ready-made quantizers are refused on every way to them; everything else is free; nothing is left behind."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.ao.quantization import quantize_dynamic as taken_before_install
+
+from autograder import refusals, simulated
+
+X = torch.linspace(-1, 1, 12).reshape(3, 4)
+SCALES, ZEROS = torch.full((3,), 0.1), torch.zeros(3, dtype=torch.int32)
+KEY = torch._C.DispatchKey
+aten = torch.ops.aten
+
+
+@pytest.fixture
+def refused() -> Iterator[refusals.Refusals]:
+    with refusals.install() as installed:
+        refusals.reset()
+        yield installed
+    refusals.reset()
+
+
+def observed(observer: Any) -> Any:
+    observer(X)
+    return observer.calculate_qparams()
+
+
+def ao() -> Any:
+    import torch.ao.quantization
+
+    return torch.ao.quantization
+
+
+READY_MADE: dict[str, tuple[Callable[[], Any], str]] = {  # what to call, and what the refusal calls it
+    "per_tensor": (lambda: torch.quantize_per_tensor(X, 0.1, 0, torch.qint8), "torch.quantize_per_tensor"),
+    "per_tensor_tensor_qparams": (
+        lambda: torch.quantize_per_tensor(X, torch.tensor(0.1), torch.tensor(0), torch.qint8),
+        "torch.quantize_per_tensor",
+    ),
+    "per_tensor_list": (
+        lambda: torch.quantize_per_tensor([X], torch.tensor([0.1]), torch.tensor([0]), torch.qint8),
+        "torch.quantize_per_tensor",
+    ),
+    "per_channel": (
+        lambda: torch.quantize_per_channel(X, SCALES, ZEROS, 0, torch.qint8),
+        "torch.quantize_per_channel",
+    ),
+    "dynamic": (
+        lambda: torch.quantize_per_tensor_dynamic(X, torch.qint8, False),
+        "torch.quantize_per_tensor_dynamic",
+    ),
+    "fake_per_tensor": (
+        lambda: torch.fake_quantize_per_tensor_affine(X, 0.1, 0, -128, 127),
+        "torch.fake_quantize_per_tensor_affine",
+    ),
+    "fake_tensor_qparams": (
+        lambda: torch.fake_quantize_per_tensor_affine(X, SCALES[0], ZEROS[0], -128, 127),
+        "torch.fake_quantize_per_tensor_affine",
+    ),
+    "fake_per_channel": (
+        lambda: torch.fake_quantize_per_channel_affine(X, SCALES, ZEROS, 0, -128, 127),
+        "torch.fake_quantize_per_channel_affine",
+    ),
+    "cachemask": (
+        lambda: aten.fake_quantize_per_tensor_affine_cachemask(X, 0.1, 0, -128, 127),
+        "torch.ops.aten.fake_quantize_per_tensor_affine_cachemask",
+    ),
+    "channel_cachemask": (
+        lambda: aten.fake_quantize_per_channel_affine_cachemask(X, SCALES, ZEROS, 0, -128, 127),
+        "torch.ops.aten.fake_quantize_per_channel_affine_cachemask",
+    ),
+    "learnable": (
+        lambda: torch._fake_quantize_learnable_per_tensor_affine(X, SCALES[:1], torch.zeros(1), -128, 127),
+        "torch._fake_quantize_learnable_per_tensor_affine",
+    ),
+    "fused_moving_average": (
+        lambda: torch.fused_moving_avg_obs_fake_quant(
+            X,
+            *(torch.ones(1).long() for _ in range(2)),
+            *(torch.ones(1) for _ in range(4)),
+            0.1,
+            -128,
+            127,
+            0,
+        ),
+        "torch.fused_moving_avg_obs_fake_quant",
+    ),
+    "choose_qparams": (lambda: torch._choose_qparams_per_tensor(X), "torch._choose_qparams_per_tensor"),
+    "choose_qparams_optimized": (
+        lambda: torch.choose_qparams_optimized(X.flatten(), 12, 10, 0.1, 8),
+        "torch.choose_qparams_optimized",
+    ),
+    "make_quantized": (
+        lambda: torch._make_per_tensor_quantized_tensor(X.to(torch.int8), 0.1, 0),
+        "torch._make_per_tensor_quantized_tensor",
+    ),
+    "copy_into_quantized": (
+        lambda: torch._empty_affine_quantized([3, 4], scale=0.1, zero_point=0, dtype=torch.qint8).copy_(X),
+        "torch._empty_affine_quantized",
+    ),
+    "int4_pack": (
+        lambda: torch._convert_weight_to_int4pack(torch.zeros(8, 8, dtype=torch.uint8), 2),
+        "torch._convert_weight_to_int4pack",
+    ),
+    "int4_pack_cpu": (
+        lambda: torch._convert_weight_to_int4pack_for_cpu(torch.zeros(16, 32, dtype=torch.int32), 1),
+        "torch._convert_weight_to_int4pack_for_cpu",
+    ),
+    "int8_mm": (
+        lambda: torch._weight_int8pack_mm(X.bfloat16(), X.to(torch.int8), SCALES.bfloat16()),
+        "torch._weight_int8pack_mm",
+    ),
+    "dyn_quant": (
+        lambda: torch._dyn_quant_pack_4bit_weight(X.to(torch.uint8), X, None, 4, 4, 3),
+        "torch._dyn_quant_pack_4bit_weight",
+    ),
+    "prepack": (lambda: torch.ops.quantized.linear_prepack(X, None), "torch.ops.quantized.linear_prepack"),
+    "embedding_prepack": (
+        lambda: torch.ops.quantized.embedding_bag_byte_prepack(X),
+        "torch.ops.quantized.embedding_bag_byte_prepack",
+    ),
+    "decomposed": (
+        lambda: (
+            __import__("torch.ao.quantization.fx._decomposed")
+            and torch.ops.quantized_decomposed.quantize_per_tensor(X, 0.1, 0, -128, 127, torch.int8)
+        ),
+        "torch.ao.quantization.fx._decomposed.quantize_per_tensor",
+    ),
+    "decomposed_dequantize": (
+        lambda: (
+            __import__("torch.ao.quantization.fx._decomposed")
+            and torch.ops.quantized_decomposed.dequantize_per_tensor(X.char(), 0.1, 0, -128, 127, torch.int8)
+        ),
+        "torch.ao.quantization.fx._decomposed.dequantize_per_tensor",
+    ),
+    "decomposed_choice": (
+        lambda: (
+            __import__("torch.ao.quantization.fx._decomposed")
+            and torch.ops.quantized_decomposed.choose_qparams.tensor(X, -128, 127, 1e-6, torch.int8)
+        ),
+        "torch.ao.quantization.fx._decomposed.choose_qparams_tensor",
+    ),
+    "minmax_observer": (
+        lambda: observed(ao().MinMaxObserver()),
+        "torch.ao.quantization.observer.MinMaxObserver.calculate_qparams",
+    ),
+    "moving_average_observer": (
+        lambda: observed(ao().MovingAverageMinMaxObserver()),
+        "torch.ao.quantization.observer.MinMaxObserver.calculate_qparams",
+    ),
+    "channel_observer": (
+        lambda: observed(ao().PerChannelMinMaxObserver()),
+        "torch.ao.quantization.observer.PerChannelMinMaxObserver.calculate_qparams",
+    ),
+    "histogram_observer": (
+        lambda: observed(ao().HistogramObserver()),
+        "torch.ao.quantization.observer.HistogramObserver.calculate_qparams",
+    ),
+    "own_subclass_of_an_observer": (
+        lambda: observed(type("Mine", (ao().MinMaxObserver,), {})()),
+        "torch.ao.quantization.observer.MinMaxObserver.calculate_qparams",
+    ),
+    "protected_calculation": (
+        lambda: ao().MinMaxObserver()._calculate_qparams(X.min(), X.max()),
+        "torch.ao.quantization.observer.UniformQuantizationObserverBase._calculate_qparams",
+    ),
+    "determine_qparams": (
+        lambda: ao().utils.determine_qparams(X.min(), X.max(), -128, 127, torch.qint8, torch.tensor([1e-6]), False),
+        "torch.ao.quantization.utils.determine_qparams",
+    ),
+    "fake_quantize_module": (
+        lambda: ao().FakeQuantize()(X),
+        "torch.ao.quantization.fake_quantize.FakeQuantize.forward",
+    ),
+    "quantize_dynamic": (
+        lambda: ao().quantize_dynamic(nn.Sequential(nn.Linear(4, 3))),
+        "torch.ao.quantization.quantize.quantize_dynamic",
+    ),
+    "quantize_dynamic_alias": (
+        lambda: torch.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3))),
+        "torch.ao.quantization.quantize.quantize_dynamic",
+    ),
+    "quantize_dynamic_taken_before": (
+        lambda: taken_before_install(nn.Sequential(nn.Linear(4, 3))),
+        "torch.ao.quantization.quantize.quantize_dynamic",
+    ),
+    "behind_the_decorator": (
+        lambda: ao().quantize_dynamic.__wrapped__(nn.Sequential(nn.Linear(4, 3))),
+        "torch.ao.quantization.quantize.quantize_dynamic",
+    ),
+    "prepare": (lambda: ao().prepare(nn.Linear(4, 3)), "torch.ao.quantization.quantize.prepare"),
+    "convert": (lambda: ao().convert(nn.Linear(4, 3)), "torch.ao.quantization.quantize.convert"),
+    "quantized_module": (
+        lambda: torch.ao.nn.quantized.dynamic.Linear(4, 3),
+        "torch._empty_affine_quantized",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READY_MADE)
+def test_a_ready_made_quantizer_is_refused_and_recorded(refused: refusals.Refusals, name: str) -> None:
+    action, called = READY_MADE[name]
+    with pytest.raises(refusals.RefusedCall) as caught:
+        action()
+    assert str(caught.value) == (
+        f"{called} is refused here: the task is to write this quantizer yourself; use torch.round and torch.clamp"
+    )
+    assert refusals.calls() == (called,)
+
+
+# they need CUDA, or other arguments
+NEVER_WORKED_HERE = ("int4_pack", "int8_mm", "dyn_quant", "fused_moving_average", "prepack")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name in READY_MADE if name not in NEVER_WORKED_HERE])
+def test_it_is_the_refusal_that_stops_it(name: str) -> None:
+    READY_MADE[name][0]()
+
+
+def test_every_operation_of_its_kind_is_refused(refused: refusals.Refusals) -> None:
+    """Also those that a later torch adds: whatever is named like a quantizer has a raising kernel."""
+    stems = ("quantize_per", "fake_quantize", "choose_qparams", "int4pack", "int8pack", "moving_avg_obs")
+    names = [n for n in torch._C._dispatch_get_all_op_names() if n.startswith("aten::") and any(s in n for s in stems)]
+    assert len(names) > 30
+    for name in names:
+        dump = torch._C._dispatch_dump(name)
+        assert "BackendSelect: registered at" in dump or "BackendSelect" in dump, name
+        assert "refusals.py" in dump, name
+
+
+# ---------------------------------------------------------------- ways around
+
+
+def quantize(x: torch.Tensor = X) -> Any:
+    return torch.quantize_per_tensor(x, 0.1, 0, torch.qint8)
+
+
+def fake(x: torch.Tensor = X) -> Any:
+    return torch.fake_quantize_per_tensor_affine(x, 0.1, 0, -128, 127)
+
+
+def in_thread(action: Callable[[], Any]) -> Any:
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            action()
+        except BaseException as error:  # handed on to the caller
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    raise errors[0]
+
+
+def without_modes(action: Callable[[], Any]) -> Any:
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    with _disable_current_modes(), torch._C._DisableTorchDispatch():
+        return action()
+
+
+def excluding(*keys: Any) -> Any:
+    excluded = torch._C.DispatchKeySet(keys[0])
+    for key in keys[1:]:
+        excluded = excluded | torch._C.DispatchKeySet(key)
+    with torch._C._ExcludeDispatchKeyGuard(excluded):
+        return quantize()
+
+
+def executed(code: str) -> Any:
+    scope: dict[str, Any] = {"X": X}
+    exec(code, scope)
+    return scope
+
+
+class Swallowing:
+    """A submission that catches the error and goes on."""
+
+    def run(self) -> None:
+        for _ in range(1000):
+            try:
+                quantize()
+            except Exception:
+                continue
+
+
+AROUND: dict[str, Callable[[], Any]] = {
+    "thread": lambda: in_thread(quantize),
+    "modes_disabled": lambda: without_modes(quantize),
+    "modes_disabled_composite": lambda: without_modes(fake),
+    "variable_functions": lambda: torch._C._VariableFunctions.quantize_per_tensor(X, 0.1, 0, torch.qint8),
+    "ops": lambda: aten.quantize_per_tensor.default(X, 0.1, 0, torch.qint8),
+    "builtin": lambda: torch._C._get_operation_overload("aten::quantize_per_tensor", "")[0](X, 0.1, 0, torch.qint8),
+    "jit_operation": lambda: torch._C._jit_get_operation("aten::quantize_per_tensor")[0](X, 0.1, 0, torch.qint8),
+    "one_key": lambda: aten.quantize_per_tensor.default._op_dk(KEY.CPU, X, 0.1, 0, torch.qint8),
+    "composite_key": lambda: aten.fake_quantize_per_tensor_affine.default._op_dk(
+        KEY.CompositeImplicitAutograd, X, 0.1, 0, -128, 127
+    ),
+    "redispatch": lambda: aten.quantize_per_tensor.default.redispatch(
+        torch._C.DispatchKeySet(KEY.CPU), X, 0.1, 0, torch.qint8
+    ),
+    "backend_select_excluded": lambda: excluding(KEY.BackendSelect),
+    "autograd_excluded": lambda: excluding(KEY.AutogradCPU, KEY.ADInplaceOrView),
+    "inference_mode": torch.inference_mode()(quantize),
+    "no_grad": torch.no_grad()(fake),
+    "with_gradients": lambda: fake(X.clone().requires_grad_()),
+    "out": lambda: aten.fake_quantize_per_tensor_affine_cachemask.out(X, 0.1, 0, -128, 127, out0=X.clone(), out1=X > 0),
+    "vmap": lambda: torch.vmap(fake)(X),
+    "meta": lambda: fake(X.to("meta")),
+    "double": lambda: fake(X.double()),
+    "executed_code": lambda: executed("import torch; torch.quantize_per_tensor(X, 0.1, 0, torch.qint8)"),
+    "getattr": lambda: getattr(torch, "quantize_" + "per_tensor")(X, 0.1, 0, torch.qint8),
+    "script": lambda: torch.jit.script(scripted)(X),
+    "functional_module": lambda: torch.func.functional_call(ao().FakeQuantize(), {}, (X,)),
+    "unbound_method": lambda: ao().MinMaxObserver.calculate_qparams(ao().MinMaxObserver()),
+    "copied_observer": lambda: copy.deepcopy(ao().MinMaxObserver()).calculate_qparams(),
+}
+
+
+def scripted(x: torch.Tensor) -> torch.Tensor:
+    return torch.fake_quantize_per_tensor_affine(x, 0.1, 0, -128, 127)
+
+
+@pytest.mark.filterwarnings("ignore:.*jit.*:DeprecationWarning", "ignore:.*script.*")
+@pytest.mark.parametrize("name", AROUND)
+def test_no_way_leads_around(refused: refusals.Refusals, name: str) -> None:
+    with pytest.raises(RuntimeError, match="is refused here"):
+        AROUND[name]()
+    assert refusals.calls()
+
+
+def test_the_simulated_device_is_no_way_around(refused: refusals.Refusals) -> None:
+    if not simulated.available():
+        pytest.skip(simulated.unavailable_reason())
+    for action in (quantize, fake):
+        with pytest.raises(refusals.RefusedCall):
+            action(simulated.to_device(X))
+
+
+def test_a_swallowed_error_is_still_recorded_and_once(refused: refusals.Refusals) -> None:
+    Swallowing().run()
+    assert refusals.calls() == ("torch.quantize_per_tensor",)
+    refusals.reset()
+    assert refusals.calls() == ()
+
+
+# ---------------------------------------------------------------- what stays free
+
+FREE: dict[str, Callable[[], Any]] = {
+    "by_hand": lambda: torch.clamp(torch.round(X / 0.1), -128, 127).to(torch.int8),
+    "aminmax": lambda: torch.aminmax(X),
+    "histc": lambda: torch.histc(X, 10),
+    "histogram": lambda: torch.histogram(X, 10),
+    "quantile": lambda: torch.quantile(X, torch.tensor([0.1, 0.9])),
+    "nanquantile": lambda: torch.nanquantile(X, 0.5),
+    "int_mm": lambda: torch._int_mm(torch.ones(32, 16, dtype=torch.int8), torch.ones(16, 8, dtype=torch.int8)),
+    "dequantize_of_a_plain_tensor": lambda: torch.dequantize(X),
+    "bucketize": lambda: torch.bucketize(X, torch.linspace(-1, 1, 5)),
+    "bits": lambda: (torch.arange(16, dtype=torch.uint8) << 4) | 3,
+    "view_dtype": lambda: torch.arange(16, dtype=torch.uint8).view(torch.int8),
+    "linear": lambda: nn.functional.linear(X, X),
+    "convolution": lambda: nn.functional.conv1d(X[None], torch.ones(2, 3, 2)),
+    "max_pool": lambda: nn.functional.max_pool1d(X[None], 2),
+    "batch_norm": lambda: nn.functional.batch_norm(X, None, None, training=True),
+    "lstm": lambda: nn.LSTM(4, 2)(X)[0].shape,
+    "attention": lambda: nn.functional.scaled_dot_product_attention(X[None, None], X[None, None], X[None, None]),
+    "float_types": lambda: (X.half(), X.bfloat16(), X.to(torch.float8_e4m3fn).float()),
+    "straight_through": lambda: X + (X.round() - X).detach(),
+    "observing": lambda: ao().MinMaxObserver()(X),
+    "is_quantized": lambda: X.is_quantized,
+}
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_what_a_student_needs_is_free(name: str) -> None:
+    before = FREE[name]()
+    with refusals.install():
+        refusals.reset()
+        during = FREE[name]()
+    assert refusals.calls() == ()
+    torch.testing.assert_close(during, before, rtol=0, atol=0)
+
+
+# ---------------------------------------------------------------- on and off
+
+
+def state() -> tuple[str, ...]:
+    """All that an install touches."""
+    names = (
+        "aten::quantize_per_tensor",
+        "aten::fake_quantize_per_tensor_affine",
+        "aten::choose_qparams_optimized",
+    )
+    dumps = tuple(torch._C._dispatch_dump(n) for n in (*names, "quantized::linear_prepack"))
+    codes = (ao().quantize_dynamic.__code__, ao().MinMaxObserver.calculate_qparams.__code__)
+    return (*dumps, *map(repr, codes), repr(sys.meta_path), repr(sorted(torch.library._impls)))
+
+
+def test_removing_restores_everything() -> None:
+    before = state()
+    with refusals.install():
+        assert state() != before
+    assert state() == before
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_notebook_may_compare_afterwards() -> None:
+    before = quantize().int_repr()
+    qparams = observed(ao().MinMaxObserver())
+    with refusals.install(), pytest.raises(refusals.RefusedCall):
+        quantize()
+    assert torch.equal(quantize().int_repr(), before)
+    assert observed(ao().MinMaxObserver()) == qparams
+
+
+def test_refusals_nest_and_the_last_to_go_restores() -> None:
+    before = state()
+    outer, inner = refusals.install(), refusals.install()
+    outer.remove()
+    with pytest.raises(refusals.RefusedCall):
+        fake()
+    inner.remove()
+    inner.remove()
+    assert state() == before
+
+
+def test_a_refusal_is_an_error_of_the_call() -> None:
+    assert issubclass(refusals.RefusedCall, RuntimeError)
+    assert not issubclass(refusals.RefusedCall, NotImplementedError)
+
+
+# ---------------------------------------------------------------- the process around it
+
+
+def fresh(code: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a new interpreter; it must succeed."""
+    command = [sys.executable, *flags, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_installing_and_removing_is_quiet_and_imports_nothing_of_torch() -> None:
+    code = """
+        import sys, torch
+        before = set(sys.modules)
+        from autograder import refusals
+        refusals.install().remove()
+        refusals.install()
+        print([name for name in set(sys.modules) - before if name.startswith("torch")])
+    """
+    done = fresh(code, "-I", "-W", "always")
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_modules_imported_later_are_met_and_work_after_removal() -> None:
+    code = """
+        import sys, torch
+        from autograder import refusals
+        late = ["torch.ao.quantization.fx._decomposed", "torch.ao.quantization.quantize_fx"]
+        assert not set(late) & set(sys.modules)
+        installed = refusals.install()
+        import torch.ao.quantization.fx._decomposed as decomposed
+        import torch.ao.quantization.quantize_fx as fx
+        loader = type(fx.__spec__.loader).__name__, type(fx.__loader__).__name__
+        args = torch.ones(2), 0.5, 0, -8, 7, torch.int8
+        calls = lambda: decomposed.quantize_per_tensor(*args), lambda: fx.prepare_fx(torch.nn.Linear(2, 2))
+        for call in calls:
+            try:
+                call()
+            except refusals.RefusedCall as error:
+                print(str(error).split(" is ")[0])
+        installed.remove()
+        print(decomposed.quantize_per_tensor(*args).tolist(), loader)
+    """
+    assert fresh(code, "-I", "-W", "ignore").stdout.splitlines() == [
+        "torch.ao.quantization.fx._decomposed.quantize_per_tensor",
+        "torch.ao.quantization.quantize_fx.prepare_fx",
+        "[2, 2] ('SourceFileLoader', 'SourceFileLoader')",
+    ]
+
+
+LIBRARIES = {  # a stand-in for each: the names are what counts
+    "torchao": ("torchao/quantization/quant_primitives.py", "quantize_affine"),
+    "torchao_api": ("torchao/quantization/quant_api.py", "quantize_"),
+    "neural_compressor": ("neural_compressor/torch/quantization/quantize.py", "prepare"),
+    "quanto": ("optimum/quanto/quantize.py", "freeze"),
+    "bitsandbytes": ("bitsandbytes/functional.py", "quantize_4bit"),
+    "hqq": ("hqq/core/quantize.py", "quantize"),
+    "modelopt": ("modelopt/torch/quantization/model_quant.py", "quantize"),
+}
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_other_libraries_can_be_imported_and_not_called(
+    refused: refusals.Refusals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path, function = LIBRARIES[name]
+    for folder in list((tmp_path / path).parents)[: path.count("/")]:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "__init__.py").write_text("")
+    (tmp_path / path).write_text(f"def {function}(x):\n    return x\n\n\ndef helper(x):\n    return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+    for new in set(sys.modules) - before:
+        del sys.modules[new]
+    assert module.helper(1) == 1
+    with pytest.raises(refusals.RefusedCall, match=rf"{module.__name__}\.{function} is refused here"):
+        getattr(module, function)(2)
+    refused.remove()
+    assert getattr(module, function)(3) == 3
+
+
+def test_onnxruntime_quantization_is_free() -> None:
+    assert refusals._pattern("onnxruntime.quantization.quantize") is None
+    assert refusals._pattern("torch.nn.modules.linear") is None
+
+
+def test_importing_transformers_still_works() -> None:
+    code = """
+        import torch
+        from autograder import refusals
+        refusals.install()
+        import transformers.models.llama.modeling_llama
+        print(refusals.calls())
+    """
+    assert fresh(code, "-I", "-W", "ignore").stdout == "()\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_inherits_them() -> None:
+    code = """
+        import os, torch
+        from autograder import refusals
+        refusals.install()
+        child = os.fork()
+        if child == 0:
+            try:
+                torch.fake_quantize_per_tensor_affine(torch.ones(2), 0.1, 0, 0, 255)
+            except refusals.RefusedCall:
+                os._exit(0 if refusals.calls() == ("torch.fake_quantize_per_tensor_affine",) else 1)
+            os._exit(2)
+        print(os.waitpid(child, 0)[1])
+    """
+    assert fresh(code, "-I").stdout == "0\n"
+
+
+def test_a_module_that_is_blocked_is_no_problem() -> None:
+    name = "torchao.quantization.blocked"
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        refusals.install().remove()
+    finally:
+        del sys.modules[name]
+
+
+def test_code_with_free_variables_is_given_code_with_as_many() -> None:
+    def wrapped(count: int) -> types.FunctionType:
+        a, b = count, count
+        return [lambda: None, lambda: a, lambda: a + b][count]  # type: ignore[return-value]
+
+    for count in range(3):
+        function = wrapped(count)
+        function.__code__ = refusals._refusing_code("some.name", count)
+        with pytest.raises(refusals.RefusedCall, match=r"some\.name is refused"):
+            function()
+    refusals.reset()
