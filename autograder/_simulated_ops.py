@@ -70,7 +70,12 @@ def _as_strided(tensor: torch.Tensor, shape: Any, stride: Any) -> torch.Tensor:
 
 def to_host(tensor: torch.Tensor) -> torch.Tensor:
     """Return a CPU tensor over the memory of a simulated one; a tensor elsewhere is returned as it is."""
-    return _relabelled(tensor, _DLPACK_CPU) if tensor.device.type == DEVICE.type else tensor
+    if tensor.device != DEVICE:
+        return tensor
+    host = _relabelled(tensor, _DLPACK_CPU)
+    if tensor.is_conj():  # lazy bits that DLPack does not carry
+        host = host.conj()
+    return torch._neg_view(host) if tensor.is_neg() else host
 
 
 def to_device(tensor: torch.Tensor) -> torch.Tensor:
@@ -140,7 +145,7 @@ class Kernel:
         if isinstance(value, torch.Tensor):
             tensors.append(value)
             if value.device == DEVICE:
-                return _relabelled(value, _DLPACK_CPU)
+                return to_host(value)
             if self.exact or not value.is_cpu or value.dim():
                 raise refuse_mixed(self.name, value.device)
         elif isinstance(value, torch.Generator) and value.device.type != DEVICE.type:
@@ -150,9 +155,7 @@ class Kernel:
             )
         return value
 
-    def _write(
-        self, op: Any, args: Any, kwargs: Any, host_args: list[Any], host_kwargs: dict[str, Any]
-    ) -> Any:
+    def _write(self, op: Any, args: Any, kwargs: Any, host_args: list[Any], host_kwargs: dict[str, Any]) -> Any:
         """Run an operation that writes to its arguments, and return those that it returns."""
         schema = self.op._schema
         given = dict(zip((a.name for a in schema.arguments), args, strict=False)) | kwargs
@@ -187,6 +190,8 @@ def _alias(schema: Any, returned: Any) -> str:
 def on_device(result: Any) -> Any:
     """Return a result of CPU kernels as the simulated device's."""
     if isinstance(result, torch.Tensor):
+        if result.is_conj() or result.is_neg():
+            result = result.resolve_conj().resolve_neg()
         return _relabelled(result, _DLPACK_EXTENSION)
     if isinstance(result, list | tuple):
         return type(result)(map(on_device, result))
@@ -224,9 +229,7 @@ class Indexing(Kernel):
         indices = [to_device(i) if i is not None and i.is_cpu else i for i in indices]
         return super().__call__(base, indices, *rest, **kwargs)
 
-    def _from_device(
-        self, base: torch.Tensor, indices: Any, value: torch.Tensor, *rest: Any, **kwargs: Any
-    ) -> Any:
+    def _from_device(self, base: torch.Tensor, indices: Any, value: torch.Tensor, *rest: Any, **kwargs: Any) -> Any:
         if books:
             books[-1].ops += 1
             books[-1].moved(1)
@@ -241,21 +244,17 @@ class Copy(Kernel):
             books[-1].ops += 1
             if target.is_cpu:
                 books[-1].moved(source.numel())
-        host = to_host(source)
-        to_host(target).copy_(host.conj() if source.is_conj() else host)
+        to_host(target).copy_(to_host(source))
         return target
 
 
 class ToCopy(Kernel):
     """to(device=…, dtype=…), of a simulated tensor: towards the CPU it is booked."""
 
-    def __call__(
-        self, source: torch.Tensor, *, device: torch.device | None = None, **kwargs: Any
-    ) -> torch.Tensor:
+    def __call__(self, source: torch.Tensor, *, device: torch.device | None = None, **kwargs: Any) -> torch.Tensor:
         if books:
             books[-1].ops += 1
-        host = to_host(source)
-        copy: torch.Tensor = self.op(host.conj() if source.is_conj() else host, **kwargs)
+        copy: torch.Tensor = self.op(to_host(source), **kwargs)
         if device is None or device.type == DEVICE.type:
             return to_device(copy)
         if books:
@@ -280,9 +279,7 @@ class Convolution(Kernel):
 
     def __init__(self, op: Any) -> None:
         super().__init__(op)
-        self.op = getattr(
-            torch.ops.aten, op._schema.name.partition("::")[2].replace("_overrideable", "")
-        ).default
+        self.op = getattr(torch.ops.aten, op._schema.name.partition("::")[2].replace("_overrideable", "")).default
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run torch's own convolution; its backward takes the bias's sizes too, which may be unknown."""
@@ -300,9 +297,7 @@ class Histc(Kernel):
 
 
 _SPECIAL: dict[str, type[Kernel]] = {
-    **dict.fromkeys(
-        ("as_strided", "view", "_reshape_alias", "unfold", "view_as_real", "view_as_complex"), Native
-    ),
+    **dict.fromkeys(("as_strided", "view", "_reshape_alias", "unfold", "view_as_real", "view_as_complex"), Native),
     **dict.fromkeys(("set_", "set_.source_Storage_storage_offset", "set_.source_Tensor"), Native),
     **dict.fromkeys(("index.Tensor", "_index_put_impl_"), Indexing),
     **dict.fromkeys(("convolution_overrideable", "convolution_backward_overrideable"), Convolution),
@@ -343,9 +338,7 @@ class Lazy:
     def kernel(self) -> Kernel:
         """The kernel of this operation."""
         packet, _, overload = self.name.partition(".")
-        return _SPECIAL.get(self.name, Kernel)(
-            getattr(getattr(torch.ops.aten, packet), overload or "default")
-        )
+        return _SPECIAL.get(self.name, Kernel)(getattr(getattr(torch.ops.aten, packet), overload or "default"))
 
 
 _others: dict[Any, Kernel] = {}

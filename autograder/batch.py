@@ -59,7 +59,7 @@ def grade_class(
             done[index] = earlier
             tell(earlier)
     for index, report in _run(todo, [i for i in range(len(todo)) if i not in done], jobs):
-        write_report(report, out, todo[index].found)
+        write_report(report, out, todo[index].found, settings.language)
         done[index] = report
         tell(report)
     reports = [done[index] for index in range(len(todo))]
@@ -183,25 +183,33 @@ def _all_reports(out: Path) -> list[Report]:
     return [report for _, report in all_reports(out)]
 
 
-def assignment_seed(out: Path, given: int | None) -> int:
-    """The assignment's seed: as given, else as kept beside the grades, else drawn once and kept."""
-    path = out / SETTINGS_FILE
-    kept = None
-    if path.is_file():
-        try:
-            kept = int(json.loads(path.read_text(encoding="utf-8"))["seed"])
-        except (ValueError, KeyError, TypeError):
-            raise PtqlabError(f"Expected a seed in {path}, but it can't be read; give one with --seed.") from None
-    seed = given if given is not None else kept if kept is not None else secret_numbers.randbelow(2**31)
-    if seed != kept:
+def assignment_seed(out: Path, given: int | None, language: str = "en") -> int:
+    """The assignment's seed: as given, else as kept beside the grades, else drawn once and kept there."""
+    kept = _kept(out)
+    seed = given if given is not None else kept.get("seed")
+    if type(seed) is not int:
+        if (out / SETTINGS_FILE).is_file():
+            raise PtqlabError(f"Expected a seed in {out / SETTINGS_FILE}, but it holds none; give one with --seed.")
+        seed = secret_numbers.randbelow(2**31)
+    if kept != (now := {"seed": seed, "language": language}):
         out.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({"seed": seed}) + "\n")
+        write_atomically(out / SETTINGS_FILE, json.dumps(now) + "\n")
     return seed
+
+
+def _kept(out: Path) -> dict[str, object]:
+    """The settings kept beside the grades; empty where there are none, or none that can be read."""
+    try:
+        found = json.loads((out / SETTINGS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def rescore_folder(out: Path, exercises: Sequence[Exercise]) -> list[Report]:
     """Apply the present points to every stored report; no test is run."""
     by_slug = {exercise.slug: exercise for exercise in exercises}
+    language = "zh-TW" if _kept(out).get("language") == "zh-TW" else "en"
     reports = []
     for path, report in all_reports(out):
         if report.exercise not in by_slug:
@@ -209,7 +217,7 @@ def rescore_folder(out: Path, exercises: Sequence[Exercise]) -> list[Report]:
                 f"{path} is about {report.exercise}, which is not among this course's exercises; move it away."
             )
         new = rescore(by_slug[report.exercise], report)
-        write_atomically(path.with_suffix(".html"), report_to_html(new))
+        write_atomically(path.with_suffix(".html"), report_to_html(new, language))
         write_atomically(path, report_to_json(new))
         reports.append(new)
     write_atomically(out / "scores.csv", scores_csv(reports, exercises))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,9 @@ _MAGIC = re.compile(
 _PERCENT = re.compile(r"# ?%%(.*)|# In\s?\[[\d ]*\]:?\s*")  # a cell starts: percent format, nbconvert's export
 _NO_START = re.compile(r"\s|#|[)\]}]|(elif|else|except|finally)\b|$")  # such a line starts no statement
 _BUDGET = 5_000_000  # characters to parse while mending one piece of code: the file may be hostile
-_MOST_LOOPS = 2_000  # "for" in one piece of code: CPython crashes on a comprehension of some ten thousand
+_LARGE = 100_000  # characters; up to here no code was found that crashes CPython's compiler or takes it long
+_PATIENCE_S = 20
+_TRIAL = "import ast, sys; compile(ast.parse(sys.stdin.buffer.read()), '', 'exec')"
 _MOST_JOINED = 50  # lines in column 0 that may belong to one statement, as in a long string
 
 Parsed = tuple[tuple[Cell, ...], tuple[str, ...]]
@@ -99,8 +103,8 @@ def _mended(source: str) -> tuple[str, _Error | str]:
 
 def _error(source: str, flags: int = 0) -> _Error | None:
     """Why `source` does not compile, if it does not. Nothing is run."""
-    if source.count("for") > _MOST_LOOPS:
-        return _Error(1, f"it holds more than {_MOST_LOOPS:,} loops")
+    if len(source) > _LARGE and not _survives(source):
+        return _Error(1, "it is too large or too intricate for Python's compiler")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -112,6 +116,19 @@ def _error(source: str, flags: int = 0) -> _Error | None:
     except (RecursionError, MemoryError, OverflowError):
         return _Error(1, "it is nested too deeply")
     return None
+
+
+def _survives(source: str) -> bool:
+    """Whether an interpreter of its own lives through compiling `source`, which is not run.
+
+    Some code of a megabyte crashes CPython's compiler or keeps it busy for minutes; that must not take the grader.
+    """
+    command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _TRIAL]
+    try:
+        done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=_PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode in (0, 1)  # 1: it does not compile, and the exception says why
 
 
 def _dedent(lines: list[str], first: int) -> bool:

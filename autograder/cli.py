@@ -38,6 +38,7 @@ def grade(
     seed: Annotated[int | None, typer.Option(help="The assignment's seed; else drawn once and kept in --out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     isolation: Annotated[str, typer.Option(help="auto, or none to run student code without a jail.")] = "auto",
+    language: Annotated[str, typer.Option(help="Of the students' pages: en or zh-TW.")] = "en",
     regrade: Annotated[bool, typer.Option(help="Grade again what has been graded already.")] = False,
     course: Course = None,
     solutions: Solutions = None,
@@ -48,6 +49,7 @@ def grade(
     _need_linux()
     _one_of("--device", device, ("auto", "cpu", "cuda"))
     _one_of("--isolation", isolation, ("auto", "none"))
+    _one_of("--language", language, ("en", "zh-TW"))
     exercises = _exercises(course, solutions)
     _need_solutions(exercises)
     found = find_submissions(submissions, exercises, exercise)
@@ -56,7 +58,7 @@ def grade(
     from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
     from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
 
-    settings = Settings(assignment_seed(out, seed), device, isolation)
+    settings = Settings(assignment_seed(out, seed, language), device, isolation, language)
     console = Console()
     with ClassProgress(len(found), console) as progress:
         reports = grade_class(found, exercises, settings, out, root=submissions, jobs=jobs, regrade=regrade,
@@ -77,6 +79,7 @@ def check(
     """Run the public tests on your own work, in this process."""
     from autograder.catalog import find_exercises, load_exercise, pick_exercise  # noqa: PLC0415
     from autograder.local import check_namespace, load_file, own_file  # noqa: PLC0415
+    from autograder.report import print_lines  # noqa: PLC0415
 
     if notebook is None:
         exercise = load_exercise(Path.cwd())
@@ -87,7 +90,7 @@ def check(
         exercise = pick_exercise(find_exercises(course), notebook.name.split(".")[0])
     namespace, _, notes = load_file(notebook, exercise)
     result = check_namespace(exercise, namespace, task, notes)
-    print(result)
+    print_lines(str(result).splitlines(), Console())
     raise typer.Exit(0 if result.passed else 1)
 
 

@@ -37,6 +37,7 @@ class Effects:
         self._binders = _index(names.binds for names in statements)
         self._aliases = _module_aliases(statements, self._imports)
         self._changed = self._parameter_changes()
+        self._callees = self._called_by_each()
         self._own: dict[str, frozenset[str]] = {}  # a memo
         self._reached: dict[str, frozenset[str]] = {}  # a memo
         self._touched = [self._touched_by(names) for names in statements]
@@ -151,15 +152,20 @@ class Effects:
         todo = [function]
         while todo:
             name = todo.pop()
-            if name in self._wanted or name in found:
-                continue
-            found.add(name)
-            for index in self._binders.get(name, ()):
-                names = self._statements[index]
-                todo += names.later & (self._defines | self._values)
-                if name in self._values:
-                    todo += names.reads & (self._defines | self._values)
+            if name not in found and name not in self._wanted:
+                found.add(name)
+                todo += self._callees.get(name, ())
         return found
+
+    def _called_by_each(self) -> dict[str, set[str]]:
+        """Function -> the functions that it may call; a value that is called may be a partial or a lambda."""
+        functions = self._defines | self._values
+        callees: dict[str, set[str]] = {}
+        for names in self._statements:
+            later, now = names.later & functions, names.reads & functions
+            for name in names.binds:
+                callees.setdefault(name, set()).update(later, now if name in self._values else ())
+        return callees
 
 
 def _index(names_of_each: Iterable[Iterable[str]]) -> dict[str, list[int]]:

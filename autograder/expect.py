@@ -101,7 +101,7 @@ def that(holds: bool, words: str, values: str = "") -> None:
         raise Mismatch(words, values)
 
 
-def close(  # noqa: PLR0913  # two values, a name, and how to compare them: as torch.testing.assert_close has it
+def close(
     got: Tensor | float,
     want: Tensor | float,
     name: str,
@@ -206,7 +206,7 @@ class _Case(NamedTuple):
         return (self.ratio - self.ratio.floor() - 0.5).abs() <= TIE
 
 
-def codes(  # noqa: PLR0913  # a code depends on all of these
+def codes(
     value: object,
     x: Tensor,
     scale: Tensor,
@@ -255,7 +255,7 @@ def _code_words(q: Tensor, case: _Case, lookalikes: Lookalikes) -> str:
     }
     for words, lookalike in known.items():
         other = torch.as_tensor(lookalike)
-        if other.shape == q.shape and ((q == other) | case.near_tie()).all():
+        if other.shape == q.shape and ((q - other).abs() <= case.near_tie()).all():
             return words
     if (q == q.flatten()[0]).all():
         return "has the same code everywhere"
@@ -316,6 +316,7 @@ def _kind(value: object) -> str:
         return "None"
     named = getattr(value, "type_name", None)  # of a handle: an object that stayed with the student
     name = named if type(named) is str else "method" if callable(value) else type(value).__name__
+    name = "torch.Tensor" if type(value) is Tensor else name
     plain = "".join(c for c in name[:60] if c.isalnum() or c in "._ (),")
     return f"{'an' if plain[:1].lower() in tuple('aeiou') else 'a'} {plain}"
 
@@ -332,8 +333,9 @@ def _shape_words(got: Sequence[int], want: Sequence[int]) -> str:
     """How a shape is wrong, without its sizes."""
     kept_got, kept_want = [n for n in got if n != 1], [n for n in want if n != 1]
     if len(got) == len(want):
-        one_axis = len(kept_got) <= 1 and len(kept_want) == 1
-        return "is shaped for another axis than the one to keep" if one_axis else "has the wrong shape"
+        if len(kept_want) == 1 and all(min(pair) == 1 for pair in zip(got, want, strict=True)):
+            return "is shaped for another axis: the axis that is given is the one that is kept"
+        return "has the wrong shape"
     words = f"has {len(got)} dimension{'s' * (len(got) != 1)}; expected {len(want)}"
     if kept_got != kept_want:
         return words

@@ -101,6 +101,7 @@ class Outcome:
     claim: str  # the test's docstring
     message: str = ""  # what to tell the student; free of values when the test is hidden
     duration_s: float = 0.0
+    hint: Text = field(default_factory=dict)  # for this test alone, where the exercise has one
 
 
 @dataclass(frozen=True)

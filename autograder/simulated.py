@@ -84,15 +84,15 @@ def to_device(tensor: torch.Tensor) -> torch.Tensor:
     if is_simulated(tensor):
         return tensor
     if tensor.layout != torch.strided or tensor.is_quantized:
-        raise DeviceError(
-            f"expected a dense tensor for the simulated device, got {tensor.layout}: use to_dense()"
-        )
+        raise DeviceError(f"expected a dense tensor for the simulated device, got {tensor.layout}: use to_dense()")
     return ops.to_device(tensor.detach().cpu().clone())
 
 
 def to_host(tensor: torch.Tensor) -> torch.Tensor:
     """Return a detached CPU copy of a tensor's present values; never counted."""
-    return ops.to_host(tensor.detach()).clone() if is_simulated(tensor) else tensor.detach().cpu()
+    if not is_simulated(tensor):
+        return tensor.detach().cpu()
+    return ops.to_host(tensor.detach()).clone().resolve_conj().resolve_neg()
 
 
 class session:
@@ -211,9 +211,7 @@ def _current_accelerator(original: Any) -> Any:
     def current_accelerator(check_available: bool = False) -> torch.device | None:
         if ops.books:
             return torch.device(_NAME)
-        usable = before is not None and (
-            not check_available or torch.get_device_module(before).is_available()
-        )
+        usable = before is not None and (not check_available or torch.get_device_module(before).is_available())
         return before if usable else None
 
     return current_accelerator

@@ -172,11 +172,18 @@ def _error(failure: dict[str, Any], label: str) -> Exception:
     return error
 
 
+def _values(value: object) -> str:
+    """Numbers as a reader writes them: 0.507, not the float32's 0.5070000290870667."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_values, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def _short(value: object) -> str:
     if isinstance(value, torch.Tensor):
         kind = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
         small = value.numel() <= 8 and value.device.type == "cpu"
-        return f"{kind} {value.tolist()}" if small else kind
+        return f"{kind} {_values(value.tolist())}" if small else kind
     if isinstance(value, Handle):
         return repr(value)
     if isinstance(value, list | tuple) and len(value) <= 4:

@@ -14,7 +14,7 @@ import os
 import sys
 import traceback
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -292,7 +292,7 @@ def run_suites(
 
 def _run_pytest(files: list[str], context: Context, task: str | None) -> None:
     arguments = [
-        "--import-mode=importlib", "--noconftest", "-c", os.devnull, 
+        "--import-mode=importlib", "--noconftest", "-c", os.devnull,
         "--rootdir", os.path.commonpath([os.path.dirname(file) for file in files]),
         "--capture=no", "-p", "pytest_jsonreport.plugin", "--json-report", "--json-report-file=none",
         "--json-report-omit", "collectors", "log", "traceback", "streams", "warnings", "keywords",
@@ -353,8 +353,15 @@ def outcomes_of(exercise: Exercise, context: Context) -> tuple[Outcome, ...]:
     recorded = {entry["nodeid"]: entry for entry in context.record.get("tests", [])}
     for nodeid in context.expected:
         runs.setdefault(nodeid.split("[", 1)[0], []).append(recorded.get(nodeid, {}))
-    found = [_merged(nodeid, entries) for nodeid, entries in runs.items()]
+    found = [_hinted(exercise, _merged(nodeid, entries)) for nodeid, entries in runs.items()]
     return (*found, *_withholding(exercise, context.collection_errors))
+
+
+def _hinted(exercise: Exercise, outcome: Outcome) -> Outcome:
+    """The outcome with the hint that exercise.toml has for this test, if it did not pass."""
+    hints = next((task.test_hints for task in exercise.tasks if task.id == outcome.task), {})
+    hint = hints.get(outcome.test.rpartition("::")[2])
+    return replace(outcome, hint=hint) if hint and outcome.status is not Status.PASSED else outcome
 
 
 def _withholding(exercise: Exercise, errors: list[str]) -> Iterator[Outcome]:

@@ -156,9 +156,7 @@ MARKS: Mapping[Status, str] = {
 
 TONES: Mapping[str, str] = {
     **dict.fromkeys([Status.PASSED, "full"], "good"),
-    **dict.fromkeys(
-        [Status.FAILED, Status.TIMED_OUT, Status.CRASHED, Status.REFUSED, "none", "refused"], "bad"
-    ),
+    **dict.fromkeys([Status.FAILED, Status.TIMED_OUT, Status.CRASHED, Status.REFUSED, "none", "refused"], "bad"),
     "partial": "part",
     **dict.fromkeys([Status.MISSING, "missing"], "calm"),
     **dict.fromkeys([Status.GRADER_ERROR, "withheld"], "ours"),

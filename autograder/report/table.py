@@ -12,7 +12,7 @@ from typing import Any
 
 from autograder.model import Outcome, Status, TaskScore
 from autograder.report.labels import LABELS, MARKS, TONES, Labels
-from autograder.report.text import LINE_LIMIT, checked_language, clip, in_language, number, one_line, visible
+from autograder.report.text import LINE_LIMIT, as_html, checked_language, clip, in_language, number, one_line, visible
 
 _CELL_LIMIT = 2000  # characters of one diagnostic in a table's cell
 
@@ -70,11 +70,11 @@ def check_text(result: CheckResult) -> str:
 def check_html(result: CheckResult) -> str:
     """The check table as an HTML fragment: escaped, no script, at home in a light and a dark notebook."""
     labels = LABELS[checked_language(result.language)]
-    notes = "".join(f"<br>{_safe(clip(note))}" for note in result.notes)
+    notes = "".join(f"<br>{as_html(clip(note))}" for note in result.notes)
     if not result.tasks:
         return f'<div class="ptqlab-check"><p>{labels["nothing_to_check"]}{notes}</p></div>'
     bodies = "".join(_task_rows(task, result.language, labels) for task in result.tasks)
-    total = f"<strong>{_safe(_total(result, labels))}</strong> {labels['hidden_join']}{notes}"
+    total = f"<strong>{as_html(_total(result, labels))}</strong> {labels['hidden_join']}{notes}"
     return (
         f'<div class="ptqlab-check"><style>{_style()}</style>'
         f'<table aria-label="{labels["check_title"]}">{bodies}</table><p class="total">{total}</p></div>'
@@ -112,9 +112,7 @@ def _why(test: Outcome, labels: Labels) -> str:
     if test.status is Status.PASSED:
         return ""
     message = visible(clip(test.message, _CELL_LIMIT))
-    if (
-        test.status is Status.GRADER_ERROR
-    ):  # all tests here are public, so its text may be shown, and reported
+    if test.status is Status.GRADER_ERROR:  # all tests here are public, so its text may be shown, and reported
         return f"{labels['ours']}\n{message}"
     return message.partition("\n")[0] if test.status is Status.MISSING else message
 
@@ -129,8 +127,10 @@ def _ends_failures(task: TaskScore, test: Outcome) -> bool:
     return bool(failed) and failed[-1] is test
 
 
-def _hint(task: TaskScore, language: str) -> str:
-    return visible(in_language(task.hint, language))
+def _hint(task: TaskScore, test: Outcome, language: str) -> str:
+    """The hint below a test: its own, and below the task's last failure else the task's."""
+    text = test.hint or (task.hint if _ends_failures(task, test) else {})
+    return visible(in_language(text, language)) if text else ""
 
 
 def _task_lines(task: TaskScore, language: str, labels: Labels) -> Iterator[str]:
@@ -140,14 +140,14 @@ def _task_lines(task: TaskScore, language: str, labels: Labels) -> Iterator[str]
     for test in () if _untouched(task) else task.tests:
         yield f"  {MARKS[test.status]} {labels[f'test_{test.status}']}: {_claim(test)}"
         yield from (f"      {line}" for line in _why(test, labels).splitlines())
-        if _ends_failures(task, test) and _hint(task, language):
-            yield f"      {labels['hint']}: {_hint(task, language)}"
+        if hint := _hint(task, test, language):
+            yield f"      {labels['hint']}: {hint}"
     yield ""
 
 
 def _task_rows(task: TaskScore, language: str, labels: Labels) -> str:
     heading = (
-        f'<tr class="task"><th colspan="2" scope="rowgroup">{_safe(_heading(task, language))}</th>'
+        f'<tr class="task"><th colspan="2" scope="rowgroup">{as_html(_heading(task, language))}</th>'
         f'<th class="points">{_out_of(task.earned, task.points)}</th></tr>'
     )
     if _untouched(task):
@@ -159,21 +159,16 @@ def _task_rows(task: TaskScore, language: str, labels: Labels) -> str:
 
 def _test_row(task: TaskScore, test: Outcome, language: str, labels: Labels) -> str:
     first, _, rest = _why(test, labels).partition("\n")
-    why = f"<div>{_safe(first)}</div>" if first else ""
-    values = f"<pre>{_safe(rest)}</pre>" if rest.strip() else ""
+    why = f"<div>{as_html(first)}</div>" if first else ""
+    values = f"<pre>{escape(rest)}</pre>" if rest.strip() else ""
     kind = f' <span class="kind">{labels["edge"]}</span>' if test.kind == "edge" else ""
-    hint = ""
-    if _ends_failures(task, test) and _hint(task, language):
-        hint = f"<details><summary>{labels['hint']}</summary>{_safe(_hint(task, language))}</details>"
+    text = _hint(task, test, language)
+    hint = f"<details><summary>{labels['hint']}</summary>{as_html(text)}</details>" if text else ""
     return (
         f'<tr class="{TONES[test.status]}"><td class="mark">{_chip(test.status, labels)}</td>'
-        f'<td colspan="2"><span class="claim">{_safe(_claim(test))}</span>{kind}{why}{values}{hint}</td></tr>'
+        f'<td colspan="2"><span class="claim">{as_html(_claim(test))}</span>{kind}{why}{values}{hint}</td></tr>'
     )
 
 
 def _chip(status: Status, labels: Labels) -> str:
     return f'<span class="chip {TONES[status]}">{MARKS[status]} {labels[f"test_{status}"]}</span>'
-
-
-def _safe(text: str) -> str:
-    return escape(visible(text))

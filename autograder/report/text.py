@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from html import escape
 
 from autograder.model import PtqlabError, Text
 
@@ -49,6 +50,11 @@ def one_line(text: str, limit: int = NAME_LIMIT) -> str:
     return visible_line(clip(text, limit))
 
 
+def as_html(text: str) -> str:
+    """`text` visible and escaped, with `code` between backticks as a <code> element."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(visible(text)))
+
+
 def number(points: float, digits: int = 2) -> str:
     """Points without trailing zeros: 4, 2.4, 0.33."""
     return f"{round(points, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".")
@@ -62,9 +68,7 @@ def in_language(text: Text, language: str) -> str:
 def checked_language(language: str) -> str:
     """`language`, if the kit has labels for it. Raises PtqlabError otherwise."""
     if language not in LANGUAGES:
-        raise PtqlabError(
-            f"Expected a language that the kit speaks ({' or '.join(LANGUAGES)}), got {language!r}."
-        )
+        raise PtqlabError(f"Expected a language that the kit speaks ({' or '.join(LANGUAGES)}), got {language!r}.")
     return language
 
 

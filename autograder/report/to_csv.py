@@ -31,17 +31,13 @@ def scores_csv(reports: Sequence[Report], exercises: Sequence[Exercise]) -> str:
 
 def _task_columns(reports: Sequence[Report], exercises: Sequence[Exercise]) -> list[str]:
     known = [task.id for exercise in exercises for task in exercise.tasks]
-    graded = [
-        task.id for report in reports for task in report.tasks
-    ]  # also those since taken out of an exercise
+    graded = [task.id for report in reports for task in report.tasks]  # also those since taken out of an exercise
     return list(dict.fromkeys([*known, *graded]))
 
 
 def _row(report: Report, columns: Sequence[str]) -> list[str]:
     withheld = report.earned is None
-    earned = {
-        task.id: number(task.earned, 4) for task in report.tasks if not withheld and task.status != "withheld"
-    }
+    earned = {task.id: number(task.earned, 4) for task in report.tasks if not withheld and task.status != "withheld"}
     total = "" if report.earned is None else number(report.earned, 4)
     names = [_harmless(report.student), _harmless(report.exercise)]
     return [

@@ -15,7 +15,7 @@ from autograder.report.labels import LABELS, MARKS, TONES, Labels
 from autograder.report.text import (
     LINE_LIMIT,
     MESSAGE_LIMIT,
-    NAME_LIMIT,
+    as_html,
     checked_language,
     clip,
     in_language,
@@ -73,8 +73,6 @@ def report_to_html(report: Report, language: str = "en") -> str:
         banner=_banner(report, labels),
         marks=MARKS,
         tones=TONES,
-        NAME=NAME_LIMIT,
-        LINE=LINE_LIMIT,
         MESSAGE=MESSAGE_LIMIT,
     )
 
@@ -93,8 +91,8 @@ def _template() -> Template:
         "pick": in_language,
         "number": number,
         "name": one_line,
-        "clip": clip,
         "words": _words,
+        "prose": _prose,
     }
     return environment.get_template("report.html.jinja")
 
@@ -104,10 +102,15 @@ def _finalize(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _words(message: str) -> tuple[str, str]:
+def _prose(text: str, limit: int = LINE_LIMIT) -> Markup:
+    """A sentence, clipped, whose `code` is set as code."""
+    return Markup(as_html(clip(text, limit)))
+
+
+def _words(message: str) -> tuple[Markup, str]:
     """A diagnostic's first line, which is a sentence, and the rest, which is data and keeps its columns."""
     first, _, rest = clip(message, MESSAGE_LIMIT).partition("\n")
-    return first, rest.strip("\n")
+    return Markup(as_html(first)), rest.strip("\n")
 
 
 def _view(place: int, task: TaskScore) -> _TaskView:

@@ -88,10 +88,7 @@ def _sync_folder(folder: Path) -> None:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = type(value)
-        return {
-            _KEYS.get((kind, f.name), f.name): _plain(getattr(value, f.name))
-            for f in dataclasses.fields(value)
-        }
+        return {_KEYS.get((kind, f.name), f.name): _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
@@ -168,9 +165,7 @@ def _expect(value: Any, kind: type, where: str) -> Any:
 
 def _check_statuses(report: Report) -> None:
     if report.status not in REPORT_STATUSES:
-        raise _unfit(
-            f"report.status is {report.status!r}, expected one of {', '.join(sorted(REPORT_STATUSES))}"
-        )
+        raise _unfit(f"report.status is {report.status!r}, expected one of {', '.join(sorted(REPORT_STATUSES))}")
     if (report.earned is None) != (report.status == "withheld"):
         raise _unfit("report.earned must be null when the score is withheld, and only then")
     for index, task in enumerate(report.tasks):

@@ -76,7 +76,7 @@ class Worker:
         if not replies.is_sound(reply, request):
             self._kill()
             raise Crashed(BREACH)
-        return reply | {"value": replies.named(reply["value"])}
+        return replies.in_our_words(reply)
 
     def start(self) -> None:
         """Start the worker now, to see what isolation it reaches and whether the submission loads."""

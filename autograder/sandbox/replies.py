@@ -23,6 +23,8 @@ COUNTS = ("syncs", "device_ops", "moved_elements")
 FAILURE = {"kind", "builtin", "type", "text", "where"}
 KINDS = {"raised", "missing", "undefined", "refused"}
 OWN_CLASS = "object of a class of its own"
+READY_MADE = "a ready-made quantizer"
+LIBRARIES = ("torch", "torchao", "neural_compressor", "onnxruntime", "optimum", "bitsandbytes", "hqq", "modelopt")
 _TENSOR = re.compile(r"torch\.Tensor \((\w{1,20}), (\w{1,20})\)")
 _BUILTIN_TYPES = {kind.__name__ for module in (builtins, types) for kind in vars(module).values() if isinstance(kind, type)}
 
@@ -48,7 +50,6 @@ def is_sound(reply: dict[str, Any], request: dict[str, Any]) -> bool:
         and all(type(facts[name]) is int and facts[name] >= 0 for name in COUNTS)
         and all(type(facts[k]) is tuple and all(type(t) is str for t in facts[k]) for k in ("mutated", "refused"))
         and set(facts["mutated"]) <= _argument_names(request)
-        and all(re.fullmatch(r"[\w.:]{1,80}", name) for name in facts["refused"])
         and (failure is None or _is_failure(failure))
     )
 
@@ -81,14 +82,22 @@ def _refs(value: object) -> Iterator[HandleRef]:
         yield from _refs(item)
 
 
-def named(value: Any) -> Any:
-    """The value, with every handle called by a type that is known here, or by none."""
+def in_our_words(reply: dict[str, Any]) -> dict[str, Any]:
+    """A sound reply whose names of types and of refused functions are such as exist."""
+    facts, failure = reply["facts"], reply["failure"]
+    if failure and failure["kind"] == "refused":
+        failure = failure | {"text": READY_MADE}
+    refused = tuple(name if _is_known_function(name) else READY_MADE for name in facts["refused"])
+    return reply | {"value": _named(reply["value"]), "facts": facts | {"refused": refused}, "failure": failure}
+
+
+def _named(value: Any) -> Any:
     if isinstance(value, HandleRef):
         return value if _is_known_type(value.type_name) else HandleRef(value.number, OWN_CLASS)
     if type(value) in (list, tuple):
-        return type(value)(map(named, value))
+        return type(value)(map(_named, value))
     if type(value) is dict:
-        return {key: named(item) for key, item in value.items()}
+        return {key: _named(item) for key, item in value.items()}
     return value
 
 
@@ -99,3 +108,11 @@ def _is_known_type(name: str) -> bool:
     if not module:
         return kind in _BUILTIN_TYPES
     return isinstance(getattr(sys.modules.get(module), kind, None), type)
+
+
+def _is_known_function(name: str) -> bool:
+    library, *parts = name.split(".")
+    found: Any = sys.modules.get(library) if library in LIBRARIES else None
+    for part in parts:
+        found = getattr(found, part, None)
+    return callable(found)  # a namespace of torch.ops, which takes any name, is not

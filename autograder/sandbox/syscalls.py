@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 import tempfile
 from collections.abc import Iterable
 from typing import Any
@@ -62,6 +63,11 @@ def compile_filter(cuda: bool = False) -> bytes:
         _allow(seccomp, policy, name, seccomp.Arg(at, seccomp.MASKED_EQ, os.O_TRUNC, 0))
         _allow(seccomp, policy, name, seccomp.Arg(at, seccomp.MASKED_EQ, os.O_ACCMODE, os.O_WRONLY))
         _allow(seccomp, policy, name, seccomp.Arg(at, seccomp.MASKED_EQ, os.O_ACCMODE, os.O_RDWR))
+    # a connected pair inside the worker, as asyncio's event loop wants one: a stream has no other address to send to
+    pair = (seccomp.Arg(0, seccomp.EQ, socket.AF_UNIX), seccomp.Arg(1, seccomp.MASKED_EQ, 0xF, socket.SOCK_STREAM))
+    _allow(seccomp, policy, "socketpair", *pair)
+    for name in ("sendto", "recvfrom"):
+        _allow(seccomp, policy, name)
     _allow(seccomp, policy, "prlimit64", seccomp.Arg(2, seccomp.EQ, 0))
     for option in PRCTL_FREE:
         _allow(seccomp, policy, "prctl", seccomp.Arg(0, seccomp.EQ, option))

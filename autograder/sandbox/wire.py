@@ -107,8 +107,9 @@ def _encode(value: object, body: list[memoryview], unwrap: Unwrap, depth: int) -
     if type(value) in (list, tuple):
         return ["l" if type(value) is list else "t", [_encode(v, body, unwrap, depth + 1) for v in value]]  # type: ignore[attr-defined]
     if type(value) is dict:
-        items = [[_encode(k, body, unwrap, depth + 1), _encode(v, body, unwrap, depth + 1)] for k, v in value.items()]
-        return ["d", items]
+        if not all(map(_is_key, value)):
+            raise TypeError("a dict with keys that are no plain values has no form on the wire")
+        return ["d", [[_encode(v, body, unwrap, depth + 1) for v in item] for item in value.items()]]
     if isinstance(value, HandleRef):
         return ["h", value.number, value.type_name]
     if isinstance(value, torch.dtype):

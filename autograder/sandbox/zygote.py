@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 import socket
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any, NoReturn
@@ -157,5 +158,6 @@ def _become_worker(
         return
     message.clear()
     os.environ.update(HOME=os.getcwd(), TMPDIR=os.getcwd())
+    tempfile.tempdir = None  # the zygote has looked for it already, and found another
     torch.manual_seed(0)
     guest.serve(incoming, outgoing, hello)

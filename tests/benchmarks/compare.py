@@ -122,7 +122,7 @@ class Bench:
             self.ways["nbgrader_each"].add(spent, {student: course.verdicts(root, student)})
             score, full = course.score(root, student), self.exercise.possible
             if (score == full) == (student == self.students[0]):
-                raise SystemExit(f"expected {full} in nbgrader's gradebook for all but the first; {student} has {score}")
+                raise SystemExit(f"expected {full} points for all but the first student in the gradebook, not {score}")
 
     def nbgrader_class(self) -> None:
         """One command for all students."""

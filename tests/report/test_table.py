@@ -144,6 +144,14 @@ def test_hostile_text_cannot_leave_its_cell(samples: Samples) -> None:
     assert "\x1b" not in str(CheckResult((task,)))
 
 
+def test_values_keep_their_backticks_and_claims_set_them_as_code(result: CheckResult) -> None:
+    test = replace(result.tasks[0].tests[0], claim="`bits` is an int.", message="`q` is wrong\n`1` <2>")
+    shown = html(only(result.tasks[0], test))
+    assert "<code>bits</code> is an int." in shown
+    assert "<code>q</code> is wrong" in shown
+    assert "<pre>`1` &lt;2&gt;</pre>" in shown
+
+
 def test_a_long_diagnostic_is_cut(samples: Samples) -> None:
     assert "(8,000 more characters)" in html(CheckResult(samples["hostile"].tasks))
 

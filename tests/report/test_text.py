@@ -4,6 +4,7 @@ import pytest
 
 from autograder.model import PtqlabError
 from autograder.report.text import (
+    as_html,
     checked_language,
     clip,
     in_language,
@@ -69,6 +70,12 @@ def test_a_name_is_clipped_before_it_is_spelled_out() -> None:
 )
 def test_points_have_no_trailing_zeros(points: float, shown: str) -> None:
     assert number(points) == shown
+
+
+def test_html_has_code_elements_only_for_balanced_backticks_on_one_line() -> None:
+    assert as_html("`a<b` & `c") == "<code>a&lt;b</code> &amp; `c"
+    assert as_html("`a\nb`") == "`a\nb`"
+    assert as_html("`\u202ex`") == "<code>⟨U+202E⟩x</code>"
 
 
 def test_a_missing_language_falls_back_to_english_and_then_to_any() -> None:

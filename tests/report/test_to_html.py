@@ -104,6 +104,15 @@ def test_a_failing_test_shows_claim_diagnosis_values_and_call(samples: Samples) 
     assert "0.0239484, expected 0.0241370\ncalled: symmetric_quantization(float32[4, 8], bits=8)" in page.text
 
 
+def test_code_between_backticks_is_set_as_code_and_still_escaped(samples: Samples) -> None:
+    task = samples["failing"].tasks[0]
+    test = replace(task.tests[1], claim="`bits` sets <b>", message="`<i>x</i>` fails\n`raw` <u>", hidden=False)
+    html = report_to_html(replace(samples["failing"], tasks=(replace(task, tests=(test,)),)))
+    assert "<code>bits</code> sets &lt;b&gt;" in html
+    assert "<code>&lt;i&gt;x&lt;/i&gt;</code> fails" in html
+    assert "`raw` &lt;u&gt;" in html
+
+
 def test_the_hint_is_there_to_be_opened(samples: Samples) -> None:
     page = Page(report_to_html(samples["failing"]))
     assert "should land exactly on it" in page.collapsed
