@@ -25,7 +25,7 @@ demo: setup  ## grade a bundled class of notebooks and show the scoreboard
 
 test: setup lint  ## everything that must hold
 	$(BIN)/ptqlab build --check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

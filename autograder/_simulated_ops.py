@@ -57,15 +57,7 @@ def _relabelled(tensor: torch.Tensor, device_type: int) -> torch.Tensor:
     capsule = torch._C._to_dlpack(tensor)
     _two_int32(_pointer(capsule, b"dltensor") + 8).value = device_type
     other: torch.Tensor = torch._C._from_dlpack(capsule)
-    shape = tensor.shape
-    if (1 in shape or 0 in shape) and other.stride() != tensor.stride():  # DLPack rewrites idle strides
-        other = _as_strided(other, shape, tensor.stride())
     return other
-
-
-def _as_strided(tensor: torch.Tensor, shape: Any, stride: Any) -> torch.Tensor:
-    view: torch.Tensor = torch.ops.aten.as_strided.default._op_dk(_CPU_KEY, tensor, shape, stride)
-    return view
 
 
 def to_host(tensor: torch.Tensor) -> torch.Tensor:

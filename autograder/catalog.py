@@ -54,8 +54,8 @@ def load_exercise(folder: Path, solutions: Path | None = None) -> Exercise:
     path = folder / "exercise.toml"
     where = f"{folder.name}/exercise.toml"
     if not _SLUG.fullmatch(folder.name):
-        raise PtqlabError(f"Expected an exercise folder named like 01_basic_quantization, but it is {folder.name!r}; "
-                          "rename it.")
+        expected = "an exercise folder named like 01_basic_quantization"
+        raise PtqlabError(f"Expected {expected}, but it is {folder.name!r}; rename it.")
     table = _read_toml(path, where)
     _check_keys(table, where, required=("exercise", "task"), optional=("limits",))
     head = _table(table["exercise"], f"{where} [exercise]")
@@ -117,7 +117,9 @@ def _read_toml(path: Path, where: str) -> dict[str, Any]:
         raise PtqlabError(f"Expected TOML in UTF-8 in {where}, but it does not parse: {error}.") from None
 
 
-def _check_keys(table: Mapping[str, Any], where: str, required: Collection[str], optional: Collection[str] = ()) -> None:
+def _check_keys(
+    table: Mapping[str, Any], where: str, required: Collection[str], optional: Collection[str] = ()
+) -> None:
     for key in required:
         if key not in table:
             raise PtqlabError(f"Expected {key!r} in {where}, but it is missing; add it.")

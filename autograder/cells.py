@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import subprocess
 import sys
@@ -26,17 +27,26 @@ _PERCENT = re.compile(r"# ?%%(.*)|# In\s?\[[\d ]*\]:?\s*")  # a cell starts: per
 _NO_START = re.compile(r"\s|#|[)\]}]|(elif|else|except|finally)\b|$")  # such a line starts no statement
 _BUDGET = 5_000_000  # characters to parse while mending one piece of code: the file may be hostile
 _LARGE = 100_000  # characters; up to here no code was found that crashes CPython's compiler or takes it long
-_PATIENCE_S = 20
+_PATIENCE_S = 10
 _TRIAL = "import ast, sys; compile(ast.parse(sys.stdin.buffer.read()), '', 'exec')"
+_MOST_CELLS = 1_000  # of a broken script
 _MOST_JOINED = 50  # lines in column 0 that may belong to one statement, as in a long string
 
 Parsed = tuple[tuple[Cell, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class _Error:
+class _Trouble:
+    """Why a piece of code is left out. `broken`: it does not compile, though statements in it may."""
+
     line: int
-    text: str
+    what: str
+    broken: bool = False
+
+    def sentence(self, offset: int = 0) -> str:
+        """What becomes of the code, for the student; `offset` lines of the file stand above it."""
+        what, colon, detail = self.what.partition(": ")
+        return f"{what} (line {offset + self.line}{colon}{detail}): what it defines is not graded."
 
 
 def parse_notebook(sources: Sequence[str]) -> Parsed:
@@ -49,7 +59,7 @@ def parse_notebook(sources: Sequence[str]) -> Parsed:
     for number, source in enumerate((text for text in map(_normal, sources) if text.strip()), start=1):
         code, trouble = _mended(source)
         cells += [Cell(number, code)] if code else []
-        notes += [f"Cell {number} {_sentence(trouble)}"] if trouble else []
+        notes += [f"Cell {number} {trouble.sentence()}"] if trouble else []
     return tuple(cells), tuple(notes)
 
 
@@ -61,13 +71,13 @@ def parse_script(text: str) -> Parsed:
         return (Cell(0, code),), ()
     cells: list[Cell] = []
     notes: list[str] = []
-    for offset, source in _percent_cells(text):
+    for offset, source in itertools.islice(_percent_cells(text), _MOST_CELLS):
         code, trouble = _mended(source)
-        pieces = list(_statements(source)) if isinstance(trouble, _Error) else [(0, code, trouble)]
+        pieces = _statements(source) if trouble and trouble.broken else [(0, code, trouble)]
         for start, piece, its_trouble in pieces:
-            first = offset + start
-            cells += [Cell(0, piece, first)] if piece else []
-            notes += [f"The code from line {first + 1} on {_sentence(its_trouble, first)}"] if its_trouble else []
+            above = offset + start
+            cells += [Cell(0, piece, above)] if piece else []
+            notes += [f"The code from line {above + 1} on {its_trouble.sentence(above)}"] if its_trouble else []
     return tuple(cells), tuple(notes)
 
 
@@ -77,20 +87,13 @@ def _normal(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _sentence(trouble: _Error | str, offset: int = 0) -> str:
-    """What becomes of a piece of code that does not parse, or that a magic keeps from being Python."""
-    if isinstance(trouble, _Error):
-        return f"does not parse (line {offset + trouble.line}: {trouble.text}): what it defines is not graded."
-    return trouble
-
-
-def _mended(source: str) -> tuple[str, _Error | str]:
+def _mended(source: str) -> tuple[str, _Trouble | None]:
     """`source` with its magics blanked, as many lines as before; or "", and why it cannot be used."""
     lines = source.split("\n")
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     while match := _CELL_MAGIC.match(lines[first]):
         if match[1] not in _PYTHON_BELOW:
-            return "", f"begins with {match[0]}, so it is no Python: nothing in it is graded."
+            return "", _Trouble(first + 1, f"begins with {match[0]}, which is no Python")
         lines[first] = ""
         first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     attempts = max(5, _BUDGET // (len(source) + 1_000))
@@ -98,24 +101,28 @@ def _mended(source: str) -> tuple[str, _Error | str]:
         attempts -= 1
         if attempts < 0 or not (_dedent(lines, first) or _blank_magic(lines, error.line - 1)):
             return _without_await(source) or ("", error)
-    return source, ""
+    return source, None
 
 
-def _error(source: str, flags: int = 0) -> _Error | None:
+def _error(source: str | ast.Module, flags: int = 0) -> _Trouble | None:
     """Why `source` does not compile, if it does not. Nothing is run."""
-    if len(source) > _LARGE and not _survives(source):
-        return _Error(1, "it is too large or too intricate for Python's compiler")
+    if isinstance(source, str) and len(source) > _LARGE and not _survives(source):
+        return _broken(1, "it is too large or too intricate for Python's compiler")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compile(source, "<cell>", "exec", flags, dont_inherit=True)
     except SyntaxError as error:
-        return _Error(error.lineno or 1, error.msg)
+        return _broken(error.lineno or 1, error.msg)
     except ValueError:
-        return _Error(source[: max(source.find("\0"), 0)].count("\n") + 1, "it contains a null byte")
+        return _broken(str(source).partition("\0")[0].count("\n") + 1, "it contains a null byte")
     except (RecursionError, MemoryError, OverflowError):
-        return _Error(1, "it is nested too deeply")
+        return _broken(1, "it is nested too deeply")
     return None
+
+
+def _broken(line: int, why: str) -> _Trouble:
+    return _Trouble(line, f"does not parse: {why}", broken=True)
 
 
 def _survives(source: str) -> bool:
@@ -155,14 +162,13 @@ def _blank_magic(lines: list[str], index: int) -> bool:
     return index > start
 
 
-def _without_await(source: str) -> tuple[str, str] | None:
+def _without_await(source: str) -> tuple[str, _Trouble] | None:
     """A cell that Jupyter runs and a module does not: only the statements that wait at the top level go."""
     if _error(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) is not None:
         return None
-    nodes = ast.parse(source).body
-    own = [(_error(ast.unparse(node)) is None, node) for node in nodes]
-    lines = ", ".join(str(node.lineno) for keep, node in own if not keep)
-    return "\n".join(kept_lines(source, own)), f"uses await at the top level (line {lines}): that is not graded."
+    own = [(_error(ast.Module([node], [])) is None, node) for node in ast.parse(source).body]
+    first = next((node.lineno for keep, node in own if not keep), 1)
+    return "\n".join(kept_lines(source, own)), _Trouble(first, "uses await at the top level")
 
 
 def _percent_cells(text: str) -> Iterator[tuple[int, str]]:
@@ -176,8 +182,8 @@ def _percent_cells(text: str) -> Iterator[tuple[int, str]]:
             yield start, source
 
 
-def _statements(source: str) -> Iterator[tuple[int, str, _Error | str]]:
-    """The top-level statements of code that does not parse: (lines above, source, "") or (lines above, "", error)."""
+def _statements(source: str) -> Iterator[tuple[int, str, _Trouble | None]]:
+    """The top-level statements of code that does not parse, each with the lines above it and its own trouble."""
     lines = source.split("\n")
     starts = [i for i in range(1, len(lines)) if not (_NO_START.match(lines[i]) or lines[i - 1].startswith("@"))]
     starts = [0, *starts, len(lines)]
@@ -193,10 +199,10 @@ def _statements(source: str) -> Iterator[tuple[int, str, _Error | str]]:
             if found is None:
                 break
         if found is None:
-            yield start, piece, ""
+            yield start, piece, None
             index = end
-        elif error:
+        else:
             yield start, "", error
             index += 1
     if index < len(starts) - 1:
-        yield starts[index], "", _Error(1, "too much is broken here to look for what is not")
+        yield starts[index], "", _broken(1, "too much is broken from here on")

@@ -20,22 +20,26 @@ _READERS = (
     "copy", "count", "describe", "get", "head", "index", "item", "items", "keys", "plot", "show", "tail", "tolist",
     "values",
 )  # fmt: skip
-_PASSES_ON = (
-    "dict", "enumerate", "filter", "getattr", "iter", "list", "map", "next", "reversed", "set", "sorted", "tuple",
-    "vars", "zip",
-)  # fmt: skip
+_INSIDES = ("getattr", "next", "vars")  # return a part of what they are given
+_COPIES = ("dict", "enumerate", "filter", "iter", "list", "map", "reversed", "set", "sorted", "tuple", "zip")
+
+Objects = set[tuple[str, str]]
+"""What a value is, by name: the "same" object as NAME, a "part" of it, a new object that "holds" it or its parts,
+or the "result" of calling NAME."""
 
 
 @dataclass(frozen=True)
 class Touch:
-    """A name whose object a statement may change. `how`: store (`x.a = …`), call (`x.f()`), argument (`f(x)`).
+    """A name whose object a statement may change.
 
-    `via` is the function that the object is handed to and `slot` its position or keyword; `statement` says that
-    the call stands alone as a statement, so that an effect is all it can have.
+    `how`: store (`x.a = …`), call (`x.f()`), argument (`f(x)`), or result (`x()[k] = …`). `deep`: what changes is
+    a part of the object, as in `x.a.b = …`. `via` is the function that the object is handed to and `slot` its
+    position or keyword; `statement` says that the call stands alone, so that an effect is all it can have.
     """
 
     name: str
     how: str
+    deep: bool = False
     via: str = ""
     slot: int | str = 0
     statement: bool = False
@@ -46,7 +50,7 @@ class Changes(ast.NodeVisitor):
 
     def __init__(self) -> None:
         self.touches: dict[str, list[Touch]] = {}
-        self.aliases: dict[tuple[str, str], set[str]] = {}
+        self.aliases: dict[tuple[str, str], Objects] = {}
         self.parameters: dict[str, tuple[str, ...]] = {}
         self.called: set[str] = set()
         self.defined: set[str] = set()
@@ -99,30 +103,29 @@ class Changes(ast.NodeVisitor):
             self._method(node.func, alone)
         elif isinstance(node.func, ast.Name):
             self._function(node.func.id, node)
-        via = next(iter(_roots(node.func)), "")
         slots: list[tuple[int | str, ast.expr]] = [*enumerate(node.args)]
         slots += [(keyword.arg or 0, keyword.value) for keyword in node.keywords]
+        via = _callee(node.func)
         for slot, value in slots:
-            for name in _roots(value):
-                whole = via if isinstance(node.func, ast.Name) else f"{via}."
-                self._touch(Touch(name, "argument", whole, slot, alone))
+            self._touch(_objects(value), "argument", via=via, slot=slot, statement=alone)
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute | ast.Subscript) -> None:
         """`x.a = …`, `x[k] = …`, `del x[k]` change x."""
         if not isinstance(node.ctx, ast.Load):
-            for name in _roots(node, through_calls=True):
-                self._touch(Touch(name, "store"))
-        if ast.unparse(node) == "sys.modules[__name__]":
-            self.dynamic.add(self._owner)
+            self._touch(_objects(node.value), "store")
         self.generic_visit(node)
 
-    visit_Subscript = visit_Attribute
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        """The same; and `sys.modules[__name__]` is this module, all of it."""
+        if isinstance(node.slice, ast.Name) and node.slice.id == "__name__":
+            self.dynamic.add(self._owner)
+        self.visit_Attribute(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         """`x += …` may change a tensor or a list in place, so also what else it is called."""
         if isinstance(node.target, ast.Name):
-            self._touch(Touch(node.target.id, "store"))
+            self._touch({(node.target.id, "same")}, "store")
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -141,14 +144,15 @@ class Changes(ast.NodeVisitor):
 
     def visit_For(self, node: ast.For | ast.AsyncFor | ast.comprehension) -> None:
         """`for x in (y, z)` too; zip and enumerate are taken apart."""
-        iterable, target = node.iter, node.target
-        called = iterable.func.id if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Name) else ""
-        if called in ("zip", "enumerate") and isinstance(target, ast.Tuple) and isinstance(iterable, ast.Call):
-            items = target.elts[1:] if called == "enumerate" else target.elts
-            for item, value in zip(items, iterable.args, strict=False):
-                self._alias(item, value)
-        else:
-            self._alias(target, iterable)
+        target, iterable = node.target, node.iter
+        items, sources = [target], [iterable]
+        if isinstance(target, ast.Tuple) and isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Name):
+            if iterable.func.id == "zip":
+                items, sources = target.elts, iterable.args
+            elif iterable.func.id == "enumerate":
+                items, sources = target.elts[1:], iterable.args
+        for item, source in zip(items, sources, strict=False):
+            self._rename(item, _elements(_objects(source)))
         self.generic_visit(node)
 
     visit_AsyncFor = visit_For
@@ -166,9 +170,10 @@ class Changes(ast.NodeVisitor):
     def _method(self, function: ast.Attribute, alone: bool) -> None:
         """A mutating method anywhere; any other one when the call stands alone, unless it only reads."""
         in_place = function.attr.endswith("_") and not function.attr.startswith("_")
-        if function.attr in _MUTATORS or in_place or (alone and function.attr not in _READERS):
-            for name in _roots(function.value):
-                self._touch(Touch(name, "call", statement=alone))
+        mutates = function.attr in _MUTATORS or in_place
+        is_plain = not any(isinstance(part, ast.Call) for part in ast.walk(function.value))
+        if mutates or (alone and is_plain and function.attr not in _READERS):
+            self._touch(_objects(function.value), "call", statement=alone)
 
     def _function(self, name: str, node: ast.Call) -> None:
         if not self._owner:
@@ -176,17 +181,33 @@ class Changes(ast.NodeVisitor):
         if name in DYNAMIC or (name == "vars" and not node.args):
             self.dynamic.add(self._owner)
         if name in ("setattr", "delattr") and node.args:
-            for root in _roots(node.args[0], through_calls=True):
-                self._touch(Touch(root, "store"))
+            self._touch(_objects(node.args[0]), "store")
 
-    def _touch(self, touch: Touch) -> None:
-        self.touches.setdefault(self._owner, []).append(touch)
+    def _touch(self, objects: Objects, how: str, via: str = "", slot: int | str = 0, statement: bool = False) -> None:
+        found = self.touches.setdefault(self._owner, [])
+        for name, relation in sorted(objects):
+            if relation == "result" and how != "argument":
+                found.append(Touch(name, "result"))
+            elif relation in ("same", "part") or how == "argument":
+                found.append(Touch(name, how, relation != "same", via, slot, statement))
 
     def _alias(self, target: ast.expr, value: ast.expr) -> None:
-        names = _roots(value)
+        """`target = value`; `a, b = c, d` is taken apart."""
+        if isinstance(target, ast.Tuple | ast.List):
+            if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
+                for item, part in zip(target.elts, value.elts, strict=True):
+                    self._alias(item, part)
+            else:
+                self._rename(target, _elements(_objects(value)))
+        else:
+            self._rename(target, _objects(value))
+
+    def _rename(self, target: ast.expr, objects: Objects) -> None:
+        """All names in `target` may now stand for `objects`."""
+        known = {(name, relation) for name, relation in objects if relation != "result"}
         for part in ast.walk(target):
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store) and names:
-                self.aliases.setdefault((self._owner, part.id), set()).update(names)
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store) and known:
+                self.aliases.setdefault((self._owner, part.id), set()).update(known)
 
     @contextmanager
     def _inside(self, owner: str) -> Iterator[None]:
@@ -195,28 +216,50 @@ class Changes(ast.NodeVisitor):
         self._owner = outer
 
 
-def _roots(node: ast.expr, through_calls: bool = False) -> set[str]:
-    """The names whose objects `node` is, or is a part of; with `through_calls` also what a call is given."""
+def _objects(node: ast.expr) -> Objects:
+    """What the value of `node` is, as far as names tell."""
     match node:
         case ast.Name():
-            return {node.id}
-        case ast.Attribute() | ast.Subscript() | ast.Starred() | ast.NamedExpr():
-            return _roots(node.value, through_calls)
+            return {(node.id, "same")}
+        case ast.Attribute() | ast.Subscript():
+            return _elements(_objects(node.value))
+        case ast.Starred() | ast.NamedExpr():
+            return _objects(node.value)
         case ast.Tuple() | ast.List() | ast.Set():
-            return _union(node.elts, through_calls)
+            return _held(node.elts)
         case ast.Dict():
-            return _union(node.values, through_calls)
+            return _held(node.values)
         case ast.IfExp():
-            return _union((node.body, node.orelse), through_calls)
+            return _objects(node.body) | _objects(node.orelse)
         case ast.BoolOp():
-            return _union(node.values, through_calls)
+            return {item for value in node.values for item in _objects(value)}
+        case ast.Call(func=ast.Name(id=name)) if name in _COPIES:
+            return _held(node.args)
+        case ast.Call(func=ast.Name(id=name)) if name in _INSIDES:
+            return {item for value in node.args for item in _elements(_objects(value))}
         case ast.Call(func=ast.Name(id=name)):
-            passed = _union(node.args, through_calls) if through_calls or name in _PASSES_ON else set()
-            return passed | ({name} if through_calls else set())
-        case ast.Call(func=ast.Attribute(value=receiver)):
-            return _roots(receiver, through_calls)
+            return {(name, "result")}
+        case ast.Call(func=ast.Attribute(value=receiver, attr=method)):
+            defaults = node.args[1:] if method in ("get", "setdefault") else []
+            return _elements(_objects(receiver)) | {item for value in defaults for item in _objects(value)}
     return set()
 
 
-def _union(nodes: Iterable[ast.expr], through_calls: bool) -> set[str]:
-    return {name for node in nodes for name in _roots(node, through_calls)}
+def _elements(objects: Objects) -> Objects:
+    """What a part of such a value is: an element, an attribute, what a method returns."""
+    inner = {"same": "part", "part": "part", "holds": "same", "result": "result"}
+    return {(name, inner[relation]) for name, relation in objects}
+
+
+def _held(nodes: Iterable[ast.expr]) -> Objects:
+    """A new container of such values."""
+    return {(name, "holds") for node in nodes for name, relation in _objects(node) if relation != "result"}
+
+
+def _callee(function: ast.expr) -> str:
+    """The function's name, or of `a.b.c` the name `a.`; "." when it is neither."""
+    if isinstance(function, ast.Name):
+        return function.id
+    while isinstance(function, ast.Attribute):
+        function = function.value
+    return f"{function.id}." if isinstance(function, ast.Name) else "."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from autograder.changes import Touch
+from autograder.changes import Objects, Touch
 from autograder.names import Names
 
 ANYTHING = "*"
@@ -78,19 +78,29 @@ class Effects:
     def _changed_names(self, names: Names, owner: str) -> Iterator[str]:
         """The module-level names whose objects `owner`'s own statements change."""
         for touch in names.touches.get(owner, ()):
+            if touch.how == "result":
+                yield from self._returnable(touch.name)
+                continue
             how = self._how(touch, self._changed)
-            for name in self._same_objects(names, owner, touch.name):
-                called = how == "call" and touch.how == "call" and name == touch.name and name not in self._imports
-                if how == "store" or called or (how and name in self._values):
+            for name in self._same_objects(names, owner, touch) if how else ():
+                called = touch.how == "call" and name == touch.name and name not in self._imports
+                if how == "store" or called or name in self._values:
                     yield name
 
-    def _same_objects(self, names: Names, owner: str, name: str) -> set[str]:
-        """The module-level names that may be other names of what `owner` calls `name`."""
-        found = {name}
+    def _same_objects(self, names: Names, owner: str, touch: Touch) -> set[str]:
+        """The module-level names that may be other names of what `owner` changes."""
+        found = {(touch.name, touch.deep)}
         if owner:
             known = names.later | names.rebinds
-            found = {other for other in _closure(name, _local_aliases(names, owner)) if other in known}
-        return {other for start in found for other in _closure(start, self._aliases)}
+            found = {item for item in _closure(touch.name, touch.deep, _aliases_of(names, owner)) if item[0] in known}
+        return {other for name, deep in found for other, _ in _closure(name, deep, self._aliases)}
+
+    def _returnable(self, function: str) -> Iterator[str]:
+        """The data that `function` reads, any of which it may return."""
+        if function not in self._wanted:
+            for index in self._binders.get(function, ()):
+                for name in self._statements[index].later & self._values:
+                    yield from (other for other, _ in _closure(name, True, self._aliases))
 
     def _how(self, touch: Touch, changed: _Slots) -> str:
         """How `touch` changes its object: store, call, or "" for not at all.
@@ -123,10 +133,11 @@ class Effects:
 
     def _changed_parameters(self, names: Names, function: str, changed: _Slots) -> Iterator[tuple[str, str]]:
         """The parameters of `function` whose objects it changes, by what is known of the others so far."""
-        aliases = _local_aliases(names, function)
+        aliases = _aliases_of(names, function)
         for touch in names.touches.get(function, ()):
             if how := self._how(touch, changed):
-                yield from ((name, how) for name in _closure(touch.name, aliases) & set(names.parameters[function]))
+                objects = {name for name, _ in _closure(touch.name, touch.deep, aliases)}
+                yield from ((name, how) for name in objects & set(names.parameters[function]))
 
     def _effects_of(self, function: str) -> frozenset[str]:
         """The names whose objects change when `function` is called, directly or through what it calls."""
@@ -177,25 +188,32 @@ def _index(names_of_each: Iterable[Iterable[str]]) -> dict[str, list[int]]:
     return found
 
 
-def _module_aliases(statements: Iterable[Names], imports: frozenset[str]) -> dict[str, frozenset[str]]:
-    """Name -> other names of the same object, as the statements themselves assign them; no module is one."""
-    merged: dict[str, frozenset[str]] = {}
+def _module_aliases(statements: Iterable[Names], imports: frozenset[str]) -> dict[str, Objects]:
+    """Name -> what it may stand for, as the statements themselves assign it; a module's parts are not followed."""
+    merged: dict[str, Objects] = {}
     for names in statements:
-        for name, others in _local_aliases(names, "").items():
-            merged[name] = merged.get(name, frozenset()) | (others - imports)
+        for name, objects in _aliases_of(names, "").items():
+            merged.setdefault(name, set()).update(item for item in objects if item[0] not in imports)
     return merged
 
 
-def _local_aliases(names: Names, owner: str) -> dict[str, frozenset[str]]:
-    return {name: others for (whose, name), others in names.aliases.items() if whose == owner}
+def _aliases_of(names: Names, owner: str) -> dict[str, Objects]:
+    return {name: objects for (whose, name), objects in names.aliases.items() if whose == owner}
 
 
-def _closure(name: str, aliases: Mapping[str, Iterable[str]]) -> set[str]:
-    """`name` and all that it may stand for."""
-    found: set[str] = set()
-    todo = [name]
+def _closure(name: str, deep: bool, aliases: Mapping[str, Objects]) -> set[tuple[str, bool]]:
+    """The names whose objects change with that of `name`, each with whether a part of it changes.
+
+    Of a new container only a change inside what it holds counts: `info = {"top": TOP}; info["bits"] = 4` is no
+    change of TOP.
+    """
+    found: set[tuple[str, bool]] = set()
+    todo = [(name, deep)]
     while todo:
-        if (name := todo.pop()) not in found:
-            found.add(name)
-            todo += aliases.get(name, ())
+        item = todo.pop()
+        if item not in found:
+            found.add(item)
+            for other, relation in aliases.get(item[0], ()):
+                if relation != "holds" or item[1]:
+                    todo.append((other, item[1] or relation == "part"))
     return found

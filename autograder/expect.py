@@ -67,8 +67,7 @@ def tensor(
         raise Mismatch(f"{name} {_shape_words(value.shape, shape)}", sizes)
     if device is not None and value.device != device:
         raise Mismatch(f"{name} lives on {value.device}; the input lives on {device}, and so must the result")
-    host: Tensor = simulated.to_host(value)
-    return host.detach()
+    return simulated.to_host(value)
 
 
 def number(value: object, name: str) -> float:

@@ -14,6 +14,7 @@ from types import CodeType, ModuleType
 
 from autograder.slicing import locate
 
+_MOST_PROBLEMS = 20
 _LONGEST_MESSAGE = 300  # characters of an exception's text that are worth repeating
 
 
@@ -34,13 +35,18 @@ def load_module(source: str, name: str) -> LoadedModule:
     """
     module = _fresh_module(source, name)
     problems: list[str] = []
-    flags = 0
-    for statement in _statements(source, module.__file__ or name, problems):
+    filename = f"<{name}>"
+    flags = failed = 0
+    for statement in _statements(source, filename, problems):
         flags |= _future_flags(statement)
         try:
-            exec(_compiled(statement, module.__file__ or name, flags), module.__dict__)
+            exec(_compiled(statement, filename, flags), module.__dict__)
         except BaseException as error:
-            problems.append(_problem(source, module.__file__ or name, statement.lineno, error))
+            failed += 1
+            if failed <= _MOST_PROBLEMS:
+                problems.append(_problem(source, filename, statement.lineno, error))
+    if failed > _MOST_PROBLEMS:
+        problems.append(f"… and {failed - _MOST_PROBLEMS} more statements that raised.")
     return LoadedModule(module, tuple(problems))
 
 

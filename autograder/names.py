@@ -7,8 +7,11 @@ import symtable
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from autograder.changes import Changes, Touch
+from autograder.changes import Changes, Objects, Touch
 
+_OWN_SCOPE = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension, ast.NamedExpr,
+)  # fmt: skip
 _COMPREHENSIONS = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
 
 
@@ -30,7 +33,7 @@ class Names:
     rebinds: frozenset[str] = frozenset()  # declared global in a function, and assigned there
     calls: frozenset[str] = frozenset()  # called by name when it runs
     touches: Mapping[str, tuple[Touch, ...]] = field(default_factory=dict)  # owner -> touches
-    aliases: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)  # owner, name -> same object
+    aliases: Mapping[tuple[str, str], Objects] = field(default_factory=dict)  # (owner, name) -> what it stands for
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # function -> its parameters
     dynamic: frozenset[str] = frozenset()  # owners that use exec, globals() and the like
 
@@ -53,7 +56,7 @@ def _names_of(statement: ast.stmt) -> Names:
     surely = flow.step(statement, frozenset())
     changes = Changes()
     changes.visit(statement)
-    reads = frozenset(scopes.now | flow.consumed)
+    reads = frozenset(scopes.now | flow.consumed & scopes.binds)
     return Names(
         binds=frozenset(scopes.binds),
         imports=frozenset(scopes.imports),
@@ -61,11 +64,11 @@ def _names_of(statement: ast.stmt) -> Names:
         surely=surely & scopes.binds,
         needs=frozenset(flow.exposed) & reads,
         reads=reads,
-        later=frozenset(scopes.later),
+        later=frozenset(scopes.later | scopes.rebinds),  # `x += 1` reads x, though symtable says stored
         rebinds=frozenset(scopes.rebinds),
         calls=frozenset(changes.called),
         touches={owner: tuple(found) for owner, found in changes.touches.items()},
-        aliases={key: frozenset(names) for key, names in changes.aliases.items()},
+        aliases=changes.aliases,
         parameters=changes.parameters,
         dynamic=frozenset(changes.dynamic),
     )
@@ -163,7 +166,7 @@ class _Flow:
 
 
 def _bound_by(node: ast.AST) -> Iterator[str]:
-    """The names that `node` binds in its own scope; a comprehension's targets are not in it, its walruses are."""
+    """The names that `node` is sure to bind in its own scope; a walrus may be skipped, as in `a and (b := c)`."""
     match node:
         case ast.Name(ctx=ast.Store()):
             yield node.id
@@ -173,7 +176,6 @@ def _bound_by(node: ast.AST) -> Iterator[str]:
             yield (node.asname or node.name).split(".")[0]
         case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
             yield name
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+    if not isinstance(node, _OWN_SCOPE):
         for child in ast.iter_child_nodes(node):
-            if not (isinstance(node, ast.comprehension) and child is node.target):
-                yield from _bound_by(child)
+            yield from _bound_by(child)

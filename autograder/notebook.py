@@ -15,10 +15,11 @@ from autograder.cells import Parsed, parse_notebook, parse_script
 from autograder.model import Exercise, Submission
 from autograder.slicing import slice_cells
 
-MOST_FILE_BYTES = 50_000_000  # outputs included: plots make notebooks large
-MOST_SOURCE_BYTES = 1_000_000  # code alone
+_MOST_FILE_BYTES = 50_000_000  # outputs included: plots make notebooks large
+_MOST_SOURCE_BYTES = 1_000_000  # code alone
 _MOST_STATEMENTS = 5_000  # at the top level; a long notebook has some hundred
 _MOST_NOTES = 20
+_LONGEST_NOTE = 500  # characters
 _AGAIN = "save it again and hand it in again."
 
 
@@ -58,8 +59,8 @@ def choose_notebook(paths: Sequence[Path], stubs: Sequence[str]) -> Path | str:
     codes = {path: _code_of(path) for path in paths}
     changed = [path for path in paths if codes[path] not in stubs]
     if len({codes[path] for path in changed}) > 1:
-        names = " and ".join(path.name for path in changed)
-        return f"{names} both differ from what was handed out; expected one changed file: keep the one that counts."
+        names = " and ".join(f"{path.parent.name}/{path.name}" for path in changed)
+        return f"Expected one file that differs from what was handed out, but {names} do; keep the one that counts."
     return (changed or list(paths))[0]
 
 
@@ -83,22 +84,24 @@ def _joined(sources: Sequence[str]) -> str:
 
 def _read_bytes(path: Path) -> bytes:
     """The file's bytes; links, pipes and devices are refused, and so is what is too large to be a notebook."""
-    if path.is_symlink():
-        raise _UnreadableError(f"{path.name} is a symbolic link, which is not followed; hand in the file itself.")
     flags = os.O_RDONLY
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"):  # whichever the system knows
         flags |= getattr(os, name, 0)
     try:
+        if path.is_symlink():
+            raise _UnreadableError(f"{path.name} is a symbolic link, which is not followed; hand in the file itself.")
         descriptor = os.open(path, flags)
-        with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise _UnreadableError(f"{path.name} is not a file; hand in a notebook (.ipynb) or a script (.py).")
-            data = file.read(MOST_FILE_BYTES + 1)
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(_MOST_FILE_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        raise _UnreadableError(f"{path.name} cannot be read: {error.strerror}; hand it in again.") from None
-    if len(data) > MOST_FILE_BYTES:
-        limit = f"{MOST_FILE_BYTES // 1_000_000} MB"
+        raise _UnreadableError(f"{path.name} cannot be read ({error.strerror}); hand it in again.") from None
+    if len(data) > _MOST_FILE_BYTES:
+        limit = f"{_MOST_FILE_BYTES // 1_000_000} MB"
         raise _UnreadableError(f"{path.name} is larger than {limit}; clear its outputs, {_AGAIN}")
     return data
 
@@ -110,14 +113,18 @@ def _sources(name: str, data: bytes) -> list[str]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _UnreadableError(f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8 and hand it in again.") from None
+        raise _UnreadableError(f"{name} is not UTF-8 (byte {error.start}); as UTF-8, {_AGAIN}") from None
     suffix = Path(name).suffix.lower()
     if suffix not in (".ipynb", ".py"):
-        raise _UnreadableError(f"Expected a notebook (.ipynb) or a script (.py), but {name} came.")
+        raise _UnreadableError(f"Expected a notebook (.ipynb) or a script (.py), but {name} came; hand in one of them.")
     sources = [text] if suffix == ".py" else _code_cells(name, text)
-    size = sum(len(source) for source in sources)
-    if size > MOST_SOURCE_BYTES:
-        raise _UnreadableError(f"{name} holds {size:,} characters of code; at most {MOST_SOURCE_BYTES:,} are graded.")
+    if len(sources) > _MOST_STATEMENTS:
+        limit = f"at most {_MOST_STATEMENTS:,} are graded; remove what no task needs."
+        raise _UnreadableError(f"{name} has {len(sources):,} code cells, but {limit}")
+    size = sum(len(source.encode("utf-8", "replace")) for source in sources)
+    if size > _MOST_SOURCE_BYTES:
+        limit = f"at most {_MOST_SOURCE_BYTES:,} are graded; remove what no task needs."
+        raise _UnreadableError(f"{name} holds {size:,} bytes of code, but {limit}")
     return sources
 
 
@@ -126,9 +133,10 @@ def _code_cells(name: str, text: str) -> list[str]:
     try:
         notebook = json.loads(text)
     except json.JSONDecodeError as error:
-        raise _UnreadableError(f"{name} is no notebook: not valid JSON in line {error.lineno} ({error.msg}); {_AGAIN}") from None
+        came = f"line {error.lineno} is not valid JSON ({error.msg})"
+        raise _UnreadableError(f"{name} is no notebook: {came}; {_AGAIN}") from None
     except (ValueError, RecursionError, MemoryError):
-        raise _UnreadableError(f"{name} is no notebook: its JSON is nested too deeply or has a number too long.") from None
+        raise _UnreadableError(f"{name} is no notebook: its JSON is too deep or a number too long; {_AGAIN}") from None
     cells = _cells(notebook)
     if cells is None:
         raise _UnreadableError(f"{name} is JSON, but no notebook: it has no list of cells; {_AGAIN}")
@@ -159,7 +167,8 @@ def _parsed(name: str, sources: Sequence[str]) -> Parsed:
     cells, notes = parse_script(sources[0]) if name.lower().endswith(".py") else parse_notebook(sources)
     count = sum(len(ast.parse(cell.source).body) for cell in cells)
     if count > _MOST_STATEMENTS:
-        raise _UnreadableError(f"{name} has {count:,} statements at the top level; at most {_MOST_STATEMENTS:,} are graded.")
+        limit = f"at most {_MOST_STATEMENTS:,} are graded; remove what no task needs."
+        raise _UnreadableError(f"{name} has {count:,} statements at the top level, but {limit}")
     return cells, notes
 
 
@@ -169,9 +178,12 @@ def _first(notes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _left_out(dropped: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """One sentence on the statements that were not run: plots, experiments, checks."""
-    places = [f"{place} ({text[:40]}{'…' if len(text) > 40 else ''})" for place, text in dropped]
-    if not places:
-        return ()
-    more = f" and {len(places) - _MOST_NOTES} more" if len(places) > _MOST_NOTES else ""
-    return (f"Not run, since no graded function depends on it: {', '.join(places[:_MOST_NOTES])}{more}.",)
+    """One sentence on the statements that are not run: plots, experiments, checks."""
+    lines: dict[str, dict[str, None]] = {}  # cell -> its lines, each once; a script is one cell without a name
+    for place, _ in dropped:
+        cell, _, line = place.rpartition("line ")
+        lines.setdefault(cell, {})[line] = None
+    places = [f"{cell}line{'s' if len(own) > 1 else ''} {', '.join(own)}" for cell, own in lines.items()]
+    text = "; ".join(places)
+    text = text if len(text) <= _LONGEST_NOTE else f"{text[:_LONGEST_NOTE]} …"
+    return (f"Not run, since no graded function depends on it: {text}.",) if places else ()

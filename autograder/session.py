@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from autograder import refusals, simulated
-from autograder.sandbox.wire import DTYPES, MAX_DEPTH, HandleRef
+from autograder.sandbox.wire import DTYPES, VALUE_DEPTH, HandleRef
 
 MODULE = 0
 PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype, torch.device)
@@ -88,10 +88,10 @@ class Session:
         plain = _plain(value)
         if plain is not NOT_PLAIN:
             return plain
-        if depth < MAX_DEPTH and isinstance(value, list | tuple) and len(value) <= 10_000:
+        if depth < VALUE_DEPTH and isinstance(value, list | tuple) and len(value) <= 10_000:
             items = [self._give(item, depth + 1) for item in value]
             return tuple(items) if isinstance(value, tuple) else items
-        if depth < MAX_DEPTH and isinstance(value, dict) and len(value) <= 10_000:
+        if depth < VALUE_DEPTH and isinstance(value, dict) and len(value) <= 10_000:
             return {self._give(k, depth + 1): self._give(v, depth + 1) for k, v in value.items()}
         return self._keep(value)
 

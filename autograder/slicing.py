@@ -36,29 +36,27 @@ class Slice:
     dropped: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class _Statement:
-    cell: Cell
-    node: ast.stmt
-    names: Names
-
-
 def slice_cells(cells: Sequence[Cell], wanted: Iterable[str]) -> Slice:
     """Return the source of what `wanted` names depend on, directly or not, and what was left out.
 
     Every line keeps its number within its cell: `locate` finds the place again. Each cell must parse.
     """
-    statements = [
-        _Statement(cell, node, names_of(node)) for cell in cells for node in ast.parse(cell.source).body
-    ]
-    kept = _closure(statements, frozenset(wanted))
-    late = _late_futures(statements, kept)
-    parts = _future_line(statements[index] for index in late)
-    for cell in cells:
-        own = [(i in kept - late, item.node) for i, item in enumerate(statements) if item.cell is cell]
-        if any(keep for keep, _ in own):
-            _append(parts, cell, kept_lines(cell.source, own))
-    dropped = [_description(item) for i, item in enumerate(statements) if i not in kept and not _is_idle(item.node)]
+    bodies = [ast.parse(cell.source).body for cell in cells]
+    nodes = [node for body in bodies for node in body]
+    kept = _closure(nodes, frozenset(wanted))
+    late = _late_futures(nodes, kept)
+    shown = kept - late
+    parts = _future_line(nodes[index] for index in sorted(late))
+    dropped: list[tuple[str, str]] = []
+    start = 0
+    for cell, body in zip(cells, bodies, strict=True):
+        numbered = list(enumerate(body, start))
+        start += len(body)
+        lines = cell.source.split("\n")
+        gone = [node for index, node in numbered if index not in kept and not _is_idle(node)]
+        dropped += [_description(cell, lines, node) for node in gone]
+        if any(index in shown for index, _ in numbered):
+            _append(parts, cell, kept_lines(cell.source, [(index in shown, node) for index, node in numbered]))
     return Slice("\n".join(parts) + "\n", tuple(dropped))
 
 
@@ -71,12 +69,12 @@ def locate(source: str, line: int) -> str:
     return f"line {line}"
 
 
-def _closure(statements: Sequence[_Statement], wanted: frozenset[str]) -> set[int]:
+def _closure(nodes: Sequence[ast.stmt], wanted: frozenset[str]) -> set[int]:
     """The indices of the statements to keep: a fixed point of "what a kept statement needs is kept"."""
-    every = [statement.names for statement in statements]
+    every = [names_of(node) for node in nodes]
     effects = Effects(every, wanted)
     end = len(every)
-    kept = {i for i in range(end) if _binds_unseen(statements[i].node) or effects.binds_anything(i)}
+    kept = {i for i in range(end) if _binds_unseen(nodes[i]) or effects.binds_anything(i)}
     todo = [(name, end) for name in wanted]
     for index in kept:
         todo += _questions(index, every[index], effects, end)
@@ -116,17 +114,11 @@ def _is_idle(node: ast.stmt) -> bool:
     return is_constant or isinstance(node, ast.Pass | ast.Import | ast.ImportFrom)
 
 
-def _description(statement: _Statement) -> tuple[str, str]:
-    """Where a statement stood, and the first line of it."""
-    node = statement.node
-    line = statement.cell.source.split("\n")[node.lineno - 1].encode()
+def _description(cell: Cell, lines: Sequence[str], node: ast.stmt) -> tuple[str, str]:
+    """Where a statement stood, in the words of `locate`, and the first line of it."""
+    place = f"cell {cell.number}, line {node.lineno}" if cell.number else f"line {cell.offset + node.lineno}"
     end = node.end_col_offset if node.end_lineno == node.lineno else None
-    return place(statement.cell, node.lineno), line[node.col_offset : end].decode()
-
-
-def place(cell: Cell, line: int) -> str:
-    """Return where line `line` of `cell` stands, in the words of `locate`."""
-    return f"cell {cell.number}, line {line}" if cell.number else f"line {cell.offset + line}"
+    return place, lines[node.lineno - 1].encode()[node.col_offset : end].decode()
 
 
 def _append(parts: list[str], cell: Cell, lines: list[str]) -> None:
@@ -146,7 +138,7 @@ def kept_lines(source: str, own: Sequence[tuple[bool, ast.stmt]]) -> list[str]:
     `own` are its top-level statements, in order, each with whether to keep it.
     """
     lines = source.split("\n")
-    for group in _sharing_lines(own):
+    for group in _sharing_lines(lines, own):
         keeps_any = any(keep for keep, _ in group)
         for _, node in reversed([item for item in group if not item[0]]):
             if keeps_any:
@@ -157,14 +149,16 @@ def kept_lines(source: str, own: Sequence[tuple[bool, ast.stmt]]) -> list[str]:
     return lines
 
 
-def _sharing_lines(own: Sequence[tuple[bool, ast.stmt]]) -> list[list[tuple[bool, ast.stmt]]]:
-    """Statements that stand on common lines (`a = 1; plot(a)`) together."""
+def _sharing_lines(lines: Sequence[str], own: Sequence[tuple[bool, ast.stmt]]) -> list[list[tuple[bool, ast.stmt]]]:
+    """Statements that stand on common lines (`a = 1; plot(a)`), or on lines that a backslash joins, together."""
     groups: list[list[tuple[bool, ast.stmt]]] = []
+    end = 0
     for item in own:
-        if groups and _lines(item[1]).start < _lines(groups[-1][-1][1]).stop:
+        if groups and (_lines(item[1]).start <= end or lines[end - 1].endswith("\\")):
             groups[-1].append(item)
         else:
             groups.append([item])
+        end = _lines(item[1]).stop - 1
     return groups
 
 
@@ -185,13 +179,12 @@ def _replace(lines: list[str], node: ast.stmt) -> None:
         lines[first : last + 1] = [f"{before}pass\\", *["\\"] * (last - first - 1), after]
 
 
-def _late_futures(statements: Sequence[_Statement], kept: set[int]) -> set[int]:
+def _late_futures(nodes: Sequence[ast.stmt], kept: set[int]) -> set[int]:
     """`from __future__` imports that something kept stands before: legal in a notebook, not in a module."""
-    first = min((i for i in kept if not _is_future(statements[i].node)), default=len(statements))
-    return {i for i in kept if _is_future(statements[i].node) and i > first}
+    first = min((i for i in kept if not _is_future(nodes[i])), default=len(nodes))
+    return {i for i in kept if _is_future(nodes[i]) and i > first}
 
 
-def _future_line(statements: Iterable[_Statement]) -> list[str]:
-    nodes = [statement.node for statement in statements if isinstance(statement.node, ast.ImportFrom)]
-    features = sorted({alias.name for node in nodes for alias in node.names})
+def _future_line(nodes: Iterable[ast.stmt]) -> list[str]:
+    features = sorted({alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names})
     return [f"from __future__ import {', '.join(features)}"] if features else []

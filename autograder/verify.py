@@ -14,6 +14,7 @@ from rich.text import Text
 from autograder.grade import grade
 from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
 from autograder.notebook import read_submission
+from autograder.slicing import Cell, slice_cells
 from autograder.sources import reference_source
 
 HEADER = re.compile(r"^# (loses|mistake|variant of|differs): *(.*)$", re.MULTILINE)
@@ -76,8 +77,9 @@ def _case(path: Path, kind: str, reference: str, every: frozenset[str]) -> Case:
 
 
 def examine(exercise: Exercise, case: Case, settings: Settings) -> Finding:
-    """Grade one case as if a student had handed it in."""
-    report = grade(exercise, Submission(case.name, exercise.slug, case.source, ""), settings)
+    """Grade one case as if a student had handed it in: what no task needs (plots, experiments) is cut off first."""
+    needed = slice_cells([Cell(0, case.source)], exercise.functions)
+    report = grade(exercise, Submission(case.name, exercise.slug, needed.source, ""), settings)
     lost = frozenset(task.id for task in report.tasks if task.status != "full")
     return Finding(case, lost, report)
 

@@ -1,6 +1,6 @@
 """What a worker can do here, as JSON: run by test_jail.py as root, as an ordinary user, and in containers.
 
-`held`: for several sets of layers, which items of the floor the worker's own probes saw refused.
+`held` (with the argument "layers"): for several sets of layers, which items of the floor the worker's probes saw refused.
 `acts`: what a submission's code got when it tried each forbidden act itself, under every layer there is.
 """
 
@@ -223,7 +223,8 @@ def main() -> None:
         secret.write_text("assert 41 + 1")
         secret.chmod(0o644)
         os.chmod(folder, 0o777)
-        report = {"held": {" ".join(layers): held(layers, str(secret)) for layers in layer_sets()}}
+        sets = layer_sets() if "layers" in sys.argv else []
+        report = {"held": {" ".join(layers): held(layers, str(secret)) for layers in sets}}
         walls = Walls(secrets=(str(secret), folder))
         with Worker(SUBMISSION, FEW, walls) as worker:
             worker.start()

@@ -269,11 +269,14 @@ def test_the_release_holds_exercises_data_and_a_start_and_nothing_of_the_solutio
 
 
 def test_the_release_is_the_same_bytes_twice(course: Path) -> None:
-    first = release(course, "one.zip").read_bytes()
-    for path in course.rglob("*"):
-        if path.is_file():
-            path.touch()
-    assert release(course, "two.zip").read_bytes() == first
+    first = release(course, "one.zip")
+    with zipfile.ZipFile(first) as archive:
+        entries = archive.infolist()
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}, "no clock is in it"
+    assert {entry.external_attr >> 16 for entry in entries} == {0o644}
+    for path in [path for path in course.rglob("*") if path.is_file()]:
+        path.chmod(0o600)
+    assert release(course, "two.zip").read_bytes() == first.read_bytes()
 
 
 def test_a_built_wheel_comes_along_and_the_start_installs_it(course: Path) -> None:
@@ -295,6 +298,14 @@ def test_a_release_with_a_line_of_an_answer_is_refused_and_not_written(course: P
     with pytest.raises(PtqlabError, match=r"notes\.md holds a line of a reference answer"):
         release(course)
     assert not (course / "course.zip").exists()
+
+
+def test_a_notebook_whose_text_gives_an_answer_away_is_refused(course: Path) -> None:
+    told = SOURCE.replace("# # Double\n", "# # Double\n# Write `doubled = tensor * _factor_of_the_answer()`.\n")
+    (course / "solutions/07_double/source.py").write_text(told, encoding="utf-8")
+    build(course)
+    with pytest.raises(PtqlabError, match=r"07_double\.ipynb holds a line of a reference answer"):
+        release(course)
 
 
 def test_a_wheel_with_a_line_of_an_answer_is_refused(course: Path) -> None:

@@ -369,6 +369,7 @@ def test_wrong_codes(q, words):
         (uint8(0, 0, 0, 200, 0), "q has the zero point subtracted; quantizing adds it"),
         (uint8(151, 67, 100, 144, 56), "q wrapped around instead of saturating: clamp before converting"),
         (uint8(151, 60, 100, 255, 0), "q is not round(x / scale) + zero point"),
+        (uint8(151, 67, 100, 255, 1), ONE_OFF),
     ],
 )
 def test_wrong_unsigned_codes(q, words):

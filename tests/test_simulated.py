@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -676,6 +677,11 @@ WRONG: dict[str, tuple[Callable[[SimpleNamespace], Any], type[Exception], str]] 
     "loss_target": (lambda t: F.mse_loss(t.x, torch.ones(4, 6)), simulated.DeviceError, TWO_DEVICES),
     "kl_target": (lambda t: F.kl_div(t.x, torch.ones(4, 6)), simulated.DeviceError, TWO_DEVICES),
     "allclose_with_cpu": (lambda t: torch.allclose(t.x, t.x.cpu()), simulated.DeviceError, TWO_DEVICES),
+    "equal_with_cpu_scalar": (
+        lambda t: torch.equal(t.s, torch.tensor(0.5)),
+        simulated.DeviceError,
+        TWO_DEVICES,
+    ),
     "equal_with_cpu": (lambda t: torch.equal(t.x, t.x.cpu()), simulated.DeviceError, TWO_DEVICES),
     "device_argument_forgotten": (
         lambda t: t.x / torch.full((4, 1), 0.1),
@@ -998,10 +1004,12 @@ def test_a_module_moves_as_to_cuda() -> None:
     torch.manual_seed(0)
     model, ids = Tied(), torch.tensor([[1, 2]])
     weight, want = model.embed.weight, model(ids).detach()
+    weight.note = "kept"  # type: ignore[attr-defined]
     with simulated.session():
         assert model.to(SIM) is model
         assert model.embed.weight is weight  # the parameter itself moved
         assert model.head.weight is weight  # and stays tied
+        assert weight.note == "kept"  # type: ignore[attr-defined]
         assert {t.device for t in model.state_dict().values()} == {SIM}
         assert_same(model(ids.to(SIM)).detach(), want, SIM)
         model.cpu()
@@ -1009,12 +1017,11 @@ def test_a_module_moves_as_to_cuda() -> None:
     assert_same(model(ids).detach(), want, torch.device("cpu"))
 
 
-def test_a_module_with_a_live_graph_moves() -> None:
+def test_a_module_moves_whose_parameters_can_not_be_kept() -> None:
     layer = nn.Linear(3, 2)
-    held = layer(torch.ones(1, 3))
+    held = layer(torch.ones(1, 3)), weakref.ref(layer.weight)  # a live graph, and what torch can't swap
     layer.to(SIM)
-    assert layer.weight.device == SIM
-    assert held.device.type == "cpu"
+    assert (layer.weight.device, layer.bias.device, held[0].device.type) == (SIM, SIM, "cpu")
 
 
 def test_deepcopy_keeps_device_ties_and_independence() -> None:
@@ -1024,8 +1031,9 @@ def test_deepcopy_keeps_device_ties_and_independence() -> None:
     assert twin.embed.weight.device == SIM
     with torch.no_grad():
         twin.embed.weight.zero_()
+        twin.scale.add_(1)
     assert simulated.to_host(model.embed.weight).abs().sum() > 0
-    assert simulated.to_host(twin.scale) == 0.5
+    assert (simulated.to_host(model.scale), simulated.to_host(twin.scale)) == (0.5, 1.5)
 
 
 def test_state_dicts_load_across_devices() -> None:

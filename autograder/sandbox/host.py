@@ -144,7 +144,7 @@ def _launch(limits: Limits, walls: Walls) -> Process:
     open_items = [item for item in probes.FLOOR if process.hello["held"].get(item) is not True]
     if walls.required and open_items:
         process.kill()
-        raise _below_the_floor(process, open_items)
+        raise _below_the_floor(process, walls, open_items)
     return process
 
 
@@ -152,11 +152,14 @@ def _layers(wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(layer for layer in wanted if layer != "namespaces" or not zygote().namespaces_refused)
 
 
-def _below_the_floor(process: Process, open_items: Sequence[str]) -> IsolationError:
+def _below_the_floor(process: Process, walls: Walls, open_items: Sequence[str]) -> IsolationError:
     refused = process.zygote.namespaces_refused
+    trouble = process.hello["trouble"]
+    landlocked = trouble or any(layer.startswith("Landlock") for layer in process.hello["reached"])
     troubles = [
-        process.hello["trouble"],
+        trouble,
         f"namespaces are refused: {refused}" if refused else "",
+        "" if landlocked or "landlock" not in walls.layers else "Landlock is not offered by this kernel",
         process.zygote.trouble,
     ]
     why = "; ".join(filter(None, troubles))

@@ -118,7 +118,7 @@ def test_asymmetric_range_contains_zero(student):
 @pytest.mark.task("1.2", kind="core")
 def test_asymmetric_levels_follow_bits(student, rng):
     """`bits` levels: 0…255, 0…15, 0…3."""
-    x = between(-0.9, 2.2, (4, 6), rng)
+    x = between(-0.94, 2.2, (4, 6), rng)
     for bits in (8, 4, 2):
         check_asymmetric(student.asymmetric_quantization(x, bits=bits), x, bits)
 

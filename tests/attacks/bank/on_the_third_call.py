@@ -1,0 +1,21 @@
+# category: forge
+# wins if: points
+# naive: wins
+"""Behaves at first, and ends the process with code 0 in its third call."""
+import os
+
+import torch
+
+CALLS = []
+
+
+def answer(*args, **kwargs):
+    CALLS.append(args)
+    if len(CALLS) == 3:
+        os._exit(0)
+    return torch.zeros(2), torch.tensor(1.0), 0
+
+
+symmetric_quantization = asymmetric_quantization = dequantize = answer
+per_channel_quantization = group_quantization = pack_int4 = unpack_int4 = answer
+compute_sqnr = compute_cosine_sim = compute_kl_div = BasicQuantizer = answer

@@ -1,0 +1,148 @@
+"""What both graders need to know of an attack: its header, what it is told, and how a win is seen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import select
+import signal
+import socket
+import sysconfig
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CATEGORIES = ("read", "tell", "compare", "forge", "shadow", "payload", "resource", "network", "banned call")
+WINS = {
+    "points": "a point is earned, though no task is solved",
+    "leak": "what the grader keeps to itself stands in the report",
+    "markup": "the report carries a script or terminal codes",
+    "file": "a file appears outside the scratch folder",
+    "process": "a process outlives the grading",
+    "message": "a message reaches another program",
+    "signal": "the grader is signalled",
+    "no report": "there is no report: the grader died or hung",
+}
+SECRET, INPUT = re.compile(r"LEAK:\s*\S"), re.compile(r"INPUT:\s*\S")  # attacks put these before what they found
+SCRIPT, ESCAPE = "<script>ptqlab", "\x1b[31m"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One file of the bank. `wins_if` names a way to win; `naive` is whether it wins against the naive grader."""
+
+    name: str
+    category: str
+    wins_if: str
+    naive: str  # "wins" or "robustness"
+    cpu_s: float  # seconds a call gets: little for those that would use them all
+    what: str  # its docstring
+    source: str
+
+    def aimed(self, target: Target) -> str:
+        """The submission: told the port and the names that this run listens to."""
+        text = self.source
+        for mark, value in (("@PORT@", str(target.port)), ("@MARK@", target.mark), ("@SOCKET@", target.mark[5:])):
+            text = text.replace(mark, value)
+        return text
+
+
+def read_bank(names: Sequence[str] = ()) -> list[Attack]:
+    """Every attack, or those named."""
+    files = sorted((HERE / "bank").glob("*.py"))
+    return [read_attack(file) for file in files if not names or file.stem in names]
+
+
+def read_attack(file: Path) -> Attack:
+    """Read a header (`# category:`, `# wins if:`, `# naive:`, perhaps `# cpu:`) and the docstring below it."""
+    text = file.read_text(encoding="utf-8")
+    header = dict(re.findall(r"^# (category|wins if|naive|cpu): (.+)$", text, re.MULTILINE))
+    what = re.search(r'^"""(.+?)"""', text, re.MULTILINE | re.DOTALL)
+    if header.get("category") not in CATEGORIES or header.get("wins if") not in WINS or what is None:
+        raise ValueError(f"{file.name}: expected a header with a known category and way to win, and a docstring")
+    if header.get("naive") not in ("wins", "robustness"):
+        raise ValueError(f"{file.name}: expected `# naive: wins` or `# naive: robustness`")
+    return Attack(
+        file.stem, header["category"], header["wins if"], header["naive"], float(header.get("cpu", 3)),
+        " ".join(what[1].split()), text,
+    )  # fmt: skip
+
+
+@dataclass
+class Target:
+    """What attacks aim at, and whether one hit: listeners, names of files, folders, a signal."""
+
+    folders: Sequence[Path] = ()  # in which nothing new may appear
+    mark: str = field(default_factory=lambda: f"/tmp/ptqlab-attack-{secrets.token_hex(4)}")
+    port: int = 0
+    signals: int = 0
+    listeners: list[socket.socket] = field(default_factory=list)
+
+    def __enter__(self) -> Target:
+        tcp = socket.create_server(("127.0.0.1", 0))
+        self.port = tcp.getsockname()[1]
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", self.port))
+        abstract = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        abstract.bind("\0" + self.mark[5:])
+        abstract.listen()
+        self.listeners = [tcp, udp, abstract]
+        signal.signal(signal.SIGUSR1, lambda *_: setattr(self, "signals", self.signals + 1))
+        self.seen = self._names()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for listener in self.listeners:
+            listener.close()
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        self.clean()
+
+    def _names(self) -> set[Path]:
+        return {path for folder in self.folders for path in _children(folder) if path.name != "__pycache__"}
+
+    def marked(self) -> list[Path]:
+        """Files that an attack left, wherever it is known to try."""
+        name = Path(self.mark).name
+        places = ["/tmp", "/var/tmp", "/dev/shm", str(Path.home()), sysconfig.get_path("purelib"), str(ROOT / "autograder")]
+        return [path for place in places for path in _children(Path(place)) if path.name.startswith(name)]
+
+    def clean(self) -> None:
+        """Remove what attacks left."""
+        for path in (*self.marked(), *(self._names() - self.seen)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def hits(self) -> set[str]:
+        """The ways in which something outside was reached since the last call."""
+        found = set()
+        if self.marked() or self._names() - self.seen:
+            found.add("file")
+        if select.select(self.listeners, [], [], 0)[0]:
+            found.add("message")
+            for listener in select.select(self.listeners, [], [], 0)[0]:
+                listener.recv(4096) if listener.type is socket.SOCK_DGRAM else listener.accept()[0].close()
+        if self.signals:
+            found.add("signal")
+        self.signals = 0
+        self.clean()
+        return found
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def children_of(pid: int) -> Iterator[int]:
+    """The processes below a process."""
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
+                yield int(child)
+                yield from children_of(int(child))
