@@ -53,7 +53,9 @@ class Changes(ast.NodeVisitor):
         self.aliases: dict[tuple[str, str], Objects] = {}
         self.parameters: dict[str, tuple[str, ...]] = {}
         self.called: set[str] = set()
+        self.instances: set[str] = set()  # methods of theirs are called
         self.defined: set[str] = set()
+        self.classes: set[str] = set()
         self.dynamic: set[str] = set()
         self._owner = ""
         self._class = ""
@@ -85,7 +87,7 @@ class Changes(ast.NodeVisitor):
         for decorator in node.decorator_list:
             self._decorator(decorator)
         if not self._owner and not self._class:
-            self.defined.add(node.name)
+            self.classes.add(node.name)
         outer, self._class = self._class, self._class or node.name
         for part in (*node.bases, *node.keywords, *node.body):
             self.visit(part)
@@ -171,6 +173,8 @@ class Changes(ast.NodeVisitor):
         """A mutating method anywhere; any other one when the call stands alone, unless it only reads."""
         in_place = function.attr.endswith("_") and not function.attr.startswith("_")
         mutates = function.attr in _MUTATORS or in_place
+        if not self._owner:
+            self.instances |= {name for name, relation in _objects(function.value) if relation in ("same", "part")}
         is_plain = not any(isinstance(part, ast.Call) for part in ast.walk(function.value))
         if mutates or (alone and is_plain and function.attr not in _READERS):
             self._touch(_objects(function.value), "call", statement=alone)

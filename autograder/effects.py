@@ -30,6 +30,7 @@ class Effects:
         self._statements = statements
         self._wanted = wanted
         self._defines = frozenset(name for names in statements for name in names.defines)
+        self._classes = frozenset(name for names in statements for name in names.classes)
         imports = frozenset(name for names in statements for name in names.imports)
         assigned = frozenset(name for names in statements for name in names.binds - names.imports - names.defines)
         self._imports = imports - assigned - self._defines
@@ -71,7 +72,10 @@ class Effects:
     def _touched_by(self, names: Names) -> frozenset[str]:
         """What running a statement changes: by itself, and through the functions that it may call."""
         touched = set(self._changed_names(names, ""))
-        for function in (names.reads & self._defines) | (names.calls & self._values):
+        called = (names.reads & self._defines) | (names.calls & self._values)
+        for instance in names.instances & self._values:
+            called |= self._callees.get(instance, set()) & self._classes
+        for function in called:
             touched |= self._effects_of(function)
         return frozenset(touched)
 

@@ -26,12 +26,14 @@ class Names:
     binds: frozenset[str] = frozenset()
     imports: frozenset[str] = frozenset()  # those of them that an import binds
     defines: frozenset[str] = frozenset()  # those of them that a def or class binds
+    classes: frozenset[str] = frozenset()  # those of them that a class binds
     surely: frozenset[str] = frozenset()  # bound whichever branch is taken
     needs: frozenset[str] = frozenset()  # read when it runs, before it binds them itself
     reads: frozenset[str] = frozenset()  # read when it runs
     later: frozenset[str] = frozenset()  # read when a function that it defines is called
     rebinds: frozenset[str] = frozenset()  # declared global in a function, and assigned there
     calls: frozenset[str] = frozenset()  # called by name when it runs
+    instances: frozenset[str] = frozenset()  # methods of theirs are called when it runs
     touches: Mapping[str, tuple[Touch, ...]] = field(default_factory=dict)  # owner -> touches
     aliases: Mapping[tuple[str, str], Objects] = field(default_factory=dict)  # (owner, name) -> what it stands for
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # function -> its parameters
@@ -60,13 +62,15 @@ def _names_of(statement: ast.stmt) -> Names:
     return Names(
         binds=frozenset(scopes.binds),
         imports=frozenset(scopes.imports),
-        defines=frozenset(changes.defined),
+        defines=frozenset(changes.defined | changes.classes),
+        classes=frozenset(changes.classes),
         surely=surely & scopes.binds,
         needs=frozenset(flow.exposed) & reads,
         reads=reads,
         later=frozenset(scopes.later | scopes.rebinds),  # `x += 1` reads x, though symtable says stored
         rebinds=frozenset(scopes.rebinds),
         calls=frozenset(changes.called),
+        instances=frozenset(changes.instances),
         touches={owner: tuple(found) for owner, found in changes.touches.items()},
         aliases=changes.aliases,
         parameters=changes.parameters,

@@ -31,17 +31,14 @@ class RefusedCall(RuntimeError):
     """A ready-made quantizer was called where the task is to write it."""
 
 
-_refused: dict[
-    str, None
-] = {}  # names in the order of their first call; a dict, so that a loop stays one entry
+_refused: dict[str, None] = {}  # names in the order of their first call; a dict, so that a loop stays one entry
 
 
 def refuse(name: str) -> NoReturn:
     """Record a call of a ready-made quantizer and raise RefusedCall."""
     _refused[name] = None
     raise RefusedCall(
-        f"{name} is refused here: the task is to write this quantizer yourself; "
-        "use torch.round and torch.clamp"
+        f"{name} is refused here: the task is to write this quantizer yourself; use torch.round and torch.clamp"
     )
 
 
@@ -80,7 +77,7 @@ def _keys(full: str) -> Iterator[str]:
     """
     yield from ("BackendSelect", "CPU")
     if torch._C._dispatch_has_kernel_for_dispatch_key(full, "CompositeImplicitAutograd"):
-        yield from ("AutogradCPU", "AutogradCUDA", "AutogradPrivateUse1")
+        yield from ("AutogradCUDA", "AutogradMPS", "AutogradPrivateUse1")  # the CPU's own key speaks for its autograd
     if torch.version.cuda:
         yield "CUDA"
 

@@ -103,6 +103,7 @@ class _Member:
         self._parts = student, target, name, label
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it with plain values, tensors and handles."""
         student, target, name, label = self._parts
         return student._ask("call", target, name, label, args, kwargs)
 
@@ -124,6 +125,7 @@ class Handle:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the object itself, as a module is called on its input."""
         return self._student._ask("call", self._ref.number, "", self._label, args, kwargs)
 
     def __repr__(self) -> str:

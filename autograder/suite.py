@@ -69,7 +69,8 @@ def _student_of(request: pytest.FixtureRequest) -> Student:
         context = request.config.stash.get(CONTEXT, None)
         endpoint = context.endpoint if context else _local_endpoint(request.path.parent)
         request.node.stash[STUDENT] = Student(endpoint)
-    return request.node.stash[STUDENT]
+    found: Student = request.node.stash[STUDENT]
+    return found
 
 
 @pytest.fixture

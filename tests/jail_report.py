@@ -217,7 +217,7 @@ def threads_without_a_user() -> int:
 
 def main() -> None:
     """Print the report."""
-    os.environ["PTQLAB_TOKEN"] = "of the grader"  # noqa: S105 - what a worker must not see
+    os.environ["PTQLAB_TOKEN"] = "of the grader"
     with tempfile.TemporaryDirectory() as folder:
         secret = Path(folder, "test_hidden.py")
         secret.write_text("assert 41 + 1")

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 
-
 import pytest
 import torch
 
 from autograder import loading, simulated
+from autograder.model import Limits
 from autograder.sandbox.host import Worker
 from autograder.sandbox.wire import VALUE_DEPTH
-from autograder.model import Limits
 from autograder.session import Session, failure_of, type_name
 from autograder.student import Endpoint, Handle, InProcess, Missing, Student, StudentError
 
@@ -202,7 +201,7 @@ def test_an_error_that_can_not_be_told_is_still_an_error(opened: Open) -> None:
     """
     with opened(source) as student:
         for function in (student.f, student.g, student.h, student.i):
-            with pytest.raises(Exception):  # noqa: B017, PT011 - that it is none of the BaseExceptions is the claim
+            with pytest.raises(Exception):  # noqa: B017 - that it is none of the BaseExceptions is the claim
                 function()
     with in_worker(source) as student, pytest.raises(ValueError, match="x") as caught:
         student.g()
@@ -325,6 +324,6 @@ def test_both_ends_are_endpoints() -> None:
 
 def test_a_student_has_no_private_names() -> None:
     with in_process("_x = 1") as student, pytest.raises(AttributeError):
-        student._x  # noqa: B018
+        student._x
 
 

@@ -1126,7 +1126,7 @@ def test_a_tensor_prints_as_on_the_cpu_with_its_device() -> None:
 def fresh(code: str) -> str:
     """What a new interpreter prints."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -13,7 +13,6 @@ import torch
 from autograder.loading import load_module
 from autograder.model import Exercise, Limits, Task
 from autograder.notebook import read_submission
-from autograder.slicing import Cell, locate, slice_cells
 
 TASKS = {
     "1.1": ("symmetric_quantization",),

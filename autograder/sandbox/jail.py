@@ -45,7 +45,7 @@ def library_trees(package: Path) -> tuple[str, ...]:
     """The folders that hold the interpreter, its packages, the system's libraries and this package."""
     lib = "lib"
     trees = {Path(prefix) / lib for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
-    trees |= {Path(entry) for entry in sys.path if entry and "site-packages" in entry or "dist-packages" in entry}
+    trees |= {Path(entry) for entry in sys.path if (entry and "site-packages" in entry) or "dist-packages" in entry}
     trees |= {Path(p) for p in ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")}
     trees |= {package, Path(sys.executable), Path(os.path.realpath(sys.executable))}
     existing = {str(path) for path in trees if path.exists()} | {str(path.resolve()) for path in trees if path.exists()}
@@ -57,7 +57,7 @@ def new_namespaces(plan: Plan) -> str:
 
     After a failure this process may stand halfway, with an unmapped user and unable to start threads: it is of no use.
     """
-    flags = (kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)  # fmt: skip
+    flags = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
     uid, gid = os.geteuid(), os.getegid()
     try:
         if uid == 0 and "user" in plan.layers:
@@ -164,8 +164,8 @@ def limit(plan: Plan, in_use: int) -> None:
         limits[resource.RLIMIT_AS] = in_use + plan.memory_mb * megabyte
     for kind, value in limits.items():
         hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (bound, bound))
 
 
 def close_descriptors(keep: tuple[int, ...]) -> None:

@@ -127,7 +127,7 @@ def _landlock_allow(ruleset: int, path: str, allowed: int) -> None:
 
 
 class _Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]  # noqa: RUF012
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
 def install_seccomp(bpf: bytes) -> None:

@@ -129,7 +129,7 @@ def _digits(value: int) -> str:
 def _encode_tensor(tensor: torch.Tensor, body: list[memoryview], unwrap: Unwrap) -> object:
     plain, device = unwrap(tensor)
     raw = plain.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
-    body.append(memoryview(raw))
+    body.append(raw.data)
     return ["T", NAMES[plain.dtype], list(plain.shape), device]
 
 

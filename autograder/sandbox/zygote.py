@@ -24,7 +24,7 @@ import torch
 from autograder import refusals, simulated
 from autograder.sandbox import guest, jail, kernel, probes, scratch, syscalls
 
-SECCOMP_CURE = {
+SECCOMP_CURE: dict[type[Exception], str] = {
     ImportError: "install pyseccomp: pip install 'ptqlab[grade]'",
     RuntimeError: "install libseccomp: apt-get install libseccomp2, dnf install libseccomp, or apk add libseccomp",
     OSError: "libseccomp refuses the filter; version 2.5 or newer is needed",

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children_of, read_bank  # noqa: E402
+from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children_of, read_bank
 
 TESTS = '''
 import json, pathlib, sys
@@ -96,7 +96,7 @@ def reference() -> tuple[str, str]:
     exercise = load_exercise(ROOT / "exercises" / "01_basic_quantization", None)
     text = read_submission(ROOT / "solutions" / "01_basic_quantization" / "source.py", exercise, "reference").source
     scope: dict[str, Any] = {}
-    exec(text, scope)  # noqa: S102 - our own file
+    exec(text, scope)
     generator = torch.Generator().manual_seed(4)
     a, b = torch.randn(64, generator=generator), torch.randn(64, generator=generator)
     logits = torch.tensor([[1.0, 2.0], [3.0, 0.0]])
@@ -137,6 +137,7 @@ def supervise(folder: Path, target: Target, tell: int) -> None:
     """Start one grading, wait for it, look what it left. Does not return."""
     from autograder.sandbox import kernel
 
+    os.setsid()  # attacks signal their process group
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     child = os.fork()
     if child == 0:
