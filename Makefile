@@ -33,7 +33,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 prove: setup  ## the full-size proofs: ten seeds, large classes, long fuzzing
-	$(BIN)/ptqlab verify --seeds 10
+	$(BIN)/ptqlab verify --seeds 10 --jobs 2
 	$(BIN)/pytest --full
 
 bench: setup  ## CPU seconds a submission: ptqlab, nbgrader, one pytest process

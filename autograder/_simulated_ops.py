@@ -279,6 +279,13 @@ class Convolution(Kernel):
         return super().__call__(*args, **kwargs)
 
 
+class Zeros(Kernel):
+    """The zeros of autograd, which elsewhere have no memory."""
+
+    def __init__(self, _: Any) -> None:
+        super().__init__(torch.ops.aten.zeros.default)
+
+
 class Histc(Kernel):
     """histc reads the extremes of the data where no range is given."""
 
@@ -297,6 +304,7 @@ _SPECIAL: dict[str, type[Kernel]] = {
     "_to_copy": ToCopy,
     "resize_": Resize,
     "histc": Histc,
+    "_efficientzerotensor": Zeros,
 }
 _DIRECT = frozenset(  # torch would compose these of two or three kernels; one is faster
     [
@@ -309,7 +317,6 @@ _DIRECT = frozenset(  # torch would compose these of two or three kernels; one i
         "full_like",
         "clone",
         "stack",
-        "square",
         "scalar_tensor",
         "fill_.Scalar",
     ]

@@ -112,11 +112,12 @@ def _run(todo: Sequence[Job], indices: Sequence[int], jobs: int) -> Iterator[tup
     tries = dict.fromkeys(indices, 0)
     while tries:
         alone = any(tries.values())
-        with _processes(1 if alone else min(jobs, len(tries))) as pool:
+        with processes(1 if alone else min(jobs, len(tries))) as pool:
             yield from _spread(pool, todo, tries, 1 if alone else len(tries))
 
 
-def _processes(count: int) -> ProcessPoolExecutor:
+def processes(count: int) -> ProcessPoolExecutor:
+    """Grading processes, each with a zygote of its own."""
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads and this process's secrets
     return ProcessPoolExecutor(count, mp_context=spawn, max_tasks_per_child=RUNS_PER_PROCESS)
 

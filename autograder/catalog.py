@@ -51,6 +51,7 @@ def load_exercise(folder: Path, solutions: Path | None = None) -> Exercise:
 
     Raises PtqlabError with one sentence that names the file, what was expected and what came.
     """
+    folder = Path(os.path.abspath(folder))  # "." has no name
     path = folder / "exercise.toml"
     where = f"{folder.name}/exercise.toml"
     if not _SLUG.fullmatch(folder.name):

@@ -114,10 +114,8 @@ def _error(source: str | ast.Module, flags: int = 0) -> _Trouble | None:
             compile(source, "<cell>", "exec", flags, dont_inherit=True)
     except SyntaxError as error:
         return _broken(error.lineno or 1, error.msg)
-    except ValueError:
-        return _broken(str(source).partition("\0")[0].count("\n") + 1, "it contains a null byte")
-    except (RecursionError, MemoryError, OverflowError):
-        return _broken(1, "it is nested too deeply")
+    except (ValueError, RecursionError, MemoryError, OverflowError):  # ValueError: a null byte, before 3.11.4
+        return _broken(1, "it is nested too deeply or holds a null byte")
     return None
 
 

@@ -156,6 +156,7 @@ def rescore(out: Annotated[Path, typer.Argument(help="A folder of reports that `
 def verify(
     slug: Annotated[str | None, typer.Argument(help="One exercise; else all.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to try.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Answers graded at a time.")] = 1,
     table: Annotated[
         Path | None, typer.Option(help="Write the mutants and variants as a Markdown table, and run nothing.")
     ] = None,
@@ -172,7 +173,7 @@ def verify(
         table.write_text(proof.document(chosen), encoding="utf-8")
         return
     _need_linux()
-    wrong = sum(proof.run(exercise, seeds, Console()) for exercise in chosen)
+    wrong = sum(proof.run(exercise, seeds, Console(), jobs) for exercise in chosen)
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -289,6 +289,23 @@ def inputs_unchanged(student: Student) -> None:
         raise Mismatch(f"the input was changed in place ({', '.join(call.mutated)}); work on a new tensor")
 
 
+def device_call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
+    """What `function` returns; what fails because tensors live on a device is said in words."""
+    try:
+        return function(*args, **kwargs)
+    except NotImplementedError:
+        raise
+    except (TypeError, RuntimeError) as error:
+        text = str(error).lower()
+        if "numpy" in text:
+            raise Mismatch("the data went through NumPy, which takes CPU tensors only: stay in torch") from error
+        if "same device" in text:
+            raise Mismatch("tensors on two devices met: create new ones where the input lives") from error
+        if "device" in text:
+            raise Mismatch("an operation works on the CPU only; use one that devices have, too") from error
+        raise
+
+
 def on_device(student: Student, x: Tensor, **found: object) -> None:
     """What the last call returned lives where `x` lives, and it took far fewer steps than `x` has elements.
 

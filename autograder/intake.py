@@ -57,7 +57,7 @@ class _Folder:
 
     student: str
     files: tuple[tuple[str, Path], ...] = ()  # (slug, file)
-    came: str = ""  # what it holds, in words
+    code: tuple[Path, ...] = ()  # all notebooks and scripts in it
     problem: str = ""
 
 
@@ -75,17 +75,20 @@ def find_submissions(root: Path, exercises: Sequence[Exercise], only: str | None
         raise PtqlabError(f"{_EXPECTED}, but {root} does not exist; check the path.")
     if not root.is_dir():
         return (_single(root, wanted),)
-    entries = _entries(root)
+    try:
+        entries = _entries(root)
+    except OSError as error:
+        raise PtqlabError(f"{_EXPECTED}, but {root} cannot be read ({error.strerror}); check the path.") from None
     files = [path for path in entries if _is_code(path)]
-    folders = [path for path in entries if _is_folder(path)]
+    paths = [path for path in entries if _is_folder(path)]
+    folders = [_read_folder(path, exercises) for path in paths]
     if not files and not folders:
         raise PtqlabError(f"{_EXPECTED}, but {root} holds none of these; check the path.")
-    _refuse_mixture(root, files, folders, exercises, only)
-    if any(_slug_of(path, exercises) for path in files) or _are_assignments(folders, exercises):
+    named = [path for path in files if _slug_of(path, exercises)]
+    _refuse_mixture(root, files, named if only else [], folders)
+    if named or _are_assignments(paths, exercises):
         return _rows([_read_folder(Path(os.path.abspath(root)), exercises)], wanted)
-    if files:
-        return _flat(files, wanted)
-    return _rows([_read_folder(path, exercises) for path in folders], wanted)
+    return _flat(files, wanted) if files else _rows(folders, wanted)
 
 
 def file_name(student: str) -> str:
@@ -93,21 +96,18 @@ def file_name(student: str) -> str:
     name = _UNSAFE.sub("_", student)[:_LONGEST_NAME]
     if name == student and not _ALTERED.fullmatch(name):
         return name
-    return f"{name.strip('.-')}-{hashlib.sha256(student.encode()).hexdigest()[:8]}"
+    return f"{name.strip('.-') or 'student'}-{hashlib.sha256(student.encode()).hexdigest()[:8]}"
 
 
-def _refuse_mixture(
-    root: Path, files: Sequence[Path], folders: Sequence[Path], exercises: Sequence[Exercise], only: str | None
-) -> None:
+def _refuse_mixture(root: Path, files: Sequence[Path], named: Sequence[Path], folders: Sequence[_Folder]) -> None:
     """Two layouts at once would leave somebody ungraded in silence."""
-    named = [path for path in files if _slug_of(path, exercises)]
-    others = [path for path in files if path not in named]
     cure = "keep the one layout that is meant."
-    if only and named and others:
+    others = [path for path in files if path not in named]
+    if named and others:
         raise PtqlabError(f"{_EXPECTED}, but {root} holds both {named[0].name} and {others[0].name}; {cure}")
-    full = [path for path in folders if not path.is_symlink() and _code_in(path)]
+    full = [folder for folder in folders if folder.code]
     if files and full:
-        raise PtqlabError(f"{_EXPECTED}, but {root} holds both {files[0].name} and {full[0].name}/; {cure}")
+        raise PtqlabError(f"{_EXPECTED}, but {root} holds both {files[0].name} and {full[0].student}/; {cure}")
 
 
 def _single(path: Path, wanted: Sequence[Exercise]) -> Found:
@@ -120,7 +120,7 @@ def _single(path: Path, wanted: Sequence[Exercise]) -> Found:
         return Found(_readable(_stem(path)), wanted[0].slug, path)
     above = Path(os.path.abspath(path)).parent
     above = above.parent if above.name == slug else above
-    return Found(_readable(above.name) or "student", slug, path)
+    return Found(_readable(above.name), slug, path)
 
 
 def _flat(files: Sequence[Path], wanted: Sequence[Exercise]) -> tuple[Found, ...]:
@@ -147,8 +147,7 @@ def _read_folder(folder: Path, exercises: Sequence[Exercise]) -> _Folder:
     except OSError as error:
         return _Folder(student, problem=f"The folder {student} cannot be read: {error.strerror}; mend its permissions.")
     files = tuple((slug, path) for path in code if (slug := _slug_of(path, exercises)))
-    came = ", ".join(_readable(path.name) for path in code[:3]) or "no notebook at all"
-    return _Folder(student, files, came)
+    return _Folder(student, files, tuple(code))
 
 
 def _rows(folders: Sequence[_Folder], wanted: Sequence[Exercise]) -> tuple[Found, ...]:
@@ -177,7 +176,9 @@ def _choice(folder: _Folder, exercise: Exercise) -> Found:
 
 
 def _missing(folder: _Folder, slug: str) -> Found:
-    problem = f"Expected {slug}.ipynb or {slug}.py, but {folder.came} came; hand it in under that name."
+    """No file of the right name: say what came instead."""
+    came = ", ".join(_readable(path.name) for path in folder.code[:3]) or "no notebook at all"
+    problem = f"Expected {slug}.ipynb or {slug}.py, but {came} came; hand it in under that name."
     return Found(folder.student, slug, None, folder.problem or problem)
 
 
@@ -222,4 +223,4 @@ def _is_code(path: Path) -> bool:
 
 
 def _is_folder(path: Path) -> bool:
-    return not _is_code(path) and (path.is_dir() or (path.is_symlink() and not path.suffix))
+    return path.is_dir() or (path.is_symlink() and not path.suffix)

@@ -20,7 +20,7 @@ _LONGEST_MESSAGE = 300  # characters of an exception's text that are worth repea
 
 @dataclass(frozen=True)
 class LoadedModule:
-    """A module and what went wrong while it was filled: "cell 5, line 3: NameError: …", one for each statement."""
+    """A module and what went wrong while it was filled: "Cell 5, line 3: NameError: …", one for each statement."""
 
     module: ModuleType
     problems: tuple[str, ...] = ()
@@ -94,7 +94,8 @@ def _problem(source: str, filename: str, line: int, error: BaseException) -> str
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename == filename:
             line = number
-    return f"{locate(source, line)}: {_described(error)}"
+    place = locate(source, line)
+    return f"{place[0].upper()}{place[1:]}: {_described(error)}"
 
 
 def _described(error: BaseException) -> str:

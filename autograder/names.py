@@ -1,4 +1,4 @@
-"""What one top-level statement does with names: which it binds, reads, and changes in place. Scoping is symtable's."""
+"""What one top-level statement does with names: which it binds, reads, and changes in place."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 
 from autograder.changes import Changes, Objects, Touch
 
-_OWN_SCOPE = (
-    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension, ast.NamedExpr,
-)  # fmt: skip
+_OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
 
 
@@ -54,17 +52,18 @@ def names_of(statement: ast.stmt) -> Names:
 def _names_of(statement: ast.stmt) -> Names:
     scopes = _Scopes()
     scopes.add(symtable.symtable(ast.unparse(statement), "<cell>", "exec"), deferred=False)
+    binds = frozenset(_bound_by(statement))
     flow = _Flow()
     surely = flow.step(statement, frozenset())
     changes = Changes()
     changes.visit(statement)
-    reads = frozenset(scopes.now | flow.consumed & scopes.binds)
+    reads = frozenset(scopes.now | flow.consumed & binds)
     return Names(
-        binds=frozenset(scopes.binds),
-        imports=frozenset(scopes.imports),
+        binds=binds,
+        imports=frozenset(name for part in ast.walk(statement) for name in _imported(part)) & binds,
         defines=frozenset(changes.defined | changes.classes),
         classes=frozenset(changes.classes),
-        surely=surely & scopes.binds,
+        surely=surely & binds,
         needs=frozenset(flow.exposed) & reads,
         reads=reads,
         later=frozenset(scopes.later | scopes.rebinds),  # `x += 1` reads x, though symtable says stored
@@ -78,27 +77,26 @@ def _names_of(statement: ast.stmt) -> Names:
     )
 
 
+def _imported(node: ast.AST) -> set[str]:
+    return set(_bound_by(node)) if isinstance(node, ast.alias) else set()
+
+
 class _Scopes:
-    """Module-level names, collected from a symbol table and all that are nested in it."""
+    """The module-level names that a symbol table, and all that are nested in it, read."""
 
     def __init__(self) -> None:
-        self.binds: set[str] = set()
-        self.imports: set[str] = set()
         self.now: set[str] = set()
         self.later: set[str] = set()
         self.rebinds: set[str] = set()
 
     def add(self, table: symtable.SymbolTable, deferred: bool) -> None:
         """Take the names of `table`; what a function's body reads is read later."""
-        top = table.get_type() == "module"
         for symbol in table.get_symbols():
-            if symbol.is_referenced() and (top or symbol.is_global()):
-                (self.later if deferred else self.now).add(symbol.get_name())
-            if top and (symbol.is_assigned() or symbol.is_imported()):
-                self.binds.add(symbol.get_name())
-                self.imports |= {symbol.get_name()} if symbol.is_imported() else set()
-            elif not top and symbol.is_declared_global() and (symbol.is_assigned() or symbol.is_imported()):
-                (self.rebinds if deferred else self.binds).add(symbol.get_name())
+            name, is_global = symbol.get_name(), symbol.is_global() or table.get_type() == "module"
+            if symbol.is_referenced() and is_global:
+                (self.later if deferred else self.now).add(name)
+            if deferred and symbol.is_declared_global() and (symbol.is_assigned() or symbol.is_imported()):
+                self.rebinds.add(name)
         for child in table.get_children():
             is_function = child.get_type() == "function" and child.get_name() not in _COMPREHENSIONS
             self.add(child, deferred or is_function)
@@ -158,21 +156,37 @@ class _Flow:
 
     def _use(self, node: ast.AST, bound: frozenset[str]) -> frozenset[str]:
         """Everything under `node` is read, then everything under it is bound."""
-        for part in ast.walk(node):
-            match part:
-                case ast.Name(ctx=ast.Load()):
-                    self.exposed |= {part.id} - bound
-                case ast.Name(ctx=ast.Del()) | ast.AugAssign(target=ast.Name()):
-                    name = part.id if isinstance(part, ast.Name) else part.target.id  # type: ignore[union-attr]
-                    self.exposed |= {name} - bound
-                    self.consumed.add(name)
-        return bound | set(_bound_by(node))
+        for name, is_load in _read_by(node):
+            self.exposed |= {name} - bound
+            self.consumed |= set() if is_load else {name}
+        return bound | set(_bound_by(node, surely=True))
 
 
-def _bound_by(node: ast.AST) -> Iterator[str]:
-    """The names that `node` is sure to bind in its own scope; a walrus may be skipped, as in `a and (b := c)`."""
+def _read_by(node: ast.AST) -> Iterator[tuple[str, bool]]:
+    """The names that `node` reads, and whether by loading them; what a comprehension binds is its own."""
     match node:
-        case ast.Name(ctx=ast.Store()):
+        case ast.Name(id=name, ctx=ast.Load()):
+            yield name, True
+        case ast.Name(id=name, ctx=ast.Del()) | ast.AugAssign(target=ast.Name(id=name)):
+            yield name, False
+        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+            yield from _read_by(node.generators[0].iter)
+            own = {name for part in node.generators for name in _stored(part.target)}
+            inner = (item for child in ast.iter_child_nodes(node) for item in _read_by(child))
+            yield from (item for item in inner if item[0] not in own)
+            return
+    for child in ast.iter_child_nodes(node):
+        yield from _read_by(child)
+
+
+def _stored(target: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+
+
+def _bound_by(node: ast.AST, surely: bool = False) -> Iterator[str]:
+    """The names that `node` binds in its own scope; `surely` leaves out a walrus, which may be skipped."""
+    match node:
+        case ast.Name(ctx=ast.Store() | ast.Del()):
             yield node.id
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield node.name
@@ -180,6 +194,9 @@ def _bound_by(node: ast.AST) -> Iterator[str]:
             yield (node.asname or node.name).split(".")[0]
         case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
             yield name
-    if not isinstance(node, _OWN_SCOPE):
-        for child in ast.iter_child_nodes(node):
-            yield from _bound_by(child)
+        case ast.ExceptHandler(name=str(name)):
+            yield name
+    own = _OWN_SCOPE if not surely else (*_OWN_SCOPE, ast.NamedExpr)
+    for child in ast.iter_child_nodes(node) if not isinstance(node, own) else ():
+        is_inner = isinstance(node, ast.comprehension) and child is node.target
+        yield from () if is_inner else _bound_by(child, surely)

@@ -19,6 +19,7 @@ _MOST_FILE_BYTES = 50_000_000  # outputs included: plots make notebooks large
 _MOST_SOURCE_BYTES = 1_000_000  # code alone
 _MOST_STATEMENTS = 5_000  # at the top level; a long notebook has some hundred
 _MOST_NOTES = 20
+_NO_TEXT = "# this cell held no text\n"
 _LONGEST_NOTE = 500  # characters
 _AGAIN = "save it again and hand it in again."
 
@@ -41,12 +42,8 @@ def read_submission(path: Path, exercise: Exercise, student: str, stubs: Sequenc
         cells, notes = _parsed(path.name, sources)
     except _UnreadableError as error:
         return Submission(student, exercise.slug, "", sha256, problem=str(error))
-    if not cells and not notes:
-        notes = (f"{path.name} holds no code.",)
-    elif _joined(sources) in stubs:
-        notes = ("The code is as it was handed out: nothing has been written yet.", *notes)
     found = slice_cells(cells, exercise.functions)
-    notes = (*_first(notes), *_left_out(found.dropped))
+    notes = (*_remarks(path.name, sources, stubs), *_first(notes), *_left_out(found.dropped))
     return Submission(student, exercise.slug, found.source, sha256, notes=notes)
 
 
@@ -113,7 +110,7 @@ def _sources(name: str, data: bytes) -> list[str]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _UnreadableError(f"{name} is not UTF-8 (byte {error.start}); as UTF-8, {_AGAIN}") from None
+        raise _UnreadableError(f"{name} is not UTF-8 (byte {error.start}); save it as UTF-8 and hand it in again.") from None
     suffix = Path(name).suffix.lower()
     if suffix not in (".ipynb", ".py"):
         raise _UnreadableError(f"Expected a notebook (.ipynb) or a script (.py), but {name} came; hand in one of them.")
@@ -156,11 +153,11 @@ def _cells(notebook: Any) -> list[Any] | None:
 
 
 def _text(cell: dict[str, Any]) -> str:
-    """A cell's source: a string or a list of lines (with their ends, or without); "" when it is neither."""
+    """A cell's source: a string or a list of lines (with their ends, or without)."""
     source = cell.get("source", cell.get("input"))
     if isinstance(source, list) and all(isinstance(line, str) for line in source):
         return ("" if source and source[0].endswith("\n") else "\n").join(source)
-    return source if isinstance(source, str) else ""
+    return source if isinstance(source, str) else _NO_TEXT
 
 
 def _parsed(name: str, sources: Sequence[str]) -> Parsed:
@@ -172,6 +169,16 @@ def _parsed(name: str, sources: Sequence[str]) -> Parsed:
     return cells, notes
 
 
+def _remarks(name: str, sources: Sequence[str], stubs: Sequence[str]) -> tuple[str, ...]:
+    """What is remarkable about a submission's code as a whole."""
+    if not any(source.strip() for source in sources):
+        return (f"{name} holds no code.",)
+    if _joined(sources) in stubs:
+        return ("The code is as it was handed out: nothing has been written yet.",)
+    textless = sources.count(_NO_TEXT)
+    return (f"{textless} code cells hold no text and were left out.",) if textless else ()
+
+
 def _first(notes: tuple[str, ...]) -> tuple[str, ...]:
     more = len(notes) - _MOST_NOTES
     return notes if more <= 0 else (*notes[:_MOST_NOTES], f"… and {more} more cells or statements that do not parse.")
@@ -179,11 +186,22 @@ def _first(notes: tuple[str, ...]) -> tuple[str, ...]:
 
 def _left_out(dropped: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """One sentence on the statements that are not run: plots, experiments, checks."""
-    lines: dict[str, dict[str, None]] = {}  # cell -> its lines, each once; a script is one cell without a name
+    lines: dict[str, list[int]] = {}  # cell -> lines; a script is one cell without a name
     for place, _ in dropped:
         cell, _, line = place.rpartition("line ")
-        lines.setdefault(cell, {})[line] = None
-    places = [f"{cell}line{'s' if len(own) > 1 else ''} {', '.join(own)}" for cell, own in lines.items()]
-    text = "; ".join(places)
+        lines.setdefault(cell, []).append(int(line))
+    text = "; ".join(f"{cell}{_in_words(own)}" for cell, own in lines.items())
     text = text if len(text) <= _LONGEST_NOTE else f"{text[:_LONGEST_NOTE]} …"
-    return (f"Not run, since no graded function depends on it: {text}.",) if places else ()
+    return (f"Not run, since no graded function depends on it: {text}.",) if text else ()
+
+
+def _in_words(lines: Sequence[int]) -> str:
+    """Say "line 4" or "lines 1–3, 7" of ascending numbers."""
+    runs: list[list[int]] = []
+    for line in lines:
+        if runs and line <= runs[-1][-1] + 1:
+            runs[-1].append(line)
+        else:
+            runs.append([line])
+    text = ", ".join(f"{run[0]}–{run[-1]}" if run[-1] > run[0] else f"{run[0]}" for run in runs)
+    return f"line {text}" if text.isdigit() else f"lines {text}"

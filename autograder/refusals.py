@@ -237,7 +237,7 @@ class Refusals:
             return
         _installed.remove(self)
         if not _installed:
-            sys.meta_path.remove(_watch)
+            sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _watch]
             while _swapped:
                 function, code = _swapped.popitem()
                 function.__code__ = code

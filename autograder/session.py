@@ -57,11 +57,11 @@ class Session:
             value = getattr(self.objects[owner], name)
             return METHOD if inspect.isroutine(value) else self._give(value)
         function = self._find(owner, name)
-        before = [(path, tensor, _copy(tensor)) for path, tensor in _tensors(args, kwargs)]
+        before = [(path, tensor, _content(tensor)) for path, tensor in _tensors(args, kwargs)]
         try:
             return self._give(function(*args, **kwargs))
         finally:
-            facts["mutated"] = tuple(path for path, tensor, copy in before if _changed(tensor, copy))
+            facts["mutated"] = tuple(path for path, tensor, content in before if _content(tensor) != content)
 
     def _find(self, owner: int, name: str) -> Callable[..., Any]:
         if owner != MODULE:
@@ -140,18 +140,10 @@ def _tensors(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, torch.Ten
                 yield name, item
 
 
-def _copy(tensor: torch.Tensor) -> torch.Tensor:
-    return simulated.to_host(tensor).detach().clone()
-
-
-def _changed(tensor: torch.Tensor, before: torch.Tensor) -> bool:
-    after = simulated.to_host(tensor).detach()
-    if after.shape != before.shape or after.dtype != before.dtype:
-        return True
-    if not after.numel():
-        return False
-    same = after.contiguous().reshape(-1).view(torch.uint8) == before.contiguous().reshape(-1).view(torch.uint8)
-    return not bool(same.all())
+def _content(tensor: torch.Tensor) -> tuple[torch.Size, torch.dtype, bytes]:
+    """A tensor's shape, dtype and bytes: NaN is itself here, and -0 is not 0."""
+    plain = simulated.to_host(tensor).contiguous().reshape(-1).view(torch.uint8)
+    return tensor.shape, tensor.dtype, plain.numpy().tobytes()
 
 
 BUILTIN_ERRORS = {
@@ -192,5 +184,8 @@ def _text(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str:
     """The innermost line of the student's own code in the traceback: 'line 12, in quantize'."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith("<student")]
-    return f"line {frames[-1].lineno}, in {frames[-1].name}" if frames else ""
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename.startswith("<student"):
+            place = f"line {line}, in {frame.f_code.co_name}"
+    return place

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from autograder.batch import processes
 from autograder.grade import grade
 from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
 from autograder.notebook import read_submission
@@ -105,21 +106,32 @@ def document(exercises: list[Exercise]) -> str:
     return "\n".join([head, *(table(exercise) for exercise in exercises)])
 
 
-def run(exercise: Exercise, seeds: int, console: Console) -> int:
+def run(exercise: Exercise, seeds: int, console: Console, jobs: int = 1) -> int:
     """Grade every case under each seed, print what came out, and count the cases that were graded wrongly."""
-    wrong = 0
     known = list(cases(exercise))
-    for seed in range(1, seeds + 1):
-        for case in known:
-            finding = examine(exercise, case, Settings(seed))
-            wrong += not finding.as_expected
-            if not finding.as_expected:
-                console.print(Text(_complaint(finding, seed), style="red"), soft_wrap=True)
+    todo = [(exercise, case, Settings(seed)) for seed in range(1, seeds + 1) for case in known]
+    wrong = 0
+    for (_, _, settings), finding in zip(todo, _examined(todo, jobs), strict=True):
+        if not finding.as_expected:
+            wrong += 1
+            console.print(Text(_complaint(finding, settings.seed), style="red"), soft_wrap=True)
     counts = Counter(case.kind for case in known)
     verdict = "all graded as they must be" if not wrong else f"{wrong} graded wrongly"
-    console.print(f"{exercise.slug}: {counts['mutant']} mutants and {counts['variant']} variants, reference and stub, "
-                  f"under {seeds} seed{'s' * (seeds > 1)}: {verdict}", highlight=False, soft_wrap=True)  # fmt: skip
+    console.print(
+        f"{exercise.slug}: {counts['mutant']} mutants and {counts['variant']} variants, reference and stub, "
+        f"under {seeds} seed{'s' * (seeds > 1)}: {verdict}",
+        highlight=False,
+        soft_wrap=True,
+    )
     return wrong
+
+
+def _examined(todo: list[tuple[Exercise, Case, Settings]], jobs: int) -> Iterator[Finding]:
+    if jobs <= 1:
+        yield from (examine(*item) for item in todo)
+        return
+    with processes(jobs) as pool:
+        yield from pool.map(examine, *zip(*todo, strict=True), chunksize=4)
 
 
 def _complaint(finding: Finding, seed: int) -> str:

@@ -454,6 +454,40 @@ def test_a_step_an_element_is_not(facts, words):
     assert words_of(expect.on_device, after(**facts), torch.zeros(8, 100)) == words
 
 
+def test_device_call_returns_what_the_function_returns():
+    assert expect.device_call(dict, [("a", 1)], b=2) == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (
+            TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first"),
+            "the data went through NumPy, which takes CPU tensors only: stay in torch",
+        ),
+        (
+            RuntimeError("Expected all tensors to be on the same device, but found at least two devices"),
+            "tensors on two devices met: create new ones where the input lives",
+        ),
+        (
+            RuntimeError("aten::histc runs on the CPU only (the simulated device behaves as cuda:0 would)"),
+            "an operation works on the CPU only; use one that devices have, too",
+        ),
+    ],
+)
+def test_device_errors_are_explained(error, words):
+    assert words_of(expect.device_call, raising(error)) == words
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("bad argument"), NotImplementedError("numpy"), ValueError("numpy"), Missing("numpy, device")]
+)
+def test_other_errors_stay_as_they_are(error):
+    with pytest.raises(type(error)) as caught:
+        expect.device_call(raising(error))
+    assert caught.value is error
+
+
 def test_results_live_where_the_input_lives():
     on = torch.zeros(8, device="meta")
     words = words_of(expect.on_device, after(), on, zero_point=torch.tensor(3))

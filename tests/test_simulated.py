@@ -485,6 +485,11 @@ RIGHT: dict[str, Callable[[SimpleNamespace], Any]] = {
     "vmap_two": lambda t: torch.func.vmap(lambda a, b: (a * b).sum())(t.x, t.y),
     # autograd
     "backward": lambda t: grads((t.x.requires_grad_() ** 2).sum(), t.x),
+    "backward_direct": lambda t: grads(
+        (t.x.requires_grad_().abs() + t.x.square() + t.x.clone()).sum() + torch.stack([t.x, t.x]).sum(), t.x
+    ),
+    "backward_zeros": lambda t: grads(t.x.requires_grad_().sgn().sum() + t.x.sum() * 0, t.x),
+    "backward_zeros_alone": lambda t: [g + 1 for g in grads(t.x.requires_grad_().sgn().sum(), t.x)],
     "backward_matmul": lambda t: grads((t.x.requires_grad_() @ t.y.requires_grad_().T).relu().mean(), t.x, t.y),
     "backward_index": lambda t: grads(t.x.requires_grad_()[t.mask].sum(), t.x),
     "backward_view": lambda t: grads(t.x.requires_grad_().view(-1)[2:7].exp().sum(), t.x),

@@ -215,3 +215,12 @@ def test_plain_pytest_shows_the_judgement_instead_of_a_traceback(toy: Exercise) 
 
 def test_plain_pytest_without_a_notebook_says_what_was_expected(toy: Exercise) -> None:
     assert "Expected 09_toy.ipynb" in plain_pytest(toy.folder).stdout
+
+
+def test_an_answer_that_works_in_place_spoils_no_tensor_of_the_tests(toy: Exercise) -> None:
+    """At home as in the grader: the mistake costs where it is tested, not where the test compares with its input."""
+
+    def in_place(x: Any) -> Any:
+        return right(x) if isinstance(x, str) else x.mul_(2)
+
+    assert {o.status for o in run(toy, in_place).values()} == {Status.PASSED}

@@ -38,6 +38,7 @@ def start(control: int, folder: str) -> None:
         _serve(socket.socket(fileno=control), children)
     finally:
         _end(children, folder)
+    os._exit(0)  # torch would take half a CPU second to take itself apart
 
 
 def _serve(control: socket.socket, children: set[int]) -> None:
@@ -88,6 +89,7 @@ def _warm_up() -> None:
         raise SystemExit(f"the zygote has {len(threads)} threads; a fork would lose all but one")
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _reap(children: set[int]) -> None:

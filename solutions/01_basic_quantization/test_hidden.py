@@ -190,7 +190,7 @@ def test_symmetric_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives, without a step for each element."""
     x = between(-2.0, 1.0, (16, 64), rng)
     on = x.to(device)
-    q, scale = expect.results(student.symmetric_quantization(on), "q", "scale")
+    q, scale = expect.results(expect.device_call(student.symmetric_quantization, on), "q", "scale")
     expect.on_device(student, on, q=q, scale=scale)
     check_symmetric((q, scale), x)
 
@@ -242,7 +242,8 @@ def test_asymmetric_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives, without a step for each element."""
     x = between(-2.0, 1.2, (16, 64), rng)
     on = x.to(device)
-    found = expect.results(student.asymmetric_quantization(on), "q", "scale", "zero_point")
+    found = expect.device_call(student.asymmetric_quantization, on)
+    found = expect.results(found, "q", "scale", "zero_point")
     expect.on_device(student, on, q=found[0], scale=found[1], zero_point=found[2])
     check_asymmetric(found, x)
 
@@ -300,7 +301,7 @@ def test_dequantize_on_device(student, rng, device):
     scale = torch.rand((4, 1), generator=rng) + 0.1
     on = q.to(device)
     for zero_point in (99, torch.full((4, 1), 99, dtype=torch.int32).to(device)):
-        restored = student.dequantize(on, scale.to(device), zero_point)
+        restored = expect.device_call(student.dequantize, on, scale.to(device), zero_point)
         expect.on_device(student, on, restored=restored)
         check_dequantized(restored, q, scale, 99)
 
@@ -422,14 +423,14 @@ def test_quantizer_on_device(student, rng, device):
     on = x.to(device)
     for symmetric in (True, False):
         quantizer = student.BasicQuantizer(symmetric=symmetric)
-        quantizer.calibrate(on)
+        expect.device_call(quantizer.calibrate, on)
         expect.on_device(student, on)
         expect.on_device(student, on, scale=quantizer.scale, zero_point=0 if symmetric else quantizer.zero_point)
         scale, zero_point = parameters_of(quantizer, symmetric, -2.0, 1.2)
-        q = quantizer.quantize(on)
+        q = expect.device_call(quantizer.quantize, on)
         expect.on_device(student, on, q=q)
         expect.codes(q, x, scale, zero_point, signed=symmetric)
-        restored = quantizer.dequantize(q)
+        restored = expect.device_call(quantizer.dequantize, q)
         expect.on_device(student, on, restored=restored)
         check_restored(restored, expect.tensor(q, "q"), scale, zero_point)
 
@@ -508,7 +509,7 @@ def test_per_channel_on_device(student, rng, device):
     """The work is done, and the results live, where the weights live; a loop over channels is fine."""
     x = between(-2.0, 1.0, (4, 512), rng) * torch.tensor([[1.0], [0.02], [7.0], [150.0]])
     on = x.to(device)
-    q, scale = expect.results(student.per_channel_quantization(on), "q", "scale")
+    q, scale = expect.results(expect.device_call(student.per_channel_quantization, on), "q", "scale")
     expect.on_device(student, on, q=q, scale=scale)
     check_per_channel((q, scale), x, 8, 0)
 
@@ -587,7 +588,8 @@ def test_groups_on_device(student, rng, device):
     """The work is done, and the results live, where the weights live; a loop over groups is fine."""
     weight = between(-2.0, 1.0, (2, 1024), rng)
     on = weight.to(device)
-    q, scale = expect.results(student.group_quantization(on, group_size=256), "q", "scale")
+    found = expect.device_call(student.group_quantization, on, group_size=256)
+    q, scale = expect.results(found, "q", "scale")
     expect.on_device(student, on, q=q, scale=scale)
     check_groups((q, scale), weight, 4, 256)
 
@@ -674,11 +676,11 @@ def test_pack_and_unpack_on_device(student, rng, device):
     q = torch.randint(-8, 8, (4, 256), generator=rng, dtype=torch.int8)
     want = q[:, 0::2].long() % 16 + q[:, 1::2].long() % 16 * 16
     on = q.to(device)
-    packed = student.pack_int4(on)
+    packed = expect.device_call(student.pack_int4, on)
     expect.on_device(student, on, packed=packed)
     expect.close(expect.tensor(packed, "packed", dtype=torch.uint8, shape=want.shape), want, "packed")
     on = want.to(torch.uint8).to(device)
-    unpacked = student.unpack_int4(on)
+    unpacked = expect.device_call(student.unpack_int4, on)
     expect.on_device(student, on, unpacked=unpacked)
     expect.close(expect.tensor(unpacked, "unpacked", dtype=torch.int8, shape=q.shape), q, "unpacked")
 
@@ -830,12 +832,12 @@ def test_metrics_on_device(student, rng, device):
     x = between(-1.0, 3.0, (4, 256), rng)
     others = x + between(-0.5, 0.3, (4, 256), rng)
     on, on_others = x.to(device), others.to(device)
-    sqnr = student.compute_sqnr(on, on_others)
+    sqnr = expect.device_call(student.compute_sqnr, on, on_others)
     expect.on_device(student, on)
     check_sqnr(sqnr, x, others)
-    cosine = student.compute_cosine_sim(on, on_others)
+    cosine = expect.device_call(student.compute_cosine_sim, on, on_others)
     expect.on_device(student, on)
     check_cosine(cosine, x, others)
-    divergence = student.compute_kl_div(on, on_others)
+    divergence = expect.device_call(student.compute_kl_div, on, on_others)
     expect.on_device(student, on)
     check_kl(divergence, x, others)

@@ -121,9 +121,9 @@ class Target:
         found = set()
         if self.marked() or self._names() - self.seen:
             found.add("file")
-        if select.select(self.listeners, [], [], 0)[0]:
+        while ready := select.select(self.listeners, [], [], 0)[0]:
             found.add("message")
-            for listener in select.select(self.listeners, [], [], 0)[0]:
+            for listener in ready:
                 listener.recv(4096) if listener.type is socket.SOCK_DGRAM else listener.accept()[0].close()
         if self.signals:
             found.add("signal")

@@ -5,6 +5,9 @@
 Every way gets the same code, tests, devices and inputs, in one run, in turns; each test's verdict must be the same.
 CPU seconds are user and system time of all processes that a command starts, kernels and workers included. The
 first student of the class makes a mistake, so that the agreement is about failing tests, too.
+
+nbgrader runs a notebook as it is handed in, with its plots and experiments (without the `check` cells, for which its
+test cells stand). What it would take for the graded functions alone is a row of its own.
 """
 
 from __future__ import annotations
@@ -37,11 +40,13 @@ from autograder.sources import read_cells
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUG = "01_basic_quantization"
+SOLUTION = ROOT / "solutions" / SLUG
 BIN = Path(sys.executable).parent
 TITLES = {
     "ptqlab": "`ptqlab grade`, the class in one command",
     "nbgrader_each": "`nbgrader autograde`, a command a student",
     "nbgrader_class": "`nbgrader autograde`, the class in one command",
+    "nbgrader_functions": "`nbgrader autograde`, a command a student, the graded functions alone",
     "pytest": "a pytest process a student, no isolation",
     "warm_pytest": "pytest in one warm process, no isolation",
     "floor": "the floor: test functions called in one warm process, no isolation",
@@ -71,36 +76,41 @@ class Way:
 
 
 class Bench:
-    """A class of submissions, laid out in one folder for every way to grade it."""
+    """A class of submissions, laid out in one folder for every way to grade it. The slow ways get the sample."""
 
-    def __init__(self, folder: Path, students: int) -> None:
-        self.folder, self.settings = folder, course.environment(folder / "home")
+    def __init__(self, folder: Path, students: int, sample: int) -> None:
+        self.folder, self.settings = folder, course.environment(folder / "home", ROOT)
         self.exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
         self.students = [f"student{number:03}" for number in range(students)]
+        self.sample = self.students[:sample]
         self.ways = {name: Way() for name in TITLES}
-        modules = {student: self._hand_in(student).read_text(encoding="utf-8") for student in self.students}
+        reference = [cell.text for cell in read_cells(SOLUTION / "source.py") if cell.kind == "code"]
+        mistake = min((SOLUTION / "mutants").glob("*.py")).read_text(encoding="utf-8")
+        for student in self.students:
+            self._hand_in(student, [*reference, mistake] if student == self.students[0] else reference)
+        self._course("nbgrader_functions", {student: [self._module(student).read_text()] for student in self.sample})
+        cells = [text for text in reference if not text.startswith("check(")]
+        notebooks = {student: [*cells, mistake] if student == self.students[0] else cells for student in self.sample}
         for name in ("nbgrader_each", "nbgrader_class"):
-            course.build(folder / name, self.exercise, modules, self.settings)
+            self._course(name, notebooks)
 
-    def _hand_in(self, student: str) -> Path:
+    def _course(self, name: str, notebooks: dict[str, list[str]]) -> None:
+        code_cells = min(map(len, notebooks.values()))
+        course.build(self.folder / name, self.exercise, notebooks, code_cells, self.settings)
+
+    def _hand_in(self, student: str, cells: list[str]) -> None:
         """Write the student's notebook, the folder in which pytest runs, and the module that the slice makes of it."""
-        solution = ROOT / "solutions" / SLUG
-        cells = [cell.text for cell in read_cells(solution / "source.py") if cell.kind == "code"]
-        if student == self.students[0]:
-            cells.append(min((solution / "mutants").glob("*.py")).read_text(encoding="utf-8"))
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
         own = self.folder / "pytest" / student / SLUG
-        own.mkdir(parents=True)
+        for folder in (own, self.folder / "handed_in", self.folder / "modules"):
+            folder.mkdir(parents=True, exist_ok=True)
         nbformat.write(book, own / f"{SLUG}.ipynb")
-        tests = (self.exercise.folder / "test_public.py", solution / "test_hidden.py")
+        tests = (self.exercise.folder / "test_public.py", SOLUTION / "test_hidden.py")
         for path in (self.exercise.folder / "exercise.toml", *tests):
             shutil.copy(path, own)
-        (self.folder / "handed_in").mkdir(exist_ok=True)
         shutil.copy(own / f"{SLUG}.ipynb", self.folder / "handed_in" / f"{student}.ipynb")
-        self._module(student).parent.mkdir(exist_ok=True)
         source = read_submission(own / f"{SLUG}.ipynb", self.exercise, student).source
         self._module(student).write_text(source, encoding="utf-8")
-        return self._module(student)
 
     def _module(self, student: str) -> Path:
         return self.folder / "modules" / f"{student}.py"
@@ -109,26 +119,26 @@ class Bench:
         """The whole class in one command, start-up included."""
         out = self.folder / "grades"
         shutil.rmtree(out, ignore_errors=True)
-        command = [BIN / "ptqlab", "grade", self.folder / "handed_in", "--out", out, "--seed", str(SEED)]
-        spent, _ = cost.run([*command, "--exercise", SLUG, "--course", ROOT], self.folder, self.settings)
+        command = [BIN / "ptqlab", "grade", self.folder / "handed_in", "--out", out, "--seed", SEED, "--exercise", SLUG]
+        spent, _ = cost.run(command, self.folder, self.settings)
         reports = {student: json.loads((out / student / f"{SLUG}.json").read_text()) for student in self.students}
         self.ways["ptqlab"].add(spent, {student: _passed(report) for student, report in reports.items()})
 
-    def nbgrader_each(self, students: Sequence[str]) -> None:
+    def nbgrader(self, name: str, students: Sequence[str]) -> None:
         """A command a student."""
-        root = self.folder / "nbgrader_each"
+        root, full = self.folder / name, self.exercise.possible
         for student in students:
             spent = course.autograde(root, self.settings, student)
-            self.ways["nbgrader_each"].add(spent, {student: course.verdicts(root, student)})
-            score, full = course.score(root, student), self.exercise.possible
+            self.ways[name].add(spent, {student: course.verdicts(root, student)})
+            score = course.score(root, student)
             if (score == full) == (student == self.students[0]):
                 raise SystemExit(f"expected {full} points for all but the first student in the gradebook, not {score}")
 
     def nbgrader_class(self) -> None:
-        """One command for all students."""
+        """One command for all students of the sample."""
         root = self.folder / "nbgrader_class"
         spent = course.autograde(root, self.settings)
-        self.ways["nbgrader_class"].add(spent, {student: course.verdicts(root, student) for student in self.students})
+        self.ways["nbgrader_class"].add(spent, {student: course.verdicts(root, student) for student in self.sample})
 
     def pytest(self, students: Sequence[str]) -> None:
         """A process a student, without the plugins that the tests don't need."""
@@ -138,10 +148,10 @@ class Bench:
             spent, said = cost.run(command, self.folder / "pytest" / student / SLUG, settings, accepted=(0, 1))
             self.ways["pytest"].add(spent, {student: _read_summary(said)})
 
-    def warm(self, students: Sequence[str]) -> None:
+    def warm(self) -> None:
         """The tests alone, in a process that has imported everything and run once: with pytest, and without."""
         for name, options in (("warm_pytest", ["--pytest"]), ("floor", [])):
-            program, modules = Path(__file__).with_name("direct_tests.py"), map(self._module, students)
+            program, modules = Path(__file__).with_name("direct_tests.py"), map(self._module, self.sample)
             command = [sys.executable, "-P", program, *options, self.exercise.folder, ROOT / "solutions", *modules]
             found = json.loads(cost.run(command, self.folder, self.settings)[1].splitlines()[-1])
             self.ways[name].add(Cost(found["cpu_s"], found["wall_s"]), found["verdicts"])
@@ -162,15 +172,15 @@ def _read_summary(said: str) -> Verdicts:
     return found
 
 
-def steps(bench: Bench, sample: int, rounds: int) -> Iterator[Callable[[], None]]:
+def steps(bench: Bench, rounds: int) -> Iterator[Callable[[], None]]:
     """The measurements in turns: a busy minute of the machine falls on all ways alike."""
-    chosen = bench.students[:sample]
     for number in range(rounds):
-        part = chosen[number::rounds]
+        part = bench.sample[number::rounds]
         yield bench.ptqlab
-        yield lambda part=part: bench.nbgrader_each(part)
+        yield lambda part=part: bench.nbgrader("nbgrader_each", part)
+        yield lambda part=part: bench.nbgrader("nbgrader_functions", part)
         yield lambda part=part: bench.pytest(part)
-        yield lambda: bench.warm(chosen)
+        yield bench.warm
         if number == rounds // 2:
             yield bench.nbgrader_class
 
@@ -218,14 +228,15 @@ def main() -> None:
     """Measure, check that all agree, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--students", type=int, default=20, help="size of the class")
-    parser.add_argument("--sample", type=int, default=6, help="how many of them get a process each, which is slow")
+    parser.add_argument("--sample", type=int, default=6, help="how many of them the slow ways grade")
     parser.add_argument("--rounds", type=int, default=3, help="how often the ways take turns")
     parser.add_argument("--out", type=Path, help="write the table to this file, too")
     options = parser.parse_args()
+    sample = min(options.sample, options.students)
     cost.adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="ptqlab-bench-") as folder:
-        bench = Bench(Path(folder), options.students)
-        for step in steps(bench, options.sample, min(options.rounds, options.sample, options.students)):
+        bench = Bench(Path(folder), options.students, sample)
+        for step in steps(bench, min(options.rounds, sample)):
             step()
         text = table(bench, check_agreement(bench.ways))
     print(text)

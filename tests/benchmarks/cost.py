@@ -33,7 +33,7 @@ def adopt_orphans() -> None:
 
 
 def run(
-    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], *, accepted: tuple[int, ...] = (0,)
+    command: Sequence[object], folder: Path, environment: Mapping[str, str], *, accepted: tuple[int, ...] = (0,)
 ) -> tuple[Cost, str]:
     """Run a command to its end; returns its cost and its output. Another exit code ends the benchmark."""
     before, start = _children_cpu_s(), time.perf_counter()

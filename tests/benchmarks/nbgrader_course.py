@@ -1,7 +1,7 @@
 """An nbgrader course that is equivalent to an exercise: the same code, the same tests, the same points.
 
-The submitted notebook holds the code that the dependency slice keeps, in one solution cell, and a locked test cell
-for each task. Plots and experiments are left out, in nbgrader's favour: it would run them all.
+A notebook holds the student's code cells, and after them a locked test cell for each task, in place of the kit's
+`check` cells.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cost
@@ -34,24 +34,31 @@ direct_tests.check_in_cell({folder!r}, {solutions!r}, {task!r}, globals())
 """
 
 
-def environment(home: Path) -> dict[str, str]:
+def environment(home: Path, course: Path) -> dict[str, str]:
     """The environment of every command that is compared: one thread each, nothing of the user's own settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "PYTEST", "PTQLAB"))}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"  # nbgrader calls alembic
-    return kept | threads | {"PATH": path, "HOME": str(home), "COLUMNS": "200"}
+    return kept | threads | {"PATH": path, "HOME": str(home), "PTQLAB_COURSE": str(course), "COLUMNS": "200"}
 
 
-def build(root: Path, exercise: Exercise, sources: Mapping[str, str], settings: Mapping[str, str]) -> None:
-    """Make the course in `root`: source, release, gradebook, and every student's submission."""
+def build(
+    root: Path, exercise: Exercise, classes: Mapping[str, Sequence[str]], code_cells: int, settings: Mapping[str, str]
+) -> None:
+    """Make the course in `root`: source, release, gradebook, and every student's submission.
+
+    `classes` has the code of each student's cells; those beyond the first `code_cells` are cells that they added.
+    """
     _write(root / "nbgrader_config.py", CONFIG.format(root=str(root)))
     source = root / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
-    _write(source, nbformat.writes(_notebook(exercise)))
+    _write(source, nbformat.writes(_notebook(exercise, code_cells)))
     cost.run([NBGRADER, "generate_assignment", ASSIGNMENT, "--log-level=ERROR"], root, settings)
-    released = nbformat.read(root / "release" / ASSIGNMENT / source.name, as_version=4)
-    for student, code in sources.items():
-        _solution_cell(released).source = code
-        _write(root / "submitted" / student / ASSIGNMENT / source.name, nbformat.writes(released))
+    for student, codes in classes.items():
+        book = nbformat.read(root / "release" / ASSIGNMENT / source.name, as_version=4)
+        for cell, code in zip(book.cells, codes[:code_cells], strict=False):
+            cell.source = code
+        book.cells[code_cells:code_cells] = [nbformat.v4.new_code_cell(code) for code in codes[code_cells:]]
+        _write(root / "submitted" / student / ASSIGNMENT / source.name, nbformat.writes(book))
 
 
 def autograde(root: Path, settings: Mapping[str, str], student: str | None = None) -> cost.Cost:
@@ -66,7 +73,7 @@ def verdicts(root: Path, student: str) -> Verdicts:
     found: Verdicts = {}
     for cell in book.cells:
         said = "".join(output["text"] for output in cell.get("outputs", []) if output.get("name") == "stdout")
-        if said and cell.metadata.nbgrader.grade:
+        if said and cell.metadata.get("nbgrader", {}).get("grade"):
             found |= json.loads(said)
     return found
 
@@ -79,8 +86,9 @@ def score(root: Path, student: str) -> float:
         return float(book.find_submission(ASSIGNMENT, student).score)
 
 
-def _notebook(exercise: Exercise) -> nbformat.NotebookNode:
-    cells = [_cell("code", "### BEGIN SOLUTION\nanswer = 1\n### END SOLUTION", solution=True)]
+def _notebook(exercise: Exercise, code_cells: int) -> nbformat.NotebookNode:
+    answer = "### BEGIN SOLUTION\nanswer = 1\n### END SOLUTION"
+    cells = [_cell(f"code-{number}", answer, solution=True) for number in range(code_cells)]
     for task in exercise.tasks:
         text = TEST_CELL.format(helpers=str(Path(__file__).parent), folder=str(exercise.folder),
                                 solutions=str(exercise.folder.parents[1] / "solutions"), task=task.id)  # fmt: skip
@@ -95,10 +103,6 @@ def _cell(name: str, text: str, solution: bool = False, points: float = 0) -> nb
     if not solution:
         about["points"] = points
     return nbformat.v4.new_code_cell(text, id=name, metadata={"nbgrader": about})
-
-
-def _solution_cell(book: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    return next(cell for cell in book.cells if cell.metadata.nbgrader.solution)
 
 
 def _write(path: Path, text: str) -> None:

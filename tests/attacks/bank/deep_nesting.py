@@ -4,7 +4,7 @@
 """Returns lists in lists in lists, and a list that holds itself."""
 def answer(*args, **kwargs):
     deep = []
-    for _ in range(100_000):
+    for _ in range(20_000):
         deep = [deep]
     endless = []
     endless.append(endless)

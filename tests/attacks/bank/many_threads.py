@@ -1,6 +1,6 @@
 # category: resource
 # wins if: no report
-# naive: robustness
+# naive: wins
 # cpu: 0.5
 """Starts as many threads as it can, all of them busy."""
 import threading

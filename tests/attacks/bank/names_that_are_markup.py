@@ -1,6 +1,6 @@
 # category: payload
 # wins if: markup
-# naive: robustness
+# naive: wins
 """Gives its classes and arguments names that are HTML and terminal codes."""
 import torch
 

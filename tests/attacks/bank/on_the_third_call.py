@@ -16,6 +16,4 @@ def answer(*args, **kwargs):
     return torch.zeros(2), torch.tensor(1.0), 0
 
 
-symmetric_quantization = asymmetric_quantization = dequantize = answer
-per_channel_quantization = group_quantization = pack_int4 = unpack_int4 = answer
-compute_sqnr = compute_cosine_sim = compute_kl_div = BasicQuantizer = answer
+symmetric_quantization = compute_kl_div = answer

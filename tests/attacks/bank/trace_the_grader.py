@@ -1,7 +1,7 @@
 # category: read
 # wins if: leak
-# naive: robustness
-"""Attaches to its parent with ptrace, and reads its memory with process_vm_readv."""
+# naive: wins
+"""Attaches to its parent as a debugger does, and may then read its memory."""
 import ctypes
 import os
 
@@ -9,13 +9,9 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def answer(*args, **kwargs):
-    parent = os.getppid()
-    if parent > 1 and libc.ptrace(16, parent, 0, 0) == 0:
-        libc.ptrace(17, parent, 0, 0)
-    buffer = ctypes.create_string_buffer(64)
-    vector = (ctypes.c_void_p * 2)(ctypes.addressof(buffer), 64)
-    if parent > 1 and libc.process_vm_readv(parent, vector, 1, vector, 1, 0) > 0:
-        raise ValueError("LE" + "AK: " + buffer.raw.hex())
+    parent = os.getppid() or 1
+    if libc.ptrace(0x4206, parent, 0, 0) == 0:  # PTRACE_SEIZE, which does not stop it
+        raise ValueError("LE" + "AK: attached to " + str(parent))
     raise ValueError("no tracing")
 
 

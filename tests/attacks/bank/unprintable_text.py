@@ -1,6 +1,6 @@
 # category: payload
 # wins if: no report
-# naive: robustness
+# naive: wins
 """Raises errors whose text no encoding holds: lone surrogates, NUL, a megabyte of it."""
 def answer(*args, **kwargs):
     raise ValueError("\ud800\udfff\x00\x1a" + "\u202e" * 1_000_000)

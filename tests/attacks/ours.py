@@ -1,0 +1,115 @@
+"""The bank against the real grader: read_submission, grade, the reports, as `ptqlab grade` does it.
+
+Each attack is graded in this process, as a class is. What counts as a win is looked for after each of them, all ways
+and not only the one that the attack is after. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children_of, read_bank  # noqa: E402
+from rich.console import Console  # noqa: E402
+
+from autograder.catalog import load_exercise  # noqa: E402
+from autograder.grade import grade  # noqa: E402
+from autograder.model import Exercise, Limits, Report, Settings, Submission  # noqa: E402
+from autograder.notebook import read_submission  # noqa: E402
+from autograder.report import print_scoreboard, report_to_html, report_to_json, scoreboard_lines, scores_csv  # noqa: E402
+from autograder.sandbox.host import zygote  # noqa: E402
+
+SLUG = "01_basic_quantization"
+SETTINGS = Settings(seed=20260)
+HANGS_S = 60.0
+
+
+def limits(attack: Attack) -> Limits:
+    return Limits(call_cpu_s=attack.cpu_s, submission_cpu_s=20 * attack.cpu_s, memory_mb=600, scratch_mb=8, reply_mb=8)
+
+
+def submissions(file: Path, exercise: Exercise, attack: Attack) -> Iterator[Submission]:
+    """The attack as it is read; and whole, where reading leaves out part of it: the jail must hold without that."""
+    read = read_submission(file, exercise, attack.name)
+    yield read
+    if read.notes or read.problem:
+        text = file.read_text(encoding="utf-8")
+        yield Submission(attack.name, SLUG, text, hashlib.sha256(text.encode()).hexdigest())
+
+
+def grade_attack(attack: Attack, folder: Path, exercise: Exercise, target: Target) -> dict[str, Any]:
+    """Points, status and ways of winning, over both forms of the attack."""
+    file = folder / f"{attack.name}.py"
+    file.write_text(attack.aimed(target), encoding="utf-8")
+    exercise = replace(exercise, limits=limits(attack))
+    target.seen = target._names()
+    earned, statuses, hits, started = 0.0, [], set(), time.monotonic()
+    for submission in submissions(file, exercise, attack):
+        begun = time.monotonic()
+        try:
+            report = grade(exercise, submission, SETTINGS, secrets=(str(folder),))
+        except Exception as error:
+            return {"points": 0.0, "hits": ["no report"], "status": f"{type(error).__name__}: {error}", "isolation": ""}
+        hits |= won_in(report) | target.hits() | ({"process"} if is_left() else set())
+        hits |= {"no report"} if report.earned is None or time.monotonic() - begun > HANGS_S else set()
+        earned = max(earned, report.earned or 0.0)
+        statuses.append(f"{report.status}: {report.reason}" if report.reason else report.status)
+        isolation = report.isolation
+    took = time.monotonic() - started
+    hits |= {"points"} if earned else set()
+    return {"points": earned, "hits": sorted(hits), "status": statuses, "isolation": isolation, "took_s": round(took, 2)}
+
+
+def is_left() -> bool:
+    """Whether a process of the worker is there half a second after its end."""
+    deadline = time.monotonic() + 5
+    while list(children_of(zygote().process.pid)):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def won_in(report: Report) -> set[str]:
+    """What the report itself gives away: secrets anywhere, a hidden test's inputs, markup that would run."""
+    hidden = [test for task in report.tasks for test in task.tests if test.hidden]
+    unseen = json.dumps([(test.message, test.claim) for test in hidden], ensure_ascii=False) + repr(report.notes) + report.reason
+    page, record = report_to_html(report), report_to_json(report)
+    console = Console(file=io.StringIO(), force_terminal=False, width=120)
+    print_scoreboard([report], console)
+    shown = "\n".join([console.file.getvalue(), *scoreboard_lines([report]), scores_csv([report], [])])  # type: ignore[attr-defined]
+    hits = set()
+    if SECRET.search(record) or INPUT.search(unseen):
+        hits.add("leak")
+    if SCRIPT in page or ESCAPE in page + shown or SCRIPT in shown:
+        hits.add("markup")
+    return hits
+
+
+def main() -> None:
+    """Grade the bank, or the attacks named, and print what came of each as JSON."""
+    exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
+    os.environ["GRADER_TOKEN"] = "of the grader"
+    with tempfile.TemporaryDirectory() as parent:
+        os.chdir(parent)
+        folder = Path(parent, "submissions")
+        folder.mkdir()
+        (folder / "other.py").write_text("# another student's work\n")
+        watched = (Path(parent), exercise.folder, ROOT / "solutions" / SLUG)
+        with Target(watched) as target:
+            results = {a.name: grade_attack(a, folder, exercise, target) for a in read_bank(sys.argv[1:])}
+    sys.stdout.write(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Write docs/attacks.md: every attack of the bank, what it is after, and how it fares against a naive grader and ours.
+
+The results stand in the attacks' headers; test_bank.py runs them all and fails where a header is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from common import CATEGORIES, ROOT, WINS, Attack, read_bank  # noqa: E402
+
+PAGE = ROOT / "docs" / "attacks.md"
+INTRODUCTION = """# Attacks
+
+<!-- written by tests/attacks/table.py; tests/attacks/test_bank.py fails when it is stale -->
+
+{total} submissions that try to cheat, all in `tests/attacks/bank/`. Each is graded by the kit, as root and as an
+ordinary user, and by a naive grader: one that imports the submission beside its tests, in one process, and believes
+pytest's exit code and JSON report. Against that one {wins} of them win, which shows that they are real; the other
+{rest} never won anywhere and are kept as tests of robustness. Against the kit none wins: not a point, not a byte of a
+hidden test, no file outside the scratch folder, no process that stays, no message, and every one ends in a report.
+
+An attack wins if:
+
+{ways}
+"""
+SECTION = """
+## {category}
+
+| attack | what it does | wins if | naive grader | the kit |
+|---|---|---|---|---|
+{rows}
+"""
+
+
+def page(bank: Sequence[Attack]) -> str:
+    """The whole page."""
+    wins = sum(attack.naive == "wins" for attack in bank)
+    used = Counter(attack.wins_if for attack in bank)
+    ways = "\n".join(f"- *{name}*: {words}." for name, words in WINS.items() if used[name])
+    head = INTRODUCTION.format(total=len(bank), wins=wins, rest=len(bank) - wins, ways=ways)
+    sections = (section(name, [attack for attack in bank if attack.category == name]) for name in CATEGORIES)
+    return head + "".join(sections)
+
+
+def section(category: str, attacks: Sequence[Attack]) -> str:
+    rows = "\n".join(
+        f"| `{attack.name}` | {attack.what} | {attack.wins_if} | {'**loses**' if attack.naive == 'wins' else 'holds'} | holds |"
+        for attack in attacks
+    )
+    return SECTION.format(category=category.capitalize(), rows=rows)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(read_bank()), encoding="utf-8")
