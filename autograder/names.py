@@ -52,7 +52,8 @@ def names_of(statement: ast.stmt) -> Names:
 def _names_of(statement: ast.stmt) -> Names:
     scopes = _Scopes()
     scopes.add(symtable.symtable(ast.unparse(statement), "<cell>", "exec"), deferred=False)
-    binds = frozenset(_bound_by(statement))
+    own = list(_own_nodes(statement))
+    binds = frozenset(_bound_by(own))
     flow = _Flow()
     surely = flow.step(statement, frozenset())
     changes = Changes()
@@ -60,7 +61,7 @@ def _names_of(statement: ast.stmt) -> Names:
     reads = frozenset(scopes.now | flow.consumed & binds)
     return Names(
         binds=binds,
-        imports=frozenset(name for part in ast.walk(statement) for name in _imported(part)) & binds,
+        imports=frozenset(_bound_by(node for node in own if isinstance(node, ast.alias))),
         defines=frozenset(changes.defined | changes.classes),
         classes=frozenset(changes.classes),
         surely=surely & binds,
@@ -75,10 +76,6 @@ def _names_of(statement: ast.stmt) -> Names:
         parameters=changes.parameters,
         dynamic=frozenset(changes.dynamic),
     )
-
-
-def _imported(node: ast.AST) -> set[str]:
-    return set(_bound_by(node)) if isinstance(node, ast.alias) else set()
 
 
 class _Scopes:
@@ -159,7 +156,7 @@ class _Flow:
         for name, is_load in _read_by(node):
             self.exposed |= {name} - bound
             self.consumed |= set() if is_load else {name}
-        return bound | set(_bound_by(node, surely=True))
+        return bound | _bound_by(_own_nodes(node, surely=True))
 
 
 def _read_by(node: ast.AST) -> Iterator[tuple[str, bool]]:
@@ -175,28 +172,47 @@ def _read_by(node: ast.AST) -> Iterator[tuple[str, bool]]:
             inner = (item for child in ast.iter_child_nodes(node) for item in _read_by(child))
             yield from (item for item in inner if item[0] not in own)
             return
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+            node = ast.Tuple([*getattr(node, "decorator_list", ()), *_signature(node)])  # the body is read later
     for child in ast.iter_child_nodes(node):
         yield from _read_by(child)
+
+
+def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[ast.expr]:
+    """Defaults and annotations, which are evaluated where the function is defined."""
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    notes = [item.annotation for item in every if item and item.annotation]
+    returned = getattr(node, "returns", None)
+    return [*notes, *([returned] if returned else []), *arguments.defaults, *(item for item in arguments.kw_defaults if item)]
 
 
 def _stored(target: ast.AST) -> set[str]:
     return {part.id for part in ast.walk(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
-def _bound_by(node: ast.AST, surely: bool = False) -> Iterator[str]:
-    """The names that `node` binds in its own scope; `surely` leaves out a walrus, which may be skipped."""
-    match node:
-        case ast.Name(ctx=ast.Store() | ast.Del()):
-            yield node.id
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            yield node.name
-        case ast.alias():
-            yield (node.asname or node.name).split(".")[0]
-        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-            yield name
-        case ast.ExceptHandler(name=str(name)):
-            yield name
-    own = _OWN_SCOPE if not surely else (*_OWN_SCOPE, ast.NamedExpr)
-    for child in ast.iter_child_nodes(node) if not isinstance(node, own) else ():
-        is_inner = isinstance(node, ast.comprehension) and child is node.target
-        yield from () if is_inner else _bound_by(child, surely)
+def _own_nodes(node: ast.AST, surely: bool = False) -> Iterator[ast.AST]:
+    """`node` and what is below it in the same scope; `surely` leaves out a walrus, which may be skipped."""
+    yield node
+    inner = (*_OWN_SCOPE, ast.NamedExpr) if surely else _OWN_SCOPE
+    for child in ast.iter_child_nodes(node) if not isinstance(node, inner) else ():
+        if not (isinstance(node, ast.comprehension) and child is node.target):
+            yield from _own_nodes(child, surely)
+
+
+def _bound_by(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names that `nodes`, each by itself, bind."""
+    names: set[str] = set()
+    for node in nodes:
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                names.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.alias():
+                names.add((node.asname or node.name).split(".")[0])
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                names.add(name)
+            case ast.ExceptHandler(name=str(name)):
+                names.add(name)
+    return names

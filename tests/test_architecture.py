@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -64,3 +65,20 @@ def test_every_constraint_names_one_version_and_torch_is_among_them() -> None:
 @pytest.mark.parametrize("folder", ["exercises", "datasets"])
 def test_nothing_that_ships_has_an_init_file(folder: str) -> None:
     assert not list((ROOT / folder).rglob("__init__.py"))
+
+
+def test_the_package_is_the_clones_own() -> None:
+    """An editable install that left files in site-packages/autograder/ would hide the package."""
+    done = run("import autograder.suite as s; print(s.__file__)")
+    assert done.stdout.strip() == str(ROOT / "autograder" / "suite.py"), done.stderr
+
+
+def test_a_wheel_carries_the_exercises_and_data_but_no_solution(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    assert "autograder/course/exercises/01_basic_quantization/01_basic_quantization.ipynb" in names
+    assert "autograder/course/datasets/manifest.json" in names
+    course = [name for name in names if not name.startswith("autograder/scaffold/")]  # templates of `ptqlab new`
+    assert not [name for name in course if "solution" in name or "hidden" in name or "mutants" in name]

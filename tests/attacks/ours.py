@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children_of, read_bank  # noqa: E402
-from rich.console import Console  # noqa: E402
+from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children_of, read_bank
+from rich.console import Console
 
-from autograder.catalog import load_exercise  # noqa: E402
-from autograder.grade import grade  # noqa: E402
-from autograder.model import Exercise, Limits, Report, Settings, Submission  # noqa: E402
-from autograder.notebook import read_submission  # noqa: E402
-from autograder.report import print_scoreboard, report_to_html, report_to_json, scoreboard_lines, scores_csv  # noqa: E402
-from autograder.sandbox.host import zygote  # noqa: E402
+from autograder.catalog import load_exercise
+from autograder.grade import grade
+from autograder.model import Exercise, Limits, Report, Settings, Submission
+from autograder.notebook import read_submission
+from autograder.report import print_scoreboard, report_to_html, report_to_json, scoreboard_lines, scores_csv
+from autograder.sandbox.host import zygote
 
 SLUG = "01_basic_quantization"
 SETTINGS = Settings(seed=20260)

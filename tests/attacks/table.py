@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from common import CATEGORIES, ROOT, WINS, Attack, read_bank  # noqa: E402
+from common import CATEGORIES, ROOT, WINS, Attack, read_bank
 
 PAGE = ROOT / "docs" / "attacks.md"
 INTRODUCTION = """# Attacks
