@@ -170,6 +170,19 @@ def test_a_file_that_becomes_a_link_after_it_was_looked_at_is_refused(
     assert read(tmp_path / "a.ipynb").problem.startswith("a.ipynb cannot be read (")
 
 
+def lowest_free_descriptor() -> int:
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    os.close(descriptor)
+    return descriptor
+
+
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    before = lowest_free_descriptor()
+    read(write(tmp_path / "a.ipynb", GOOD))
+    read(tmp_path)
+    assert lowest_free_descriptor() == before
+
+
 def test_a_file_above_the_cap_is_a_problem_and_its_outputs_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
