@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autograder.slicing import Cell, kept_lines
+from autograder.slicing import Cell, kept_lines, statements_of
 
 # below these, a cell is ordinary Python that runs in the notebook's namespace (or nearly: timeit)
 _PYTHON_BELOW = frozenset(("time", "timeit", "capture", "prun", "memit", "mprun", "snakeviz"))
@@ -164,7 +164,7 @@ def _without_await(source: str) -> tuple[str, _Trouble] | None:
     """A cell that Jupyter runs and a module does not: only the statements that wait at the top level go."""
     if _error(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) is not None:
         return None
-    own = [(_error(ast.Module([node], [])) is None, node) for node in ast.parse(source).body]
+    own = [(_error(ast.Module([node], [])) is None, node) for node in statements_of(source)]
     first = next((node.lineno for keep, node in own if not keep), 1)
     return "\n".join(kept_lines(source, own)), _Trouble(first, "uses await at the top level")
 

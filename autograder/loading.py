@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 
-from autograder.slicing import locate
+from autograder.slicing import locate, statements_of
 
 _MOST_PROBLEMS = 20
 _LONGEST_MESSAGE = 300  # characters of an exception's text that are worth repeating
@@ -64,9 +64,7 @@ def _fresh_module(source: str, name: str) -> ModuleType:
 def _statements(source: str, filename: str, problems: list[str]) -> list[ast.stmt]:
     """The top-level statements; none, and a problem, when the source does not parse."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source, filename).body
+        return statements_of(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         problems.append(_problem(source, filename, getattr(error, "lineno", None) or 1, error))
         return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
@@ -13,7 +12,7 @@ from typing import Any
 
 from autograder.cells import Parsed, parse_notebook, parse_script
 from autograder.model import Exercise, Submission
-from autograder.slicing import slice_cells
+from autograder.slicing import slice_cells, statements_of
 
 _MOST_FILE_BYTES = 50_000_000  # outputs included: plots make notebooks large
 _MOST_SOURCE_BYTES = 1_000_000  # code alone
@@ -162,7 +161,7 @@ def _text(cell: dict[str, Any]) -> str:
 
 def _parsed(name: str, sources: Sequence[str]) -> Parsed:
     cells, notes = parse_script(sources[0]) if name.lower().endswith(".py") else parse_notebook(sources)
-    count = sum(len(ast.parse(cell.source).body) for cell in cells)
+    count = sum(len(statements_of(cell.source)) for cell in cells)
     if count > _MOST_STATEMENTS:
         limit = f"at most {_MOST_STATEMENTS:,} are graded; remove what no task needs."
         raise _UnreadableError(f"{name} has {count:,} statements at the top level, but {limit}")

@@ -128,6 +128,11 @@ def test_the_good_statements_of_a_broken_script_keep_their_lines(tmp_path: Path)
     assert "symmetric_quantization" not in "\n".join(lines)
 
 
+def test_the_first_statement_of_a_broken_script_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("T = 1\nx = (\ndef dequantize(): return T\n")
+    assert body(read(tmp_path / "a.py")) == ["T = 1", "def dequantize(): return T"]
+
+
 def test_the_fingerprint_is_of_the_bytes(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", GOOD)
     before = read(path).sha256
@@ -313,6 +318,41 @@ def test_magics_within_blocks_keep_the_block_whole(tmp_path: Path) -> None:
 def test_a_percent_sign_in_an_expression_or_a_string_is_no_magic(tmp_path: Path) -> None:
     source = '%cd ..\nA = (7\n% 4)\nB = """\n%time\n!ls\nx?\n"""\ndef f(): return A, B'
     assert sliced(tmp_path, source) == source.split("\n")[1:]
+
+
+def test_python_that_looks_like_a_shell_command_is_python(tmp_path: Path) -> None:
+    assert sliced(tmp_path, "%cd ..\nls = [1]\ndef f(): return ls") == ["ls = [1]", "def f(): return ls"]
+
+
+def test_magics_are_looked_for_a_bounded_number_of_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs a compilation, and the cell may be hostile."""
+    monkeypatch.setattr(cells, "_BUDGET", 0)
+    assert sliced(tmp_path, "%cd ..\nx = 1\n" * 5 + "def f(): return 1") == ["def f(): return 1"]
+    broken = "Cell 1 does not parse (line 11: invalid syntax): what it defines is not graded."
+    assert sliced(tmp_path, "%cd ..\nx = 1\n" * 6 + "def f(): return 1") == [broken]
+
+
+def test_good_statements_are_looked_for_a_bounded_number_of_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cells, "_BUDGET", 3_000)
+    (tmp_path / "a.py").write_text("def pack_int4(): pass\n" + "x = (\n" * 5 + GOOD)
+    submission = read(tmp_path / "a.py")
+    assert body(submission) == ["def pack_int4(): pass"]
+    assert submission.notes[-1] == (
+        "The code from line 3 on does not parse (line 3: too much is broken from here on): what it defines is not graded."
+    )
+
+
+def test_only_so_many_cells_of_a_broken_script_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "_MOST_CELLS", 2)
+    (tmp_path / "a.py").write_text("# %%\nx = (\n# %%\ndef pack_int4(): pass\n# %%\n" + GOOD)
+    assert body(read(tmp_path / "a.py")) == ["def pack_int4(): pass"]
+
+
+def test_reading_warns_nobody(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    assert sliced(tmp_path, "x = '\\d' is 'd'\ndef f(): return x") == ["x = '\\d' is 'd'", "def f(): return x"]
+    assert not recwarn.list
 
 
 def test_a_timed_statement_is_kept(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ from autograder.sandbox.host import Walls, Worker, ZygoteError, zygote
 from autograder.session import METHOD
 from autograder.student import Crashed, Handle, Refused, Student, StudentError, TimedOut
 
+sys.path.insert(0, str(Path(__file__).parent))
+import ordinary_user
+
 SMALL = Limits(call_cpu_s=0.3, submission_cpu_s=60, memory_mb=300, scratch_mb=4, reply_mb=1)
 ON_DISK = Walls(layers=("landlock", "seccomp", "user", "limits"))  # as where namespaces are refused
 
@@ -383,6 +386,26 @@ def test_what_is_hard_to_remove_is_removed() -> None:
         assert student.f()
         worker._kill()
         assert list(Path(zygote().folder).iterdir()) == []
+
+
+REMOVING = """
+import os, tempfile
+from autograder.sandbox import scratch
+folder = tempfile.mkdtemp()
+os.makedirs(folder + "/shut/inner")
+open(folder + "/shut/inner/file", "w").close()
+os.chmod(folder + "/shut/inner", 0)
+os.mkdir(folder + "/closed", 0)
+os.chmod(folder + "/shut", 0o500)
+scratch.remove(folder)
+print(os.path.exists(folder))
+"""
+
+
+def test_an_ordinary_user_can_remove_what_is_hard_to_remove() -> None:
+    """Root may enter and move any folder; whoever is not root must first allow it to itself."""
+    done = ordinary_user.run(["-c", REMOVING])
+    assert (done.stdout, done.stderr) == ("False\n", "")
 
 
 # ---------------------------------------------------------------------------------- the protocol, broken

@@ -87,7 +87,7 @@ class Process:
     def cpu_s(self) -> float:
         """CPU seconds of all the worker's threads so far; of a dead worker, as far as they were seen."""
         with contextlib.suppress(OSError):
-            self._seen_s = max(self._seen_s, time.clock_gettime((~self.pid << 3) | 2))  # clock_getcpuclockid(3)
+            self._seen_s = time.clock_gettime((~self.pid << 3) | 2)  # clock_getcpuclockid(3)
         return self._seen_s
 
     def exchange(self, request: dict[str, Any], cpu_s: float, wall_s: float) -> Any:

@@ -39,7 +39,8 @@ def environment(home: Path, course: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "PYTEST", "PTQLAB"))}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"  # nbgrader calls alembic
-    return kept | threads | {"PATH": path, "HOME": str(home), "PTQLAB_COURSE": str(course), "COLUMNS": "200"}
+    found = {"PTQLAB_COURSE": str(course), "PTQLAB_DATASETS": str(course / "datasets")}
+    return kept | threads | found | {"PATH": path, "HOME": str(home), "COLUMNS": "200"}
 
 
 def build(
@@ -68,13 +69,17 @@ def autograde(root: Path, settings: Mapping[str, str], student: str | None = Non
 
 
 def verdicts(root: Path, student: str) -> Verdicts:
-    """Each test's verdict, as the autograded notebook's test cells printed it."""
+    """Each test's verdict, as the autograded notebook's test cells printed it; every other cell must have worked."""
     book = nbformat.read(root / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", as_version=4)
     found: Verdicts = {}
     for cell in book.cells:
-        said = "".join(output["text"] for output in cell.get("outputs", []) if output.get("name") == "stdout")
-        if said and cell.metadata.get("nbgrader", {}).get("grade"):
-            found |= json.loads(said)
+        outputs = cell.get("outputs", [])
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            found |= json.loads("".join(output["text"] for output in outputs if output.get("name") == "stdout"))
+        elif errors := [output for output in outputs if output.output_type == "error"]:
+            raise SystemExit(
+                f"expected {student}'s cells to work in nbgrader, got {errors[0].evalue} from:\n{cell.source}"
+            )
     return found
 
 

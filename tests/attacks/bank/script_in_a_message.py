@@ -9,5 +9,3 @@ def answer(*args, **kwargs):
 symmetric_quantization = asymmetric_quantization = dequantize = answer
 per_channel_quantization = group_quantization = pack_int4 = unpack_int4 = answer
 compute_sqnr = compute_cosine_sim = compute_kl_div = BasicQuantizer = answer
-
-raise ValueError("<script>ptqlab()</script>\x1b[31m at import")
