@@ -18,6 +18,7 @@ LANGUAGES = ("en", "zh-TW")
 COURSE_VARIABLE = "PTQLAB_COURSE"
 
 _TASK_ID = re.compile(r"[0-9]+\.[0-9]+")
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
 _SLUG = re.compile(r"([0-9]+)_[A-Za-z0-9_]+")
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -60,7 +61,7 @@ def load_exercise(folder: Path, solutions: Path | None = None) -> Exercise:
     table = _read_toml(path, where)
     _check_keys(table, where, required=("exercise", "task"), optional=("limits",))
     head = _table(table["exercise"], f"{where} [exercise]")
-    _check_keys(head, f"{where} [exercise]", required=("title",))
+    _check_keys(head, f"{where} [exercise]", required=("title",), optional=("preload",))
     solution = solutions / folder.name if solutions is not None else None
     return Exercise(
         slug=folder.name,
@@ -69,6 +70,7 @@ def load_exercise(folder: Path, solutions: Path | None = None) -> Exercise:
         limits=_limits(_table(table.get("limits", {}), f"{where} [limits]"), f"{where} [limits]"),
         folder=folder,
         solution=solution if solution is not None and solution.is_dir() else None,
+        preload=_modules(head.get("preload", []), f"{where} [exercise] preload"),
     )
 
 
@@ -203,6 +205,12 @@ def _functions(value: Any, where: str) -> tuple[str, ...]:
         raise PtqlabError(f"Expected a list of function or class names at {where}, but {value!r} came.")
     if len(set(value)) < len(value):
         raise PtqlabError(f"Expected each name once at {where}, but {value!r} came.")
+    return tuple(value)
+
+
+def _modules(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, str) and _MODULE.fullmatch(v) for v in value):
+        raise PtqlabError(f"Expected a list of modules like \"transformers.models.bert\" at {where}, but {value!r} came.")
     return tuple(value)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from autograder.exports.commands import register
 from autograder.model import Exercise, PtqlabError, Settings
 
 app = typer.Typer(
@@ -183,6 +184,9 @@ def doctor() -> None:
     from autograder import doctor as examination  # noqa: PLC0415
 
     Console().print(examination.render(examination.examine()))
+
+
+register(app)
 
 
 def _exercises(course: Path | None, solutions: Path | None) -> tuple[Exercise, ...]:

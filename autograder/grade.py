@@ -12,6 +12,7 @@ import torch
 
 from autograder import simulated
 from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
+from autograder.reference import reference_namespace
 from autograder.sandbox.host import Walls, Worker
 from autograder.scoring import score, unscored
 from autograder.suite import HIDDEN, PUBLIC, available_devices, run_suites
@@ -29,9 +30,9 @@ def grade(exercise: Exercise, submission: Submission, settings: Settings, secret
     if submission.problem:
         return unscored(exercise, submission, "unreadable", submission.problem, settings,
                         isolation="not run", duration_s=0.0, notes=submission.notes, **facts)  # fmt: skip
-    with Worker(submission.source, exercise.limits, _walls(exercise, settings, secrets)) as worker:
+    with Worker(submission.source, exercise.limits, _walls(exercise, settings, secrets), exercise.preload) as worker:
         worker.start()
-        outcomes = run_suites(exercise, worker, settings.seed, devices, hidden=True)
+        outcomes = run_suites(exercise, worker, settings.seed, devices, hidden=True, reference=reference_namespace)
         notes = (*submission.notes, *worker.problems)
     duration_s = round(time.perf_counter() - started, 3)
     return score(exercise, submission, outcomes, settings,

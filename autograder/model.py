@@ -61,6 +61,7 @@ class Exercise:
     limits: Limits
     folder: Path
     solution: Path | None = None
+    preload: tuple[str, ...] = ()  # modules of libraries that its answers use: imported once for a class
 
     @property
     def functions(self) -> tuple[str, ...]:

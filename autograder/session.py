@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from autograder import refusals, simulated
+from autograder import kit, refusals, simulated
 from autograder.sandbox.wire import DTYPES, VALUE_DEPTH, HandleRef
 
 MODULE = 0
@@ -56,7 +56,7 @@ class Session:
         if request["op"] == "get":
             value = getattr(self.objects[owner], name)
             return METHOD if inspect.isroutine(value) else self._give(value)
-        function = self._find(owner, name)
+        function = kit.FUNCTIONS[name] if request["op"] == "kit" else self._find(owner, name)
         before = [(path, tensor, _content(tensor)) for path, tensor in _tensors(args, kwargs)]
         try:
             return self._give(function(*args, **kwargs))
@@ -134,10 +134,18 @@ def _plain(value: object) -> Any:
 def _tensors(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
     for index, value in [*enumerate(args), *kwargs.items()]:
         name = f"argument {index + 1}" if isinstance(index, int) else f"argument {index!r}"
-        items = value if isinstance(value, list | tuple) else [value]
-        for item in items:
+        for item in _parts(value):
             if isinstance(item, torch.Tensor) and item.numel() <= COMPARE_LIMIT:
                 yield name, item
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """A value, or what is in it: a batch is a dict of tensors, and comes in lists."""
+    if isinstance(value, list | tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _parts(item)
+    else:
+        yield value
 
 
 def _content(tensor: torch.Tensor) -> tuple[torch.Size, torch.dtype, bytes]:

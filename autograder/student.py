@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 
+from autograder import memory
 from autograder.sandbox.wire import HandleRef
 from autograder.session import BUILTIN_ERRORS, METHOD, MODULE, Session
 
@@ -37,16 +39,26 @@ class Endpoint(Protocol):
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; see session.py for its form."""
 
+    def fresh(self) -> Endpoint:
+        """The same submission in a new process, which knows nothing of the old one."""
+
+    def evaluator(self) -> Endpoint:
+        """A process like a submission's, without a submission: only the kit's own functions."""
+
 
 @dataclass(frozen=True)
 class Call:
-    """The last call a test made. The last four are what the student's end reports: they only cost points."""
+    """The last call a test made. What the student's end reports of it may only cost points.
+
+    `peak_growth_mb` is not its word: the grader looks from outside. None where that can't be seen.
+    """
 
     text: str
     mutated: tuple[str, ...] = ()
     syncs: int = 0
     device_ops: int = 0
     moved_elements: int = 0
+    peak_growth_mb: float | None = None  # of anonymous memory; None unless `student.watch_memory`
 
 
 @dataclass
@@ -57,6 +69,8 @@ class Student:
     last_call: Call | None = None
     calls: int = 0
     simulated: bool = field(default=False)  # set by the `device` fixture for a test's simulated run
+    watch_memory: bool = False  # set by a test that asks how much memory its next calls take
+    allowed: tuple[str, ...] = ()  # libraries whose ready-made quantizers the calls may use
     _methods: set[tuple[str, str]] = field(default_factory=set)  # seen in this test: type, and method as "Meter.step"
 
     def __getattr__(self, name: str) -> _Member:
@@ -64,10 +78,29 @@ class Student:
             raise AttributeError(name)
         return _Member(self, MODULE, name, name)
 
+    @property
+    def kit(self) -> _Kit:
+        """The kit's own functions at the student's end (autograder/kit): `student.kit.linear(weight)`."""
+        return _Kit(self)
+
+    def fresh(self) -> Student:
+        """Go on in a new process that has only the submission's source: no object, no file of the old one."""
+        self._endpoint = self._endpoint.fresh()
+        return self
+
+    def evaluator(self) -> Student:
+        """The kit's functions in a jailed process without any submission, to run a file that one has made."""
+        return Student(self._endpoint.evaluator())
+
+    def allow(self, *libraries: str) -> None:
+        """Let this test's calls use the ready-made quantizers of these libraries."""
+        self.allowed = libraries
+
     def _ask(self, op: str, target: int, name: str, label: str, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         text = f"{label}({', '.join([*map(_short, args), *(f'{k}={_short(v)}' for k, v in kwargs.items())])})"
-        self.last_call = Call(text if op == "call" else label)
+        shown = self.last_call if op == "kit" else Call(text if op == "call" else label)  # a reader knows their own
+        self.last_call = shown
         request = {
             "op": op,
             "target": target,
@@ -75,12 +108,14 @@ class Student:
             "args": _lower(tuple(args)),
             "kwargs": _lower(kwargs),
             "simulated": self.simulated,
+            "memory": self.watch_memory,
         }
         reply = self._endpoint.run(request)
         self.calls += 1
         facts = dict(reply["facts"])
         refused = facts.pop("refused")
-        self.last_call = Call(self.last_call.text, **facts)
+        if shown is not None:
+            self.last_call = Call(shown.text, **facts)
         if refused and (reply["failure"] or {}).get("kind") != "undefined":
             raise Refused(refused[0])
         if reply["failure"]:
@@ -95,6 +130,16 @@ class Student:
         if type(value) is dict:
             return {key: self._lift(item, label) for key, item in value.items()}
         return value
+
+
+class _Kit:
+    """`student.kit`: each attribute is a function of autograder/kit, called at the student's end."""
+
+    def __init__(self, student: Student) -> None:
+        self._student = student
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: self._student._ask("kit", MODULE, name, f"kit.{name}", args, kwargs)
 
 
 class _Member:
@@ -139,12 +184,26 @@ class InProcess:
     """The endpoint for a module in this process: exceptions keep their traceback, so a debugger can be used."""
 
     def __init__(self, namespace: Any) -> None:
+        self._namespace = namespace
         self._session = Session(namespace, interruptible=True)
+
+    def fresh(self) -> InProcess:
+        """The same namespace, without the objects that it has made: in one process there is no more to forget."""
+        return InProcess(self._namespace)
+
+    def evaluator(self) -> InProcess:
+        """An empty namespace."""
+        return InProcess({})
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request, on copies: an answer that works in place spoils no test's own tensors, as in the grader."""
         own = {"args": _copied(request["args"]), "kwargs": _copied(request["kwargs"])}
-        return self._session.run(request | own)
+        watched = memory.Watch() if request.get("memory") else contextlib.nullcontext()
+        with watched as seen:
+            reply = self._session.run(request | own)
+        if seen is not None:
+            reply["facts"]["peak_growth_mb"] = seen.growth_mb
+        return reply
 
 
 def _copied(value: Any) -> Any:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autograder.model import Exercise, Outcome, Status
+from autograder.model import Exercise, Outcome, PtqlabError, Status
 from autograder.verdicts import verdict
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Context:
 
     endpoint: Endpoint
     seed: int
+    reference: Callable[[], dict[str, Any]] | None = None  # what the reference solution defines, for hidden tests
 
 
 CONTEXT = pytest.StashKey[Context]()
@@ -66,6 +68,38 @@ def rng(request: pytest.FixtureRequest) -> torch.Generator:
     """A generator on the CPU, seeded from the assignment's seed and the test's name: the same on every device."""
     context = request.config.stash.get(CONTEXT, None)
     return seeded(context.seed if context else 0, request.path.name, request.node.originalname)
+
+
+@pytest.fixture
+def reference(request: pytest.FixtureRequest) -> Student:
+    """The reference solution, in this process: for hidden tests that measure against it."""
+    from autograder.student import InProcess, Student  # noqa: PLC0415
+
+    context = request.config.stash.get(CONTEXT, None)
+    if context is None or context.reference is None or request.path.name != HIDDEN:
+        raise PtqlabError("Expected the fixture `reference` in a hidden test that the grader runs; use it there only.")
+    return Student(InProcess(context.reference()))
+
+
+_ONCE: dict[object, Any] = {}
+_MOST_KEPT = 256
+
+
+@pytest.fixture
+def once(request: pytest.FixtureRequest) -> Callable[[str, Callable[[], Any]], Any]:
+    """`once("kl", function)`: the function's value, computed once for a class (same test file, test and seed)."""
+    context = request.config.stash.get(CONTEXT, None)
+    stamp = tuple(file.stat().st_mtime_ns for file in request.path.parent.glob("*.py"))
+    test = (request.path, stamp, request.node.name, context.seed if context else 0)
+
+    def value_of(name: str, function: Callable[[], Any]) -> Any:
+        if (test, name) not in _ONCE:
+            while len(_ONCE) >= _MOST_KEPT:
+                del _ONCE[next(iter(_ONCE))]
+            _ONCE[test, name] = function()
+        return _ONCE[test, name]
+
+    return value_of
 
 
 def seeded(seed: int, file: str, test: str) -> torch.Generator:
@@ -190,6 +224,7 @@ def run_suites(
     *,
     hidden: bool,
     task: str | None = None,
+    reference: Callable[[Path, Path], dict[str, Any]] | None = None,
 ) -> tuple[Outcome, ...]:
     """Run an exercise's tests against `endpoint`, in this process; one outcome a test, in the files' order."""
     from autograder.collection import collected  # noqa: PLC0415
@@ -198,6 +233,8 @@ def run_suites(
     if hidden and exercise.solution is not None:
         files.append(str(exercise.solution / HIDDEN))
     context = Context(endpoint, seed)
+    if reference is not None and exercise.solution is not None:
+        context = replace(context, reference=partial(reference, exercise.folder, exercise.solution))
     try:
         with collected(files, tuple(devices), lambda: (sys.modules[__name__], _Grading(devices))) as tests:
             tests.config.stash[CONTEXT] = context

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from autograder import memory
 from autograder.model import Limits, PtqlabError
 from autograder.sandbox import jail, probes, replies
 from autograder.sandbox.launcher import Zygote, ZygoteError, zygote
@@ -42,8 +43,10 @@ class Walls:
 class Worker:
     """One submission's code, jailed. `run` answers requests; a breach kills the worker and is the call's outcome."""
 
-    def __init__(self, source: str, limits: Limits, walls: Walls | None = None) -> None:
-        self.source, self.limits, self.walls = source, limits, walls or Walls()
+    def __init__(
+        self, source: str, limits: Limits, walls: Walls | None = None, preload: tuple[str, ...] = ()
+    ) -> None:
+        self.source, self.limits, self.walls, self.preload = source, limits, walls or Walls(), preload
         self.problems: tuple[str, ...] = ()
         self.isolation = ""
         self.used_s = 0.0  # CPU seconds of workers that have ended
@@ -51,6 +54,7 @@ class Worker:
         self._stops: Counter[str] = Counter()  # timeouts by function
         self._unloadable: Exception | None = None
         self._process: Process | None = None
+        self._evaluator: Worker | None = None
         self._sent = 0
         self._first = 1  # number of the running worker's first handle: lower ones ended with their worker
 
@@ -59,6 +63,20 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self._kill()
+        if self._evaluator is not None:
+            self._evaluator._kill()
+
+    def fresh(self) -> Worker:
+        """The same submission, in a process of its own that is started when it is needed; the old one is gone."""
+        self._kill()
+        return self
+
+    def evaluator(self) -> Worker:
+        """A worker without a submission, in the same jail and each time anew: it runs the files that one has made."""
+        if self._evaluator is None:
+            self._evaluator = Worker("", self.limits, self.walls, self.preload)
+        self._evaluator.fresh()
+        return self._evaluator
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; raises TimedOut or Crashed when the worker does not."""
@@ -68,15 +86,18 @@ class Worker:
         self._start()
         if any(number < self._first for number in replies.handles(request)):
             raise Crashed("the object it belongs to was lost when the worker process ended")
+        watched = memory.Watch(self._pid()) if request.get("memory") else contextlib.nullcontext()
         try:
-            reply = self._exchange(request)
+            with watched as seen:
+                reply = self._exchange(request)
         except TimedOut:
             self._stops[name] += 1
             raise
         if not replies.is_sound(reply, request):
             self._kill()
             raise Crashed(BREACH)
-        return replies.in_our_words(reply)
+        told = replies.in_our_words(reply)
+        return told if seen is None else told | {"facts": told["facts"] | {"peak_growth_mb": seen.growth_mb}}
 
     def start(self) -> None:
         """Start the worker now, to see what isolation it reaches and whether the submission loads."""
@@ -88,6 +109,7 @@ class Worker:
             raise self._unloadable
         if self._process is not None:
             return
+        zygote().preload(self.preload)
         self._process = _launch(self.limits, self.walls)
         self._first += 1 << 32
         self.isolation = ", ".join(self._process.hello["reached"]) if self.walls.required else "none"
@@ -124,6 +146,10 @@ class Worker:
             self._kill()
             raise Crashed("the worker answered something that was not asked")
         return dict(reply)
+
+    def _pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def _kill(self) -> None:
         if self._process is not None:

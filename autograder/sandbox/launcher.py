@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgpack
@@ -43,6 +43,7 @@ class Zygote:
         self.folder = tempfile.mkdtemp(prefix="ptqlab-")
         os.chmod(self.folder, 0o711)  # a worker's own user must reach the scratch below
         self.namespaces_refused = ""
+        self._loaded: set[str] = set()
         with theirs:
             self.process = self._spawn(theirs)
         atexit.register(self.close)
@@ -54,6 +55,7 @@ class Zygote:
     def _spawn(self, control: socket.socket) -> subprocess.Popen[bytes]:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= {"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+        environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
         for library in ("OMP", "OPENBLAS", "MKL"):
             environment[f"{library}_NUM_THREADS"] = "1"
         return subprocess.Popen(
@@ -91,6 +93,20 @@ class Zygote:
     def _said(self) -> str:
         self.log.seek(0)
         return self.log.read()[-2000:].decode("utf-8", "replace").strip() or "no message"
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Import modules of installed libraries before the next fork, so that no worker has to."""
+        new = [name for name in modules if name not in self._loaded]
+        if not new:
+            return
+        try:
+            self.control.send(msgpack.packb({"import": new}))
+        except OSError as error:
+            raise self._failure(f"is gone ({error})") from None
+        trouble = str(self._answer(f"import {', '.join(new)}")["trouble"])
+        if trouble:
+            raise ZygoteError(f"the sandbox's interpreter can't import what the exercise needs: {trouble}")
+        self._loaded.update(new)
 
     def died(self) -> bool:
         """Whether it has ended; asked when a worker has, since a worker ends with it."""
