@@ -6,6 +6,7 @@ and settings is not graded again. Whatever goes wrong in one submission is that 
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import secrets as secret_numbers
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -70,6 +72,7 @@ def grade_class(
 def run_job(job: Job) -> Report:
     """Read and grade one submission; a fault of our own withholds its score and says so."""
     submission = Submission(job.found.student, job.exercise.slug, "", "")
+    _settle_heap()
     if job.found.withheld:
         return _withheld(job, submission, job.found.problem)
     try:
@@ -79,6 +82,13 @@ def run_job(job: Job) -> Report:
         raise  # the machine or the arguments are at fault, for every submission alike
     except Exception as error:
         return _withheld(job, submission, f"The grader itself failed: {type(error).__name__}: {error}")
+
+
+@cache
+def _settle_heap() -> None:
+    """Once a process: the million objects that importing torch makes live as long as it; the collector skips them."""
+    gc.collect()
+    gc.freeze()
 
 
 def read(job: Job) -> Submission:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import functools
 import inspect
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 
 from autograder import kit, refusals, simulated
-from autograder.sandbox.wire import DTYPES, VALUE_DEPTH, HandleRef
+from autograder.sandbox.wire import DTYPES, VALUE_DEPTH, HandleRef, raw_bytes
 
 MODULE = 0
 PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype, torch.device)
@@ -67,9 +68,10 @@ class Session:
         if owner != MODULE:
             target = self.objects[owner]
             return getattr(target, name) if name else target  # type: ignore[no-any-return]
-        if name not in self.namespace:
-            raise NotDefinedError(name)
-        return self.namespace[name]  # type: ignore[no-any-return]
+        first, *inner = name.split(".")  # "QuantizedLinear.from_float" is a function of a class
+        if first not in self.namespace:
+            raise NotDefinedError(first)
+        return functools.reduce(getattr, inner, self.namespace[first])  # type: ignore[no-any-return]
 
     def _take(self, value: Any) -> Any:
         """Arguments as the student's code gets them: handles become the objects they stand for."""
@@ -150,8 +152,8 @@ def _parts(value: Any) -> Iterator[Any]:
 
 def _content(tensor: torch.Tensor) -> tuple[torch.Size, torch.dtype, bytes]:
     """A tensor's shape, dtype and bytes: NaN is itself here, and -0 is not 0."""
-    plain = simulated.to_host(tensor).contiguous().reshape(-1).view(torch.uint8)
-    return tensor.shape, tensor.dtype, plain.numpy().tobytes()
+    plain = tensor if tensor.device.type == "cpu" else simulated.to_host(tensor)
+    return tensor.shape, tensor.dtype, raw_bytes(plain).tobytes()
 
 
 BUILTIN_ERRORS = {

@@ -153,6 +153,13 @@ class _Member:
         student, target, name, label = self._parts
         return student._ask("call", target, name, label, args, kwargs)
 
+    def __getattr__(self, name: str) -> _Member:
+        """A function of a class: `student.QuantizedLinear.from_float(layer)`."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        student, target, own, label = self._parts
+        return _Member(student, target, f"{own}.{name}", f"{label}.{name}")
+
 
 class Handle:
     """An object of the student's that stays where it is; `type_name` says what it is."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from autograder.kit.checkpoint import checkpoint, discard, large_checkpoint
 from autograder.kit.files import files, folder, put
+from autograder.kit.holdings import held, shared
 from autograder.kit.layers import conv1d, embedding, layer_norm, linear, rms_norm, sequential
 from autograder.kit.modules import (
     condition,
@@ -25,6 +26,7 @@ from autograder.kit.modules import (
     tied,
 )
 from autograder.kit.onnx_files import onnx_logits, onnx_summary
+from autograder.kit.probes import noted, probe, set_training
 from autograder.kit.recorder import recorded, recorder
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -34,6 +36,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         *(files, folder, put),
         *(conv1d, embedding, layer_norm, linear, rms_norm, sequential),
         *(condition, load_state_dict, logits, model, modules, output, state_dict, submodule, tied),
+        *(held, shared),
+        *(noted, probe, set_training),
         *(onnx_logits, onnx_summary),
         *(recorded, recorder),
     )

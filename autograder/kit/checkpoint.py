@@ -7,7 +7,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,8 @@ def large_checkpoint(layers: int, width: int, inner: int, vocabulary: int) -> st
 
     Every matrix is cut from the same megabyte of values, so writing takes hardly more than that.
     """
-    config = _llama(layers, width, inner, vocabulary)
-    parts = list(_shapes(config))
+    config = llama_config(layers, width, inner, vocabulary, dtype="float16")
+    parts = list(_by_layer(llama_shapes(config)))
     values = torch.randn(RANDOM_BYTES // 2, generator=torch.Generator().manual_seed(layers)) * 0.02
     content, target = values.half().numpy().tobytes(), Path(folder())
     for number, part in enumerate(parts, start=1):
@@ -61,7 +61,8 @@ def discard(path: str) -> None:
     shutil.rmtree(found, ignore_errors=True)
 
 
-def _llama(layers: int, width: int, inner: int, vocabulary: int) -> dict[str, Any]:
+def llama_config(layers: int, width: int, inner: int, vocabulary: int, **more: Any) -> dict[str, Any]:
+    """What config.json says of a Llama model with heads of 64; `more` adds to it."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -73,21 +74,29 @@ def _llama(layers: int, width: int, inner: int, vocabulary: int) -> dict[str, An
         "num_key_value_heads": width // 64,
         "max_position_embeddings": 64,
         "tie_word_embeddings": False,
-        "torch_dtype": "float16",
+        **more,
     }
 
 
-def _shapes(config: Mapping[str, Any]) -> Iterator[dict[str, tuple[int, ...]]]:
-    """The tensors of each shard: the embedding with the last norm and the head, then the layers."""
+def llama_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The name and the shape of every tensor of such a model: embedding, last norm, head unless tied, then the layers."""
     width, inner, vocabulary = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
-    ends = {"model.embed_tokens.weight": (vocabulary, width), "lm_head.weight": (vocabulary, width)}
-    yield {**ends, "model.norm.weight": (width,)}
+    narrow = width // config["num_attention_heads"] * config["num_key_value_heads"]
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens": (vocabulary, width), "model.norm": (width,)}
+    if not config["tie_word_embeddings"]:
+        shapes["lm_head"] = (vocabulary, width)
     for layer in range(config["num_hidden_layers"]):
-        attention = {f"self_attn.{part}_proj": (width, width) for part in "qkvo"}
-        mlp = {"mlp.gate_proj": (inner, width), "mlp.up_proj": (inner, width), "mlp.down_proj": (width, inner)}
-        norms = {"input_layernorm": (width,), "post_attention_layernorm": (width,)}
-        parts: dict[str, tuple[int, ...]] = {**attention, **mlp, **norms}
-        yield {f"model.layers.{layer}.{name}.weight": shape for name, shape in parts.items()}
+        parts: dict[str, tuple[int, ...]] = {"input_layernorm": (width,), "post_attention_layernorm": (width,)}
+        parts |= {"self_attn.q_proj": (width, width), "self_attn.o_proj": (width, width)}
+        parts |= {"self_attn.k_proj": (narrow, width), "self_attn.v_proj": (narrow, width)}
+        parts |= {"mlp.gate_proj": (inner, width), "mlp.up_proj": (inner, width), "mlp.down_proj": (width, inner)}
+        shapes |= {f"model.layers.{layer}.{name}": shape for name, shape in parts.items()}
+    return {f"{name}.weight": shape for name, shape in shapes.items()}
+
+
+def _by_layer(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, tuple[int, ...]]]:
+    for _, group in groupby(shapes.items(), key=lambda item: item[0].split(".")[2] if ".layers." in item[0] else ""):
+        yield dict(group)
 
 
 def _write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], content: bytes) -> None:

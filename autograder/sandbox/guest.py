@@ -81,6 +81,8 @@ def wrap(tensor: torch.Tensor, device: str) -> torch.Tensor:
 
 def unwrap(tensor: torch.Tensor) -> tuple[torch.Tensor, str]:
     """The CPU values of a tensor and the name of its device."""
+    if tensor.device.type == "cpu":
+        return tensor, "cpu"
     if simulated.is_simulated(tensor):
         return simulated.to_host(tensor), "sim"
     return tensor.cpu(), str(tensor.device)
