@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Collection
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +20,16 @@ from autograder.scoring import score, unscored
 from autograder.suite import HIDDEN, PUBLIC, available_devices, run_suites
 
 
-def grade(exercise: Exercise, submission: Submission, settings: Settings, secrets: tuple[str, ...] = ()) -> Report:
+def grade(
+    exercise: Exercise,
+    submission: Submission,
+    settings: Settings,
+    secrets: tuple[str, ...] = (),
+    only: Collection[str] | None = None,
+) -> Report:
     """Grade one submission. `secrets` are further paths that its code must not be able to read.
+
+    `only` names the tasks to grade, where not all are: the report then knows of no others.
 
     Raises IsolationError below the isolation floor, and PtqlabError for settings this machine can't satisfy.
     """
@@ -32,11 +42,16 @@ def grade(exercise: Exercise, submission: Submission, settings: Settings, secret
                         isolation="not run", duration_s=0.0, notes=submission.notes, **facts)  # fmt: skip
     with Worker(submission.source, exercise.limits, _walls(exercise, settings, secrets), exercise.preload) as worker:
         worker.start()
-        outcomes = run_suites(exercise, worker, settings.seed, devices, hidden=True, reference=reference_namespace)
+        outcomes = run_suites(exercise, worker, settings.seed, devices, hidden=True, only=only,
+                              reference=reference_namespace)  # fmt: skip
         notes = (*submission.notes, *worker.problems)
     duration_s = round(time.perf_counter() - started, 3)
-    return score(exercise, submission, outcomes, settings,
+    return score(_part(exercise, only), submission, outcomes, settings,
                  isolation=worker.isolation, duration_s=duration_s, notes=notes, **facts)  # fmt: skip
+
+
+def _part(exercise: Exercise, only: Collection[str] | None) -> Exercise:
+    return exercise if only is None else replace(exercise, tasks=tuple(t for t in exercise.tasks if t.id in only))
 
 
 def _devices(settings: Settings) -> tuple[str, ...]:

@@ -61,5 +61,6 @@ def check_namespace(
     if "simulated" not in devices:
         notes = (*notes, f"The simulated device is not run here: {simulated.unavailable_reason()}")
     with refusals.install():
-        outcomes = run_suites(exercise, InProcess(namespace), PRACTICE_SEED, devices, hidden=False, task=task)
+        outcomes = run_suites(exercise, InProcess(namespace), PRACTICE_SEED, devices, hidden=False,
+                              only={task} if task else None)  # fmt: skip
     return CheckResult(tuple(score_task(t, outcomes) for t in tasks), language, notes)

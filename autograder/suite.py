@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -223,10 +223,13 @@ def run_suites(
     devices: Sequence[str],
     *,
     hidden: bool,
-    task: str | None = None,
+    only: Collection[str] | None = None,
     reference: Callable[[Path, Path], dict[str, Any]] | None = None,
 ) -> tuple[Outcome, ...]:
-    """Run an exercise's tests against `endpoint`, in this process; one outcome a test, in the files' order."""
+    """Run an exercise's tests against `endpoint`, in this process; one outcome a test, in the files' order.
+
+    `only` names the tasks whose tests are run, where not all are.
+    """
     from autograder.collection import collected  # noqa: PLC0415
 
     files = [str(exercise.folder / PUBLIC)]
@@ -238,7 +241,7 @@ def run_suites(
     try:
         with collected(files, tuple(devices), lambda: (sys.modules[__name__], _Grading(devices))) as tests:
             tests.config.stash[CONTEXT] = context
-            expected, record = tests.run(lambda item: task in (None, _task_of(item)))
+            expected, record = tests.run(lambda item: only is None or _task_of(item) in only)
             errors = tests.errors
             del tests.config.stash[CONTEXT]
     except Exception as error:  # not a test's: that would be an outcome

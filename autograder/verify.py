@@ -30,6 +30,7 @@ class Case:
     source: str
     loses: frozenset[str]
     about: str  # the mistake, or how the variant differs
+    concerns: frozenset[str] | None = None  # the tasks in its header: what it is about; None: all
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,17 @@ def _case(path: Path, kind: str, reference: str, every: frozenset[str]) -> Case:
             f"{path.name} names the tasks {', '.join(sorted(tasks - every))}, which the exercise does not have."
         )
     source = f"{reference}\n\n{text}"
-    return Case(path.stem, kind, source, tasks if kind == "mutant" else frozenset(), header[need[1]])
+    return Case(path.stem, kind, source, tasks if kind == "mutant" else frozenset(), header[need[1]], tasks)
 
 
-def examine(exercise: Exercise, case: Case, settings: Settings) -> Finding:
-    """Grade one case as if a student had handed it in: what no task needs (plots, experiments) is cut off first."""
+def examine(exercise: Exercise, case: Case, settings: Settings, *, quick: bool = False) -> Finding:
+    """Grade one case as if a student had handed it in: what no task needs (plots, experiments) is cut off first.
+
+    `quick` grades only the tasks that the case is about, and so does not see what it should leave alone.
+    """
     needed = slice_cells([Cell(0, case.source)], exercise.functions)
-    report = grade(exercise, Submission(case.name, exercise.slug, needed.source, ""), settings)
+    submission = Submission(case.name, exercise.slug, needed.source, "")
+    report = grade(exercise, submission, settings, only=case.concerns if quick else None)
     lost = frozenset(task.id for task in report.tasks if task.status != "full")
     return Finding(case, lost, report)
 

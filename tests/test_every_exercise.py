@@ -27,9 +27,10 @@ def seeds(config: pytest.Config) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_grade_is_the_known_one(name: str, pytestconfig: pytest.Config) -> None:
+    """Of a mutant or a variant only the tasks that it is about, but for the full proof and `ptqlab verify`."""
     exercise, case = CASES[name]
     for seed in seeds(pytestconfig):
-        finding = examine(exercise, case, Settings(seed))
+        finding = examine(exercise, case, Settings(seed), quick=not pytestconfig.getoption("--full"))
         wrong = [
             f"{t.test}: {t.status} {t.message}"
             for task in finding.report.tasks

@@ -188,8 +188,8 @@ def test_a_result_of_the_wrong_form_is_a_failure_in_plain_words(toy: Exercise) -
 
 
 def test_one_task_can_be_run_alone_and_hidden_tests_only_join_when_asked(toy: Exercise) -> None:
-    assert len(run_suites(toy, InProcess({}), 1, ("cpu",), hidden=False, task="9.1")) == 2
-    assert run_suites(toy, InProcess({}), 1, ("cpu",), hidden=False, task="9.9") == ()
+    assert len(run_suites(toy, InProcess({}), 1, ("cpu",), hidden=False, only={"9.1"})) == 2
+    assert run_suites(toy, InProcess({}), 1, ("cpu",), hidden=False, only={"9.9"}) == ()
 
 
 def plain_pytest(folder: Path) -> subprocess.CompletedProcess[str]:

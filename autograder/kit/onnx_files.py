@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,7 +28,12 @@ def onnx_logits(path: str, batches: Sequence[Mapping[str, Tensor]]) -> list[Tens
 
 
 def onnx_summary(path: str) -> dict[str, Any]:
-    """What is in an ONNX file: operators by type, bytes of its stored tensors by dtype, inputs with their shapes."""
+    """What is in an ONNX file: operators by type, bytes of its stored tensors by dtype, inputs with their shapes.
+
+    "integer_weights": for every stored integer matrix behind a DequantizeLinear, and each operator that computes with
+    it: "operator", its type; "elements"; "dtype"; "static", whether another input of that operator was quantized and
+    dequantized with a stored scale; "pair_peak", the largest sum of two neighbouring products (see `_pair_peak`).
+    """
     import onnx  # noqa: PLC0415
 
     graph = onnx.load(path, load_external_data=False).graph
@@ -40,5 +45,83 @@ def onnx_summary(path: str) -> dict[str, Any]:
     return {
         "operators": dict(Counter(node.op_type for node in graph.node)),
         "bytes": dict(stored),
+        "integer_weights": _integer_weights(path),
         "inputs": {given.name: [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim] for given in graph.input},
     }  # fmt: skip
+
+
+def _integer_weights(path: str) -> list[dict[str, Any]]:
+    import onnx  # noqa: PLC0415
+
+    graph = _Graph(onnx.load(path).graph)
+    return [found for node in graph.nodes if node.op_type == "DequantizeLinear" for found in graph.weights_of(node)]
+
+
+_MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Expand", "Slice")
+
+
+class _Graph:
+    """A graph that can be asked who makes a value and who reads it."""
+
+    def __init__(self, graph: Any) -> None:
+        import onnx  # noqa: PLC0415
+
+        self.nodes = list(graph.node)
+        self.stored = {tensor.name: tensor for tensor in graph.initializer}
+        for node in self.nodes:
+            if node.op_type == "Constant":
+                self.stored.update((node.output[0], a.t) for a in node.attribute if a.HasField("t"))
+        self.maker = {name: node for node in self.nodes for name in node.output}
+        self.array = onnx.numpy_helper.to_array
+
+    def weights_of(self, node: Any) -> Iterator[dict[str, Any]]:
+        """What is known of a DequantizeLinear's stored matrix, for each operator that computes with it."""
+        tensor = self.stored.get(node.input[0])
+        if tensor is None or len(tensor.dims) < 2:
+            return
+        values = torch.from_numpy(self.array(tensor).copy())
+        for reader, name, turned in self._readers(node.output[0], False):
+            gemm_turned = reader.op_type == "Gemm" and any(a.name == "transB" and a.i for a in reader.attribute)
+            rows = values.mT if turned != gemm_turned else values
+            yield {
+                "operator": reader.op_type,
+                "elements": values.numel(),
+                "dtype": str(values.dtype).removeprefix("torch."),
+                "static": any(self._is_static(other) for other in reader.input if other != name),
+                "pair_peak": _pair_peak(rows),
+            }
+
+    def _readers(self, name: str, turned: bool) -> Iterator[tuple[Any, str, bool]]:
+        """(operator, the name under which it reads the value, whether the matrix was transposed on the way)."""
+        for node in self.nodes:
+            if name in node.input:
+                if node.op_type in _MOVES and node.output:
+                    yield from self._readers(node.output[0], turned != (node.op_type == "Transpose"))
+                else:
+                    yield node, name, turned
+
+    def _is_static(self, name: str) -> bool:
+        """Whether a value was dequantized from one that is computed and quantized with a stored scale."""
+        node = self.maker.get(name)
+        while node is not None and node.op_type in _MOVES:
+            node = self.maker.get(node.input[0])
+        if node is None or node.op_type != "DequantizeLinear" or node.input[0] in self.stored:
+            return False
+        before = self.maker.get(node.input[0])
+        while before is not None and before.op_type in _MOVES:
+            before = self.maker.get(before.input[0])
+        return before is not None and before.op_type == "QuantizeLinear" and before.input[1] in self.stored
+
+
+def _pair_peak(weight: Tensor) -> int:
+    """The largest |a·x + b·y| of neighbouring rows a, b of weight [in, out] and any x, y from 0 to 255.
+
+    CPUs without VNNI multiply uint8 by int8 with an instruction (vpmaddubsw) that adds such a pair in 16 bits and
+    stops at ±32767: codes of 8 bits reach 64770, codes of 7 bits 32640. uint8 weights take another instruction, which is exact.
+    """
+    wide = weight.reshape(-1, *weight.shape[-2:]).to(torch.int64)
+    if wide.shape[1] % 2:
+        wide = torch.cat((wide, torch.zeros_like(wide[:, :1])), dim=1)
+    above, below = wide.clamp(min=0), (-wide).clamp(min=0)
+    sums = [part[:, 0::2] + part[:, 1::2] for part in (above, below)]
+    return 255 * max(int(part.max()) for part in sums)

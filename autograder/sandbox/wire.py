@@ -139,7 +139,7 @@ def raw_bytes(plain: torch.Tensor) -> memoryview:
     plain = plain.detach()
     if plain.dtype is torch.bfloat16:  # numpy has none
         plain = plain.contiguous().view(torch.int16)
-    return memoryview(np.ascontiguousarray(plain.numpy()).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(plain.numpy()).reshape(-1).view(np.uint8).data
 
 
 class _Reader:
