@@ -19,6 +19,9 @@ from autograder.sandbox.host import Walls, Worker
 from autograder.scoring import score, unscored
 from autograder.suite import HIDDEN, PUBLIC, available_devices, run_suites
 
+MANIFEST = "manifest.json"
+NO_MATTER = ("report", "exports", "scaffold", "doctor")  # parts of the kit that no score depends on
+
 
 def grade(
     exercise: Exercise,
@@ -76,14 +79,17 @@ def _walls(exercise: Exercise, settings: Settings, secrets: tuple[str, ...]) -> 
 
 
 def tests_sha256(exercise: Exercise) -> str:
-    """The fingerprint of an exercise's tests: a report made with others is out of date."""
+    """The fingerprint of what decides a score: tests, reference, data and kit. A report made with others is out of date."""
     return _fingerprint(exercise.folder, exercise.solution)
 
 
 @cache
 def _fingerprint(folder: Path, solution: Path | None) -> str:
     digest = hashlib.sha256()
-    files = [folder / PUBLIC] + ([solution / HIDDEN] if solution else [])
-    for file in (*files, Path(__file__).parent / "expect.py"):
+    files = [folder / PUBLIC, folder.parent.parent / "datasets" / MANIFEST]
+    if solution:
+        files += [solution / HIDDEN, solution / "source.py", solution.parent / "held_back" / MANIFEST]
+    package = Path(__file__).parent
+    for file in (*files, *sorted(f for f in package.rglob("*.py") if f.relative_to(package).parts[0] not in NO_MATTER)):
         digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()
