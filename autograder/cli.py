@@ -32,7 +32,7 @@ def main() -> None:
 
 @app.command()
 def grade(
-    submissions: Annotated[Path, typer.Argument(help="A notebook or module, or a folder of a class's submissions.")],
+    submissions: Annotated[Path, typer.Argument(help="A notebook or module, or a class's folder or archive.")],
     out: Annotated[Path, typer.Option(help="Where reports and scores.csv go.")],
     exercise: Annotated[str | None, typer.Option(help="One exercise: its slug or number.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = 1,
@@ -45,6 +45,7 @@ def grade(
     solutions: Solutions = None,
 ) -> None:
     """Grade a class, or one file. Exit code 1 when a score had to be withheld."""
+    from autograder.archives import opened  # noqa: PLC0415
     from autograder.intake import find_submissions  # noqa: PLC0415
 
     _need_linux()
@@ -53,17 +54,20 @@ def grade(
     _one_of("--language", language, ("en", "zh-TW"))
     exercises = _exercises(course, solutions)
     _need_solutions(exercises)
-    found = find_submissions(submissions, exercises, exercise)
+    with opened(submissions) as view:
+        found = view.explain(find_submissions(view.root, exercises, exercise))
+        for note in view.notes:
+            print(f"ptqlab: {note}", file=sys.stderr)
 
-    # torch is imported from here on: a mistake in the arguments is answered before that
-    from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
-    from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
+        # torch is imported from here on: a mistake in the arguments is answered before that
+        from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
+        from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
 
-    settings = Settings(assignment_seed(out, seed, language), device, isolation, language)
-    console = Console()
-    with ClassProgress(len(found), console) as progress:
-        reports = grade_class(found, exercises, settings, out, root=submissions, jobs=jobs, regrade=regrade,
-                              tell=progress.finished)  # fmt: skip
+        settings = Settings(assignment_seed(out, seed, language), device, isolation, language)
+        console = Console()
+        with ClassProgress(len(found), console) as progress:
+            reports = grade_class(found, exercises, settings, out, root=view.root, jobs=jobs, regrade=regrade,
+                                  tell=progress.finished)  # fmt: skip
     print_scoreboard(reports, console)
     console.print(f"Reports and scores.csv are in {out}", highlight=False, soft_wrap=True)
     raise typer.Exit(1 if any(report.earned is None for report in reports) else 0)
