@@ -13,6 +13,7 @@ after which `remove()` restores everything. What a determined student can still 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.abc
 import importlib.machinery
 import re
@@ -24,7 +25,7 @@ from typing import Any, NoReturn
 
 import torch
 
-__all__ = ["Refusals", "RefusedCall", "calls", "install", "refuse", "reset"]
+__all__ = ["Refusals", "RefusedCall", "allowing", "calls", "install", "refuse", "reset"]
 
 
 class RefusedCall(RuntimeError):
@@ -128,8 +129,13 @@ _RULES = tuple(
         ("bitsandbytes.functional", ".*quant"),
         ("hqq.core", ".*quantize"),
         ("modelopt.torch.quantization", ".*quant|calibrate$"),
+        ("onnxruntime.quantization", "compute_|collect|.*quantize|get_entropy|merge_|pack_bytes|snap_zero|create_calib"),
+        ("onnxruntime.capi.onnxruntime_inference_collection", "__init__$|run$"),  # a graph may quantize, too
+        ("onnx.reference.ops", "_?run$|_compute|.*quantize"),
     )
 )
+_allowed: list[str] = []  # libraries that the present call may use
+_met_meanwhile: dict[str, types.ModuleType] = {}  # their modules that were imported in such a call
 _swapped: dict[types.FunctionType, types.CodeType] = {}  # the functions that refuse, and their own code
 
 
@@ -157,11 +163,35 @@ def _refuse_module(module_name: str, module: types.ModuleType) -> None:
     pattern = _pattern(module_name)
     if pattern is None or module is None:  # None is what a blocked import leaves behind
         return
+    if _is_allowed(module_name):
+        _met_meanwhile[module_name] = module
+        return
     for function in _functions(module, pattern):
         if function not in _swapped:
             _swapped[function] = function.__code__
             name = f"{module_name}.{function.__qualname__}"
             function.__code__ = _refusing_code(name, len(function.__code__.co_freevars))
+
+
+def _is_allowed(module_name: str) -> bool:
+    return any(module_name == library or module_name.startswith(f"{library}.") for library in _allowed)
+
+
+@contextlib.contextmanager
+def allowing(libraries: Sequence[str]) -> Iterator[None]:
+    """Let a call use what is ready-made in these libraries ("onnxruntime"): its task is to use them well."""
+    _allowed.extend(libraries)
+    freed = {function: function.__code__ for function in _swapped if _is_allowed(function.__module__)}
+    for function in freed:
+        function.__code__ = _swapped[function]
+    try:
+        yield
+    finally:
+        _allowed.clear()
+        for function, code in freed.items():
+            function.__code__ = code
+        while _met_meanwhile and _installed:
+            _refuse_module(*_met_meanwhile.popitem())
 
 
 def _refusing_code(name: str, free: int) -> types.CodeType:

@@ -40,6 +40,7 @@ class Session:
         refusals.reset()
         with contextlib.ExitStack() as stack:
             ledger = stack.enter_context(simulated.session()) if request["simulated"] else None
+            stack.enter_context(refusals.allowing(_allowed(request)))
             try:
                 value, failure = self._answer(request, facts), None
             except BaseException as error:  # SystemExit is an answer, too
@@ -101,6 +102,12 @@ class Session:
         number, self.next_number = self.next_number, self.next_number + 1
         self.objects[number] = value
         return HandleRef(number, type_name(value))
+
+
+def _allowed(request: dict[str, Any]) -> tuple[str, ...]:
+    """The libraries whose ready-made quantizers this call may use; the kit itself runs ONNX files."""
+    allowed = ("onnxruntime",) if request["op"] == "kit" else tuple(request.get("allowed", ()))
+    return (*allowed, "onnx") if "onnxruntime" in allowed else allowed  # it is built on it
 
 
 class NotDefinedError(Exception):

@@ -109,6 +109,7 @@ class Student:
             "kwargs": _lower(kwargs),
             "simulated": self.simulated,
             "memory": self.watch_memory,
+            "allowed": self.allowed,
         }
         reply = self._endpoint.run(request)
         self.calls += 1

@@ -540,9 +540,75 @@ def test_other_libraries_can_be_imported_and_not_called(
     assert getattr(module, function)(3) == 3
 
 
-def test_onnxruntime_quantization_is_free() -> None:
-    assert refusals._pattern("onnxruntime.quantization.quantize") is None
+def test_what_is_not_about_quantizing_is_free() -> None:
     assert refusals._pattern("torch.nn.modules.linear") is None
+    assert refusals._pattern("onnxruntime.tools.symbolic_shape_infer") is None
+
+
+QUANTIZE_A_GRAPH = """
+import numpy as np, onnx, onnxruntime
+from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
+from onnxruntime.quantization.quant_utils import compute_scale_zp
+
+def graph():
+    given = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [2]), ("s", []))]
+    result = helper.make_tensor_value_info("q", TensorProto.INT8, [2])
+    zero = helper.make_tensor("z", TensorProto.INT8, [], [0])
+    node = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"])
+    made = helper.make_graph([node], "g", given, [result], [zero])
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+FEEDS = {"x": np.array([1.0, -1.0], np.float32), "s": np.array(0.5, np.float32)}
+
+def session():
+    run = onnxruntime.InferenceSession(graph().SerializeToString(), providers=["CPUExecutionProvider"])
+    return run.run(None, FEEDS)[0].tolist()
+
+def reference():
+    return ReferenceEvaluator(graph()).run(None, FEEDS)[0].tolist()
+
+def arithmetic():
+    ends = np.array([-127, 127], np.int8)
+    return float(compute_scale_zp(np.float32(-1), np.float32(1), ends[0], ends[1], symmetric=True)[1])
+"""
+
+
+@pytest.mark.parametrize("name, expected", [("session", [2, -2]), ("reference", [2, -2]), ("arithmetic", 2 / 254)])
+def test_onnxruntime_is_refused_but_where_it_is_the_task(name: str, expected: object) -> None:
+    from autograder.model import Limits
+    from autograder.sandbox.host import Worker
+    from autograder.student import Refused, Student
+
+    with Worker(QUANTIZE_A_GRAPH, Limits()) as worker:
+        student = Student(worker)
+        with pytest.raises(Refused):
+            getattr(student, name)()
+        student.allow("onnxruntime")
+        assert getattr(student, name)() == pytest.approx(expected)
+        student.allow()
+        with pytest.raises(Refused):
+            getattr(student, name)()
+
+
+def test_what_is_imported_in_an_allowed_call_is_refused_after_it(
+    refused: refusals.Refusals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hqq").mkdir()
+    (tmp_path / "hqq" / "__init__.py").write_text("")
+    (tmp_path / "hqq" / "core.py").write_text("def quantize(x):\n    return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with refusals.allowing(["hqq"]):
+        module = importlib.import_module("hqq.core")
+        assert module.quantize(1) == 1
+    for name in ("hqq", "hqq.core"):
+        del sys.modules[name]
+    with pytest.raises(refusals.RefusedCall, match=r"hqq\.core\.quantize is refused"):
+        module.quantize(1)
+    with refusals.allowing(["hqq"]):
+        assert module.quantize(1) == 1
+    with pytest.raises(refusals.RefusedCall), refusals.allowing(["torchao"]):
+        module.quantize(1)
 
 
 def test_importing_transformers_still_works() -> None:

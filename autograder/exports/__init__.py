@@ -1,0 +1,1 @@
+"""Where grades and exercises go: nbgrader, Gradescope, Canvas, Moodle, GitHub Classroom, otter."""

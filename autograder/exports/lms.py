@@ -1,0 +1,130 @@
+"""Tables that learning platforms import: Canvas's gradebook, Moodle's gradebook and its offline grading worksheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from autograder.exports.grades import Grade
+from autograder.model import Exercise, PtqlabError
+from autograder.report.text import number
+
+Table = list[list[str]]
+
+CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+WORKSHEET = ("Identifier", "Grade", "Last modified (grade)")
+_POINTS_ROW = "Points Possible"
+_FEEDBACK = "Feedback comments"
+
+
+def canvas_csv(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: Table | None) -> tuple[str, list[str]]:
+    """A table for Canvas's Grades > Import, and the students whom the roster doesn't have.
+
+    `roster` is Canvas's own export, whose students and assignment columns ("Title (id)") are taken over; without one,
+    a student's name stands as SIS Login ID. Who has no score gets no row, so that nothing in Canvas is cleared.
+    """
+    header, people = _canvas_people(grades, roster)
+    columns = [_canvas_column(exercise, roster[0] if roster else []) for exercise in exercises]
+    possible = [number(exercise.possible) for exercise in exercises]
+    rows: Table = [[*header, *columns], [f"    {_POINTS_ROW}", *[""] * (len(header) - 1), *possible]]
+    for student, person in people.items():
+        points = [_points(grades, student, exercise) for exercise in exercises]
+        rows += [[*person, *points]] if any(points) else []
+    return _text(rows), _missing(grades, people)
+
+
+def moodle_csv(
+    grades: Sequence[Grade], exercises: Sequence[Exercise], roster: Table | None, column: str = "Username"
+) -> tuple[str, list[str]]:
+    """A table for Moodle, and the students whom the roster doesn't have.
+
+    Without a roster: a gradebook import (Grades > Import > CSV file), with `column` to be mapped to the user field of
+    that name. With one: the offline grading worksheet of one assignment, which Moodle gave out, with grades filled in.
+    """
+    if roster is not None:
+        return _worksheet(grades, exercises, roster)
+    students = list(dict.fromkeys(grade.student for grade in grades))
+    rows: Table = [[column, *(_title(exercise) for exercise in exercises)]]
+    for student in students:
+        points = [_points(grades, student, exercise) for exercise in exercises]
+        rows += [[student, *points]] if any(points) else []
+    return _text(rows), []
+
+
+def read_table(path: Path) -> Table:
+    """A CSV file's rows, whatever its separator; a byte order mark is taken off."""
+    text = path.read_text(encoding="utf-8-sig")
+    first = text.partition("\n")[0]
+    rows = list(csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ","))
+    if not rows:
+        raise PtqlabError(f"Expected a table in {path}, but it is empty; export it again.")
+    return [row for row in rows if any(cell.strip() for cell in row)]
+
+
+def _canvas_people(grades: Sequence[Grade], roster: Table | None) -> tuple[list[str], dict[str, list[str]]]:
+    """The identifying columns, and those of each student who has a grade."""
+    students = dict.fromkeys(grade.student for grade in grades)
+    if roster is None:
+        return list(CANVAS), {student: [student, "", "", student, ""] for student in students}
+    header = roster[0]
+    if "Section" not in header or "Student" not in header[0] or "ID" not in header[1]:
+        raise PtqlabError(f"Expected Canvas's gradebook export, with the columns {', '.join(CANVAS)}; {header} came.")
+    width = header.index("Section") + 1
+    rows = [row[:width] for row in roster[1:] if row[1].strip()]  # the rows of points and of posting have no ID
+    found = ((student, _person(student, rows)) for student in students)
+    return header[:width], {student: person for student, person in found if person is not None}
+
+
+def _canvas_column(exercise: Exercise, header: Sequence[str]) -> str:
+    """The title, or the column that Canvas has for it already: "Title (1234)"."""
+    title = _title(exercise)
+    return next((name for name in header if re.fullmatch(rf"{re.escape(title)} \(\d+\)", name)), title)
+
+
+def _worksheet(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: Table) -> tuple[str, list[str]]:
+    header = roster[0]
+    if any(name not in header for name in WORKSHEET):
+        raise PtqlabError(f"Expected Moodle's offline grading worksheet, with the columns {', '.join(WORKSHEET)}.")
+    if len(exercises) != 1:
+        raise PtqlabError("Expected one exercise, since a worksheet is of one assignment; give --exercise.")
+    place = header.index("Grade")
+    rows = [list(row) for row in roster[1:]]
+    people = {grade.student: row for grade in grades if (row := _person(grade.student, rows)) is not None}
+    for student, row in people.items():
+        row[place] = _points(grades, student, exercises[0]) or row[place]
+    return _text([header, *rows]), _missing(grades, people)
+
+
+def _person(student: str, rows: Sequence[list[str]]) -> list[str] | None:
+    """The one row with a cell that is the student's name, or an address before whose @ it stands."""
+    key = student.casefold()
+    hits = [row for row in rows if any(cell.strip().casefold() in (key, f"participant {key}") for cell in row)]
+    hits = hits or [
+        row for row in rows if any(cell.casefold().partition("@")[::2][0] == key and "@" in cell for cell in row)
+    ]
+    if len(hits) > 1:
+        raise PtqlabError(f"Expected one row of the roster to be {student!r}, but {len(hits)} are; use unique names.")
+    return hits[0] if hits else None
+
+
+def _title(exercise: Exercise) -> str:
+    return f"{exercise.slug.partition('_')[0]} {exercise.title['en']}"
+
+
+def _points(grades: Sequence[Grade], student: str, exercise: Exercise) -> str:
+    """Points, or an empty cell where there is no score."""
+    found = [grade.points for grade in grades if (grade.student, grade.exercise) == (student, exercise.slug)]
+    return number(found[0], 2) if found and found[0] is not None else ""
+
+
+def _missing(grades: Sequence[Grade], people: dict[str, list[str]]) -> list[str]:
+    return list(dict.fromkeys(grade.student for grade in grades if grade.student not in people))
+
+
+def _text(rows: Table) -> str:
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\r\n").writerows(rows)
+    return table.getvalue()

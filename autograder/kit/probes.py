@@ -1,0 +1,59 @@
+"""Stand-ins for a model: they answer from a table, take a known time, and note how they were called."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Probe(nn.Module):
+    """A language model whose next-token logits are a row of a table, and which remembers its calls."""
+
+    def __init__(self, table: Tensor, dropout: float, seconds: Sequence[float]) -> None:
+        super().__init__()
+        self.table = nn.Parameter(table.clone())
+        self.dropout = nn.Dropout(dropout)
+        self.seconds = list(seconds)
+        self.calls: list[dict[str, Any]] = []
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lives, as transformers models say it."""
+        return self.table.device
+
+    def forward(self, input_ids: Tensor, labels: Tensor | None = None, **others: Any) -> Any:
+        """Logits [B, T, vocab], and transformers' own loss when there are labels; sleeps as it was told."""
+        from transformers.loss.loss_utils import ForCausalLMLoss  # noqa: PLC0415 - torch alone is much lighter
+        from transformers.modeling_outputs import CausalLMOutput  # noqa: PLC0415
+
+        number, start = len(self.calls), time.perf_counter()
+        note = {"shape": list(input_ids.shape), "training": self.training, "grad": torch.is_grad_enabled()}
+        self.calls.append(note)
+        if self.seconds:
+            time.sleep(self.seconds[min(number, len(self.seconds) - 1)])
+        logits = self.dropout(self.table)[input_ids]
+        loss = None if labels is None else ForCausalLMLoss(logits, labels, logits.shape[-1])
+        note["seconds"] = time.perf_counter() - start
+        return CausalLMOutput(loss=loss, logits=logits)
+
+
+def probe(table: Tensor, dropout: float = 0.0, seconds: Sequence[float] = ()) -> Probe:
+    """A language model with logits table[input_ids], table [vocab, vocab]; in eval mode.
+
+    `dropout` acts on the table in training mode. Call number i sleeps seconds[i], the last one for all calls beyond.
+    """
+    return Probe(table, dropout, seconds).eval()
+
+
+def noted(module: Probe) -> list[dict[str, Any]]:
+    """Each call of a probe, in order: {"shape", "training", "grad", "seconds"}."""
+    return [dict(call) for call in module.calls]
+
+
+def set_training(module: nn.Module, training: bool) -> None:
+    """Put a module into training or eval mode."""
+    module.train(training)

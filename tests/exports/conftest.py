@@ -1,0 +1,408 @@
+"""A tiny course with marked secrets, the students of its class, and nbgrader's own commands to take them through."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from autograder import authoring
+
+BIN = Path(sys.executable).parent
+SLUG = "01_tiny"
+SECRETS = ("hidden-marker-7f3a", "solution-marker-51c2", "918273.5")
+"""In comments, messages and values of the hidden tests, and in the solution: nothing that a student sees may hold one."""
+
+EXERCISE = """
+[exercise]
+title = { en = "Tiny", "zh-TW" = "小" }
+"""
+TASK = """
+[[task]]
+id = "{id}"
+functions = ["{function}"]
+points = {points}
+title = {{ en = "{title}", "zh-TW" = "{title}" }}
+hint = {{ en = "Think of {title}.", "zh-TW" = "想想 {title}。" }}
+"""
+PUBLIC = '''
+import pytest
+
+from autograder import expect
+
+
+@pytest.mark.task("1.1", kind="core")
+def test_double_of_three(student):
+    """double(3) is 6."""
+    expect.that(student.double(3.0) == 6.0, "the result is not twice the argument", "expected 6.0")
+
+
+@pytest.mark.task("1.2", kind="core")
+def test_counter_starts_at_zero(student):
+    """A new counter has counted nothing."""
+    expect.that(student.Counter().total == 0, "a new counter's total is not 0")
+
+
+@pytest.mark.task("1.3", kind="core")
+def test_halve_of_six(student):
+    """halve(6) is 3."""
+    expect.that(student.halve(6.0) == 3.0, "the result is not half the argument", "expected 3.0")
+'''
+HIDDEN = '''
+import pytest
+
+from autograder import expect
+
+LARGE = 918273.5  # hidden-marker-7f3a
+
+
+@pytest.mark.task("1.1", kind="core")
+def test_double_of_a_large_number(student):
+    """double works for large numbers, too."""
+    expect.that(student.double(LARGE) == 2 * LARGE, "a large number is not doubled", "hidden-marker-7f3a 918273.5")
+
+
+@pytest.mark.task("1.1", kind="edge")
+def test_double_of_a_negative_number(student):
+    """double works below zero, too."""
+    expect.that(student.double(-LARGE) == -2 * LARGE, "a negative number is not doubled", "hidden-marker-7f3a")
+
+
+@pytest.mark.task("1.2", kind="core")
+def test_counter_adds(student):
+    """A counter adds up what it is given."""
+    counter = student.Counter()
+    counter.add(LARGE)
+    counter.add(1)
+    expect.that(counter.total == LARGE + 1, "the total is not the sum", "hidden-marker-7f3a")
+
+
+@pytest.mark.task("1.3", kind="core")
+def test_halve_of_a_large_number(student):
+    """halve works for large numbers, too."""
+    expect.that(student.halve(LARGE) == LARGE / 2, "a large number is not halved", "hidden-marker-7f3a")
+'''
+SOURCE = '''
+# %% [markdown] lang="en"
+# # Tiny lab
+
+# %% [markdown] lang="zh-TW"
+# # 小作業
+
+# %%
+from autograder.lab import check
+
+# %%
+def double(x):
+    """Twice x."""
+    ### BEGIN SOLUTION
+    note = "solution-marker-51c2"
+    return x * 2.0 if note else None
+    ### END SOLUTION
+
+# %%
+check("1.1")
+
+# %%
+class Counter:
+    """Adds up what it is given."""
+
+    def __init__(self):
+        ### BEGIN SOLUTION
+        self.total = 0 * len("solution-marker-51c2")
+        ### END SOLUTION
+
+    def add(self, n):
+        ### BEGIN SOLUTION
+        self.total = self.total + n if self is not None else None
+        ### END SOLUTION
+
+# %%
+check("1.2")
+
+# %%
+def halve(x):
+    """Half of x, for a bonus."""
+    ### BEGIN SOLUTION
+    return x / float(len("so")) if "solution-marker-51c2" else None
+    ### END SOLUTION
+'''
+
+DOUBLE = "def double(x):\n    return x + x"
+COUNTER = """
+class Counter:
+    def __init__(self):
+        self.total = 0
+
+    def add(self, n):
+        self.total += n
+"""
+HALVE = "def halve(x):\n    return x / 2"
+UNTOUCHED = "raise NotImplementedError"
+
+# what students write into the three answer cells; a trick earns nothing for task 1.1, whatever it does
+CLASS: dict[str, tuple[str, ...]] = {
+    "perfect": (DOUBLE, COUNTER, HALVE),
+    "half_done": (DOUBLE, UNTOUCHED, UNTOUCHED),
+    "mistaken": ("def double(x):\n    return abs(x) * 2", COUNTER, UNTOUCHED),
+    "untouched": (UNTOUCHED, UNTOUCHED, UNTOUCHED),
+    "late": (DOUBLE, COUNTER, UNTOUCHED),
+    "noisy": (
+        "import sys, warnings\nprint('noise', file=sys.stderr)\nwarnings.warn('noise')\n"
+        "def double(x):\n    warnings.warn('noise')\n    print('noise', file=sys.stderr)\n    return 2 * x",
+        COUNTER,
+        HALVE,
+    ),
+}
+TRICKS: dict[str, str] = {
+    "reads_the_working_folder": """
+import glob, json, re
+
+def double(x):
+    for path in glob.glob("**/*.ipynb", recursive=True) + glob.glob("*.py"):
+        for asked, answer in re.findall(r"double\\((.+?)\\) == ([\\d.]+)", open(path).read()):
+            if float(asked) == x:
+                return float(answer)
+""",
+    "reads_source": """
+import glob, json
+
+def double(x):
+    for path in glob.glob("../../../source/**/*.ipynb", recursive=True):
+        for cell in json.load(open(path))["cells"]:
+            text = "".join(cell["source"])
+            if "def double" in text and "glob" not in text:
+                space = {}
+                exec(text, space)
+                return space["double"](x)
+""",
+    "writes_the_gradebook": """
+import glob, sqlite3
+
+def double(x):
+    for path in glob.glob("../../../*.db") or ["gradebook.db"]:
+        with sqlite3.connect(path, timeout=1) as book:
+            book.execute("update grade set manual_score = 4, needs_manual_grade = 0")
+    return None
+""",
+    "equals_everything": """
+class Anything(float):
+    def __eq__(self, other):
+        return True
+    def __hash__(self):
+        return 0
+
+def double(x):
+    return Anything(0)
+""",
+    "removes_asserts": """
+import ast, builtins
+
+class NoAsserts(ast.NodeTransformer):
+    def visit_Assert(self, node):
+        return ast.copy_location(ast.Pass(), node)
+
+if hasattr(builtins, "get_ipython"):
+    get_ipython().ast_transformers.append(NoAsserts())
+else:
+    _compile = compile
+    builtins.compile = lambda source, *a, **k: _compile(NoAsserts().visit(ast.parse(source)), *a, **k)
+
+def double(x):
+    return NoAsserts and None
+""",
+}
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course folder with one exercise of three tasks (the last one a bonus), its notebooks built."""
+    root = tmp_path_factory.mktemp("tiny")
+    exercise, solution = root / "exercises" / SLUG, root / "solutions" / SLUG
+    tasks = (
+        ("1.1", "double", "4", "doubling"),
+        ("1.2", "Counter", "3", "counting"),
+        ("1.3", "halve", "2\nbonus = true", "halving"),
+    )
+    table = "".join(TASK.format(id=i, function=f, points=p, title=t) for i, f, p, t in tasks)
+    write(exercise / "exercise.toml", EXERCISE + table)
+    write(exercise / "test_public.py", PUBLIC)
+    write(solution / "test_hidden.py", HIDDEN)
+    write(solution / "source.py", SOURCE)
+    write(solution / "design.md", "hidden-marker-7f3a solution-marker-51c2")
+    authoring.build(root / "exercises", root / "solutions")
+    return root
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+
+
+@dataclass
+class Nbgrader:
+    """An nbgrader course made by `ptqlab nbgrader init`, and nbgrader's own commands run in it."""
+
+    root: Path
+    exercises: Path
+    environment: Mapping[str, str]
+    slug: str = SLUG
+    exchange: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.exchange = self.root.parent / "exchange"
+        self.exchange.mkdir()
+        self.exchange.chmod(0o777)
+        self.ptqlab("nbgrader", "init", self.root, "--course", self.exercises)
+
+    def configure(self, *lines: str) -> None:
+        with (self.root / "nbgrader_config.py").open("a", encoding="utf-8") as file:
+            file.write("\n".join((f"c.Exchange.root = {str(self.exchange)!r}", *lines)) + "\n")
+
+    def __call__(self, *arguments: object, cwd: Path | None = None, code: int = 0, **variables: str) -> str:
+        """Run one of nbgrader's commands; what it wrote."""
+        command = [str(BIN / "nbgrader"), *map(str, arguments)]
+        done = subprocess.run(command, cwd=cwd or self.root, capture_output=True, text=True, timeout=600,
+                              env={**self.environment, **variables})  # fmt: skip
+        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def ptqlab(self, *arguments: object, code: int = 0) -> str:
+        command = [str(BIN / "ptqlab"), *map(str, arguments)]
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=600, env=dict(self.environment))
+        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def answered(self, *answers: str) -> nbformat.NotebookNode:
+        """The released notebook with these texts in its answer cells."""
+        book = nbformat.read(self.root / "release" / self.slug / f"{self.slug}.ipynb", as_version=4)
+        cells = [cell for cell in book.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+        for cell, answer in zip(cells, answers, strict=False):
+            cell.source = cell.source if answer == UNTOUCHED else answer
+        return book
+
+    def submitted(self, student: str) -> Path:
+        return self.root / "submitted" / student / self.slug / f"{self.slug}.ipynb"
+
+    def hand_in(self, student: str, book: nbformat.NotebookNode | str) -> None:
+        """Put a submission where `nbgrader collect` would."""
+        write(self.submitted(student), book if isinstance(book, str) else nbformat.writes(book))
+
+    def send(self, student: str, book: nbformat.NotebookNode, timestamp: str) -> None:
+        """Put a submission into the exchange's inbound folder, as `nbgrader submit` does."""
+        inbound = self.exchange / self.root.name / "inbound" / f"{student}+{self.slug}+{timestamp}+abc"
+        write(inbound / f"{self.slug}.ipynb", nbformat.writes(book))
+        write(inbound / "timestamp.txt", timestamp)
+
+    def download(self, books: Mapping[str, nbformat.NotebookNode]) -> None:
+        """Put the zip of a learning platform where `nbgrader zip_collect` looks for it."""
+        archive = self.root / "downloaded" / self.slug / "archive" / "submissions.zip"
+        archive.parent.mkdir(parents=True)
+        with zipfile.ZipFile(archive, "w") as file:
+            for student, book in books.items():
+                file.writestr(f"{student.replace('_', '-')}_1234_{self.slug}.ipynb", nbformat.writes(book))
+
+    def gradebook(self, read: Callable[[Any], Any], url: str = "") -> Any:
+        """What `read` makes of the open gradebook."""
+        from nbgrader.api import Gradebook
+
+        with Gradebook(url or f"sqlite:///{self.root}/gradebook.db", course_id=self.root.name) as book:
+            return read(book)
+
+    def scores(self, url: str = "") -> dict[str, dict[str, float | None]]:
+        """student -> {cell's id: the automatic score} of the gradebook."""
+        return self.gradebook(
+            lambda book: {
+                submission.student.id: {grade.name: grade.auto_score for grade in submission.notebooks[0].grades}
+                for submission in book.assignment_submissions(self.slug)
+            },
+            url,
+        )  # type: ignore[no-any-return]
+
+    def regraded(self, jobs: int = 1, url: str = "") -> dict[str, dict[str, float | None]]:
+        """student -> {cell's id: points} as `ptqlab grade` finds them, run anew with the assignment's seed."""
+        seed = json.loads((self.root / "grades" / "assignment.json").read_text(encoding="utf-8"))["seed"]
+        out = self.root.parent / "again"
+        withheld = any(None in scores.values() for scores in self.scores(url).values())
+        self.ptqlab("grade", self.root / "submitted", "--out", out, "--seed", seed, "--course", self.exercises,
+                    "--jobs", jobs, code=1 if withheld else 0)  # fmt: skip
+        with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        tasks = [name for name in rows[0] if "." in name]
+        return {
+            row["student"]: {f"task-{t.replace('.', '-')}": float(row[t]) if row[t] else None for t in tasks}
+            for row in rows
+        }
+
+
+@pytest.fixture(scope="session")
+def nbgrader_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Nothing of the user's own settings; and one slow import that nbgrader can do without."""
+    home = tmp_path_factory.mktemp("home")
+    # jsonschema builds a grammar of four seconds for a format that no notebook uses
+    write(home / "quick" / "sitecustomize.py", "import sys\nsys.modules['rfc3987_syntax'] = None\n")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "PYTEST", "PTQLAB"))}
+    path = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"  # nbgrader calls alembic
+    return kept | {"HOME": str(home), "PATH": path, "PYTHONPATH": str(home / "quick"), "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="session")
+def make_course(
+    tiny: Path, nbgrader_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Nbgrader]:
+    """Makes nbgrader courses of the tiny exercise, or of another clone's exercises."""
+
+    def make(name: str, exercises: Path = tiny, slug: str = SLUG) -> Nbgrader:
+        return Nbgrader(tmp_path_factory.mktemp(name) / name, exercises, nbgrader_environment, slug)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of an empty database on a PostgreSQL server of our own, without a network port."""
+    missing = [name for name in ("initdb", "pg_ctl", "createdb") if not postgres(name)]
+    if missing or importlib.util.find_spec("psycopg") is None:
+        needed = f"PostgreSQL ({', '.join(missing)})" if missing else "the package psycopg"
+        pytest.skip(
+            f"{needed} is not installed; `apt-get install postgresql` and `pip install 'psycopg[binary]'` bring it"
+        )
+    folder = Path(tempfile.mkdtemp(prefix="ptqlab-pg-", dir="/tmp"))  # pytest's own folders are closed to other users
+    other = {"user": "nobody"} if os.getuid() == 0 else {}  # PostgreSQL refuses to run as root
+    if other:
+        shutil.chown(folder, "nobody")
+
+    def run(name: str, *arguments: str) -> None:
+        done = subprocess.run([postgres(name), *arguments], cwd=folder, capture_output=True, text=True, timeout=120,
+                              env={"PATH": os.defpath, "LC_ALL": "C"}, **other)  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("initdb", "--pgdata", "data", "--username", "grader", "--auth", "trust", "--no-sync", "--encoding", "UTF8")
+    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+    run("pg_ctl", "start", "--wait", "--pgdata", "data", "--log", "log", "--options", options)
+    try:
+        run("createdb", "--host", str(folder), "--username", "grader", "gradebook")
+        yield f"postgresql+psycopg://grader@/gradebook?host={folder}"
+    finally:
+        run("pg_ctl", "stop", "--wait", "--pgdata", "data", "--mode", "immediate")
+        shutil.rmtree(folder)
+
+
+def postgres(name: str) -> str:
+    """The path of one of PostgreSQL's programs, or nothing; Debian keeps most of them off the PATH."""
+    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return str(places[-1]) if places else shutil.which(name) or ""

@@ -1,0 +1,190 @@
+"""Canvas, Moodle and otter: tables that their importers accept, with nobody's grade lost, invented or cleared."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from autograder.catalog import find_exercises
+from autograder.cli import app
+from autograder.exports.grades import Grade, read_grades
+from autograder.exports.lms import canvas_csv, moodle_csv, read_table
+from autograder.model import Exercise, PtqlabError, Report, TaskScore
+from autograder.report import report_to_json
+
+SLUG = "01_tiny"
+POINTS = {"ada": 9.0, "bob": 4.5, "eve": None}  # eve's score is withheld
+
+
+@pytest.fixture
+def exercises(tiny: Path) -> tuple[Exercise, ...]:
+    return find_exercises(tiny)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, exercises: tuple[Exercise, ...]) -> Path:
+    """Grades as `ptqlab grade --out` leaves them."""
+    for student, earned in POINTS.items():
+        (tmp_path / student).mkdir()
+        (tmp_path / student / f"{SLUG}.json").write_text(report_to_json(report(exercises[0], student, earned)))
+    return tmp_path
+
+
+def report(exercise: Exercise, student: str, earned: float | None) -> Report:
+    points = dict(zip(("1.1", "1.2", "1.3"), (4.0, 0.5, 0.0) if earned == 4.5 else (4.0, 3.0, 2.0), strict=True))
+    tasks = tuple(
+        TaskScore(t.id, t.title, t.points, 0.0 if earned is None else points[t.id], t.bonus,
+                  "withheld" if earned is None else "partial", t.hint, ())
+        for t in exercise.tasks
+    )  # fmt: skip
+    return Report(student, SLUG, exercise.title, earned, exercise.possible, "withheld" if earned is None else "graded",
+                  "why" if earned is None else "", "none", "cpu", 1, "0", "0", "0", 0.0, (), tasks)  # fmt: skip
+
+
+def rows(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text)))
+
+
+# What lib/gradebook_importer.rb of Canvas asks of the first rows
+def assert_canvas_accepts(table: list[list[str]]) -> None:
+    header = table[0]
+    assert len(header) > 3
+    assert "Student" in header[0]
+    assert "ID" in header[1]
+    assert (header[2], header[3]) == ("SIS User ID", "SIS Login ID") or header[2] == "SIS Login ID"
+    assert "Section" in header[4 if header[2] == "SIS User ID" else 3]
+    assert "Points Possible" in table[1][0]
+    assert all(len(row) == len(header) for row in table)
+
+
+def test_canvas_gets_a_column_a_lab_and_a_row_a_student_with_a_score(
+    folder: Path, exercises: tuple[Exercise, ...]
+) -> None:
+    text, missing = canvas_csv(read_grades(folder, exercises), exercises, None)
+    assert_canvas_accepts(rows(text))
+    assert rows(text) == [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "01 Tiny"],
+        ["    Points Possible", "", "", "", "", "7"],
+        ["ada", "", "", "ada", "", "9"],
+        ["bob", "", "", "bob", "", "4.5"],
+    ]
+    assert missing == []
+
+
+CANVAS_EXPORT = """\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Essay (11),01 Tiny (22),Final Score
+    Points Possible,,,,,10,7,(read only)
+"Doe, Ada",501,s-1,ada@example.edu,One,3,1,50
+"Roe, Bob",502,s-2,bob,One,4,,60
+"Student, Test",503,,abc,One,,,
+"""
+
+
+def test_canvas_with_its_own_export_keeps_names_ids_and_the_assignment(
+    folder: Path, exercises: tuple[Exercise, ...], tmp_path: Path
+) -> None:
+    """The column is the one that exists; others are left out, so that nothing else changes."""
+    (tmp_path / "roster.csv").write_text(CANVAS_EXPORT, encoding="utf-8")
+    text, missing = canvas_csv(read_grades(folder, exercises), exercises, read_table(tmp_path / "roster.csv"))
+    assert_canvas_accepts(rows(text))
+    assert rows(text) == [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "01 Tiny (22)"],
+        ["    Points Possible", "", "", "", "", "7"],
+        ["Doe, Ada", "501", "s-1", "ada@example.edu", "One", "9"],
+        ["Roe, Bob", "502", "s-2", "bob", "One", "4.5"],
+    ]
+    assert missing == ["eve"]
+
+
+def test_two_rows_for_one_student_are_an_error(folder: Path, exercises: tuple[Exercise, ...]) -> None:
+    roster = [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"],
+        ["A", "1", "", "ada", "One"],
+        ["B", "2", "", "Ada", "Two"],
+    ]
+    with pytest.raises(PtqlabError, match="one row of the roster to be 'ada', but 2 are"):
+        canvas_csv(read_grades(folder, exercises), exercises, roster)
+
+
+def test_a_table_that_is_not_canvas_is_refused(folder: Path, exercises: tuple[Exercise, ...]) -> None:
+    with pytest.raises(PtqlabError, match="Canvas's gradebook export"):
+        canvas_csv(read_grades(folder, exercises), exercises, [["Name", "Login"], ["x", "ada"]])
+
+
+def test_moodle_gets_a_table_whose_columns_can_be_mapped(folder: Path, exercises: tuple[Exercise, ...]) -> None:
+    text, missing = moodle_csv(read_grades(folder, exercises), exercises, None, "Email address")
+    assert rows(text) == [["Email address", "01 Tiny"], ["ada", "9"], ["bob", "4.5"]]
+    assert missing == []
+
+
+WORKSHEET = """Identifier,"Full name","Email address",Status,Grade,"Maximum Grade","Grade can be changed","Last modified (grade)","Feedback comments"
+"Participant 71","Ada Doe",ada@example.edu,Submitted,,7.00,Yes,-,"well, done"
+"Participant 72","Bob Roe",bob@example.edu,Submitted,2.00,7.00,Yes,"Monday, 7 January 2030, 10:00 AM",
+"Participant 73","Cy Poe",cy@example.edu,"No submission",1.00,7.00,Yes,-,
+"""
+
+
+def test_moodles_worksheet_comes_back_with_grades_and_nothing_else_changed(
+    folder: Path, exercises: tuple[Exercise, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "roster.csv").write_text(WORKSHEET, encoding="utf-8")
+    text, missing = moodle_csv(read_grades(folder, exercises), exercises, read_table(tmp_path / "roster.csv"))
+    before, after = rows(WORKSHEET), rows(text)
+    place = before[0].index("Grade")
+    assert [row[place] for row in after] == ["Grade", "9", "4.5", "1.00"]
+    assert [row[:place] + row[place + 1 :] for row in after] == [row[:place] + row[place + 1 :] for row in before]
+    assert missing == ["eve"]
+
+
+@pytest.mark.parametrize("name", ["Identifier", "Grade", "Last modified (grade)"])
+def test_a_worksheet_without_what_moodle_asks_for_is_refused(
+    folder: Path, exercises: tuple[Exercise, ...], name: str
+) -> None:
+    """mod/assign/feedback/offline/importgradeslib.php refuses it, too."""
+    table = rows(WORKSHEET.replace(f'"{name}"', "Other").replace(f"{name},", "Other,", 1))
+    with pytest.raises(PtqlabError, match="offline grading worksheet"):
+        moodle_csv(read_grades(folder, exercises), exercises, table)
+
+
+def test_otters_table_has_a_column_a_task_and_the_share(folder: Path, tiny: Path) -> None:
+    out = folder / "final_grades.csv"
+    done = CliRunner().invoke(app, ["export", str(folder), "--to", "otter", "--out", str(out), "--course", str(tiny)])
+    assert done.exit_code == 0, done.output
+    assert rows(out.read_text(encoding="utf-8")) == [
+        ["1.1", "1.2", "1.3", "percent_correct", "file"],
+        ["4", "3", "2", "1.285714", f"ada/{SLUG}.ipynb"],
+        ["4", "0.5", "0", "0.642857", f"bob/{SLUG}.ipynb"],
+        ["", "", "", "", f"eve/{SLUG}.ipynb"],
+    ]
+
+
+def test_the_command_says_who_is_not_in_the_roster(folder: Path, tiny: Path) -> None:
+    (folder / "roster.csv").write_text(CANVAS_EXPORT, encoding="utf-8")
+    arguments = ["export", str(folder), "--to", "canvas", "--out", str(folder / "out.csv"), "--course", str(tiny)]
+    done = CliRunner().invoke(app, [*arguments, "--roster", str(folder / "roster.csv")])
+    assert done.exit_code == 1
+    assert "Not in the roster, and so not in the table: eve." in done.output
+    assert (folder / "out.csv").read_bytes().startswith(b"Student,ID,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--to", "blackboard"], "Expected --to to be one of canvas, moodle, otter, gradescope, github-classroom"),
+        (["--to", "canvas"], "Expected the grades"),
+        (["empty", "--to", "canvas"], "holds no grade for 01_tiny"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tiny: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
+    given = [str(tmp_path) if argument == "empty" else argument for argument in arguments]
+    done = CliRunner().invoke(app, ["export", *given, "--out", str(tmp_path / "o"), "--course", str(tiny)])
+    assert isinstance(done.exception, PtqlabError)
+    assert words in str(done.exception)
+
+
+def test_a_grade_that_a_person_must_give_is_no_zero() -> None:
+    grade = Grade("ada", SLUG, None, 7.0)
+    assert canvas_csv([grade], [], None)[0].count("\n") == 2

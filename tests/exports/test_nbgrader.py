@@ -1,0 +1,250 @@
+"""A class through nbgrader's own commands, on SQLite: ptqlab's score is nbgrader's, whatever a submission does."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbgrader.utils import get_username
+from typer.testing import CliRunner
+
+from autograder.cli import app
+
+DUE = datetime.datetime(2030, 1, 10, 12, 0, 0)
+IN_TIME, LATE = "2030-01-10 11:00:00.000000 UTC", "2030-01-11 11:00:00.000000 UTC"
+TRUE_SCORES = {"perfect": 9.0, "half_done": 4.0, "untouched": 0.0, "noisy": 9.0, "late": 7.0, "mistaken": 5.4}
+
+
+def tampered(course: Any, kit: Any) -> nbformat.NotebookNode:
+    """Test cells deleted, doubled, worth more, unlocked, with outputs that say full marks; metadata of odd types."""
+    book = course.answered(kit.DOUBLE)
+    tests = [cell for cell in book.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    tests[0].metadata.nbgrader.points = "a thousand"
+    tests[0].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "4.0"})]
+    tests[1].source, tests[1].metadata.nbgrader.locked = "3.0", False
+    tests[1].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "full marks"})]
+    book.cells.remove(tests[2])
+    double = nbformat.v4.new_code_cell("4.0", metadata={"nbgrader": dict(tests[0].metadata.nbgrader, points=1000)})
+    odd = nbformat.v4.new_code_cell("pass", metadata={"nbgrader": {"grade_id": ["x"], "grade": True}})
+    odder = nbformat.v4.new_markdown_cell("text", metadata={"nbgrader": "grade"})
+    book.cells = [double, odd, odder, *book.cells]
+    return book
+
+
+def with_script(course: Any, kit: Any) -> nbformat.NotebookNode:
+    """Markup that would act in the browser of the person who grades."""
+    book = course.answered(kit.DOUBLE)
+    text = "<script>steal()</script> <img src=x onerror=steal()> [a](javascript&colon;steal()) [b](java&#115;cript:steal())"
+    text += "\n[c]: javascript:steal()\n[c] <a href='javascript:steal()'>d</a> <javascript:steal()>"
+    cell = book.cells[1]
+    cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": "<script>steal()</script>"})]
+    book.cells += [
+        nbformat.v4.new_markdown_cell(text),
+        nbformat.v4.new_raw_cell(text, metadata={"raw_mimetype": "text/html"}),
+    ]
+    book.metadata.title = "</title><script>steal()</script>"
+    return book
+
+
+@pytest.fixture(scope="module")
+def kit() -> Any:
+    """This folder's conftest: the class's answers."""
+    import sys
+
+    return next(m for name, m in list(sys.modules.items()) if getattr(m, "SECRETS", None) and name.endswith("conftest"))
+
+
+@pytest.fixture(scope="module")
+def course(make_course: Callable[..., Any], kit: Any) -> Any:
+    """The whole round trip, up to nbgrader's export."""
+    course = make_course("ptq")
+    course.configure(
+        'c.AssignLatePenalties.plugin_class = "autograder.exports.nbgrader_grading.PtqlabLatePenalty"',
+        'c.FileNameCollectorPlugin.named_regexp = r".*/(?P<student_id>[^/_]+)_\\d+_(?P<file_id>.+)"',
+    )
+    course("generate_assignment", course.slug)
+    course.gradebook(lambda book: book.update_or_create_assignment(course.slug, duedate=DUE))
+    course("release_assignment", course.slug)
+    fetch_and_submit(course, kit)
+    for student, answers in kit.CLASS.items():
+        course.send(student, course.answered(*answers), LATE if student == "late" else IN_TIME)
+    course("collect", course.slug)
+    course.download({name: course.answered(code, kit.COUNTER) for name, code in kit.TRICKS.items()})
+    course("zip_collect", course.slug)
+    course.hand_in("broken", "{'cells': [")
+    course.hand_in("undecided", course.answered(kit.DOUBLE))
+    (course.submitted("undecided").parent / f"{course.slug}.py").write_text(kit.HALVE, encoding="utf-8")
+    course.hand_in("tampered", tampered(course, kit))
+    course.hand_in("with_script", with_script(course, kit))
+    course("autograde", course.slug)
+    course("generate_feedback", course.slug)
+    course("export", "--to", course.root / "nbgrader.csv")
+    return course
+
+
+def fetch_and_submit(course: Any, kit: Any) -> None:
+    """One student's own commands, in a folder of their own; nbgrader knows them by their login name."""
+    home = course.root.parent / "home"
+    home.mkdir()
+    options = (f"--Exchange.root={course.exchange}", f"--course={course.root.name}", course.slug)
+    course("fetch_assignment", *options, cwd=home)
+    nbformat.write(course.answered(*kit.CLASS["half_done"]), home / course.slug / f"{course.slug}.ipynb")
+    course("submit", *options, cwd=home)
+
+
+def test_every_score_is_the_one_that_ptqlab_grade_gives(course: Any) -> None:
+    ours, theirs = course.regraded(), course.scores()
+    assert len(theirs) == 16
+    assert theirs[get_username()] == theirs["half_done"]
+    assert theirs == ours
+
+
+@pytest.mark.parametrize("student", sorted(TRUE_SCORES))
+def test_the_class_gets_what_it_earned(course: Any, student: str) -> None:
+    """A bonus comes on top; a warning and a print on stderr cost nobody a point."""
+    assert sum(course.scores()[student].values()) == pytest.approx(TRUE_SCORES[student], abs=1e-9)
+
+
+@pytest.mark.parametrize("trick", ["reads-the-working-folder", "reads-source", "writes-the-gradebook",
+                                   "equals-everything", "removes-asserts"])  # fmt: skip
+def test_a_trick_that_beats_nbgrader_earns_nothing_here(course: Any, trick: str) -> None:
+    """Each of them solved task 1.2 by honest work, so the rest of their grade stands."""
+    assert course.scores()[trick] == {"task-1-1": 0.0, "task-1-2": 3.0, "task-1-3": 0.0}
+
+
+def test_edited_cells_and_outputs_decide_nothing(course: Any) -> None:
+    assert course.scores()["tampered"] == {"task-1-1": 4.0, "task-1-2": 0.0, "task-1-3": 0.0}
+    book = nbformat.read(course.root / "autograded" / "tampered" / course.slug / f"{course.slug}.ipynb", as_version=4)
+    tests = {c.metadata.nbgrader.grade_id: c for c in book.cells if c.metadata.get("nbgrader", {}).get("grade")}
+    assert {
+        name: (c.source.strip(), c.metadata.nbgrader.points, c.metadata.nbgrader.locked) for name, c in tests.items()
+    } == {
+        "task-1-1": ('check("1.1")', 4.0, True),
+        "task-1-2": ('check("1.2")', 3.0, True),
+        "task-1-3": ('check("1.3")', 0.0, True),
+    }
+
+
+def test_what_cannot_be_read_is_zero_points_and_a_sentence(course: Any) -> None:
+    assert course.scores()["broken"] == {"task-1-1": 0.0, "task-1-2": 0.0, "task-1-3": 0.0}
+    page = (course.root / "feedback" / "broken" / course.slug / f"{course.slug}.html").read_text(encoding="utf-8")
+    assert "is not valid JSON" in page
+
+
+def test_a_submission_cannot_act_in_the_browser_of_the_person_who_grades(course: Any) -> None:
+    copy = (course.root / "autograded" / "with_script" / course.slug / f"{course.slug}.ipynb").read_text(
+        encoding="utf-8"
+    )
+    page = (course.root / "feedback" / "with_script" / course.slug / f"{course.slug}.html").read_text(encoding="utf-8")
+    for text in (copy, page):
+        assert "steal()" in text
+        assert not re.search(r"<script>steal|<img src=x|<a [^>]*href=\W*java", text)
+
+
+def test_a_late_submission_loses_a_tenth_for_the_day(course: Any) -> None:
+    rows = exported(course)
+    assert {name: rows[name]["late_submission_penalty"] for name in ("late", "perfect")} == {
+        "late": "0.7",
+        "perfect": "0.0",
+    }
+    assert (rows["late"]["raw_score"], rows["late"]["score"], rows["perfect"]["score"]) == ("7.0", "6.3", "9.0")
+
+
+def test_canvas_gets_what_the_gradebook_says_late_penalty_included(course: Any, tmp_path: Path) -> None:
+    """And nothing for a score that is still open: a person's answer is not a zero."""
+    out = tmp_path / "canvas.csv"
+    arguments = ["export", str(course.root), "--to", "canvas", "--out", str(out), "--course", str(course.exercises)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    with out.open(encoding="utf-8", newline="") as file:
+        points = {row["Student"]: row["01 Tiny"] for row in csv.DictReader(file)}
+    assert (points["late"], points["perfect"], points["broken"]) == ("6.3", "9", "0")
+    assert "undecided" not in points
+
+
+def test_feedback_says_what_was_wrong_without_the_values(course: Any) -> None:
+    page = (course.root / "feedback" / "mistaken" / course.slug / f"{course.slug}.html").read_text(encoding="utf-8")
+    assert "a negative number is not doubled" in page
+    assert "double works below zero, too." in page
+    assert "Hidden tests join" not in page
+
+
+def test_no_hidden_test_value_or_solution_stands_in_anything_that_a_student_sees(course: Any, kit: Any) -> None:
+    seen = ["release", "autograded", "feedback", "submitted", "source", "nbgrader.csv"]
+    files = [path for name in seen for path in [course.root / name, *(course.root / name).rglob("*")] if path.is_file()]
+    files += [path for path in course.exchange.rglob("*") if path.is_file()]
+    assert len(files) > 60
+    found = [(path, secret) for path in files for secret in kit.SECRETS if secret.encode() in path.read_bytes()]
+    assert not found
+
+
+def test_regrading_keeps_a_manual_score_and_comment(course: Any, kit: Any) -> None:
+    """And the automatic score follows the new submission."""
+
+    def by_hand(book: Any) -> None:
+        grade = book.find_grade("task-1-1", course.slug, course.slug, "half_done")
+        grade.manual_score, grade.extra_credit = 2.5, 0.5
+        book.find_comment("answer-1-1", course.slug, course.slug, "half_done").manual_comment = "well explained"
+        book.db.commit()
+
+    course.gradebook(by_hand)
+    course.hand_in("half_done", course.answered("def double(x):\n    return 0", kit.COUNTER))
+    course("autograde", course.slug, "--student", "half_done", "--force")
+    now = course.gradebook(lambda b: b.find_submission(course.slug, "half_done").to_dict())
+    grade = course.gradebook(lambda b: b.find_grade("task-1-1", course.slug, course.slug, "half_done").to_dict())
+    comment = course.gradebook(lambda b: b.find_comment("answer-1-1", course.slug, course.slug, "half_done").comment)
+    assert (grade["auto_score"], grade["manual_score"], grade["extra_credit"]) == (0.0, 2.5, 0.5)
+    assert (grade["needs_manual_grade"], now["score"], comment) == (True, 6.0, "well explained")
+
+
+def test_a_withheld_score_is_empty_and_waits_for_a_person(course: Any) -> None:
+    """Two files of a student that differ: nobody but a person can say which one counts."""
+    grades = course.gradebook(lambda b: [
+        (g.auto_score, g.needs_manual_grade) for g in b.find_submission(course.slug, "undecided").notebooks[0].grades
+    ])  # fmt: skip
+    assert grades == [(None, True)] * 3
+
+
+def exported(course: Any) -> dict[str, dict[str, str]]:
+    with (course.root / "nbgrader.csv").open(encoding="utf-8", newline="") as file:
+        return {row["student_id"]: row for row in csv.DictReader(file)}
+
+
+def test_init_changes_nothing_that_is_there(course: Any) -> None:
+    before = {path: path.read_bytes() for path in (course.root / "source").rglob("*") if path.is_file()}
+    seed = (course.root / "grades" / "assignment.json").read_text(encoding="utf-8")
+    words = course.ptqlab("nbgrader", "init", course.root, "--course", course.exercises)
+    assert words.count("as it was") == 4
+    assert {path: path.read_bytes() for path in before} == before
+    assert json.loads((course.root / "grades" / "assignment.json").read_text(encoding="utf-8")) == json.loads(seed)
+
+
+def test_an_instructors_own_question_is_cleared_and_read_by_a_person(
+    make_course: Callable[..., Any], kit: Any, request: pytest.FixtureRequest
+) -> None:
+    """Cells added to source/ work as anywhere in nbgrader: the model answer is cleared, the score is a person's."""
+    if not request.config.getoption("--full"):
+        pytest.skip("needs a course of its own: run with --full")
+    course = make_course("own")
+    source = course.root / "source" / course.slug / f"{course.slug}.ipynb"
+    book = nbformat.read(source, as_version=4)
+    about = {"grade_id": "essay", "grade": True, "solution": True, "locked": False, "task": False, "points": 3,
+             "schema_version": 3}  # fmt: skip
+    text = "### BEGIN SOLUTION\nsolution-marker-51c2\n### END SOLUTION"
+    book.cells.append(nbformat.v4.new_markdown_cell(text, metadata={"nbgrader": about}))
+    nbformat.write(book, source)
+    course("generate_assignment", course.slug)
+    released = (course.root / "release" / course.slug / f"{course.slug}.ipynb").read_text(encoding="utf-8")
+    assert "solution-marker" not in released
+    assert "not written yet: write it in task 1.1" in released
+    answered = course.answered(kit.DOUBLE, kit.UNTOUCHED, kit.UNTOUCHED, "because *x* < 2 and y > 3")
+    course.hand_in("writer", answered)
+    course("autograde", course.slug)
+    assert course.scores()["writer"] == {"task-1-1": 4.0, "task-1-2": 0.0, "task-1-3": 0.0, "essay": None}
