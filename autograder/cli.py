@@ -61,6 +61,7 @@ def grade(
 
         # torch is imported from here on: a mistake in the arguments is answered before that
         from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
+        from autograder.classroom import write_class_report  # noqa: PLC0415
         from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
 
         settings = Settings(assignment_seed(out, seed, language), device, isolation, language)
@@ -68,8 +69,10 @@ def grade(
         with ClassProgress(len(found), console) as progress:
             reports = grade_class(found, exercises, settings, out, root=view.root, jobs=jobs, regrade=regrade,
                                   tell=progress.finished)  # fmt: skip
+        with console.status("Making the class report"):
+            write_class_report(out, exercises, found, language)
     print_scoreboard(reports, console)
-    console.print(f"Reports and scores.csv are in {out}", highlight=False, soft_wrap=True)
+    console.print(f"Reports, scores.csv and class.html are in {out}", highlight=False, soft_wrap=True)
     raise typer.Exit(1 if any(report.earned is None for report in reports) else 0)
 
 
@@ -155,6 +158,32 @@ def rescore(out: Annotated[Path, typer.Argument(help="A folder of reports that `
         raise PtqlabError(f"Expected reports below {out}, but there are none; give the --out folder of `ptqlab grade`.")
     print_scoreboard(reports, Console())
     raise typer.Exit(1 if any(report.earned is None for report in reports) else 0)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Argument(help="A folder of reports that `ptqlab grade` wrote.")],
+    submissions: Annotated[
+        Path | None, typer.Option(help="The class's folder or archive, to compare code that was not compared yet.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="Of the page: en or zh-TW.")] = "en",
+    course: Course = None,
+    solutions: Solutions = None,
+) -> None:
+    """Make the class's page, class.html, again from stored reports; no test is run."""
+    from autograder.archives import opened  # noqa: PLC0415
+    from autograder.classroom import write_class_report  # noqa: PLC0415
+    from autograder.intake import find_submissions  # noqa: PLC0415
+
+    _one_of("--language", language, ("en", "zh-TW"))
+    exercises = _exercises(course, solutions)
+    if submissions is None:
+        page = write_class_report(out, exercises, language=language)
+    else:
+        with opened(submissions) as view:
+            found = view.explain(find_submissions(view.root, exercises))
+            page = write_class_report(out, exercises, found, language)
+    print(f"wrote {page}")
 
 
 @app.command()

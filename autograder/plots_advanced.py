@@ -29,25 +29,21 @@ def plot_thresholds(values: Tensor, thresholds: Mapping[str, float], title: str 
         for (name, threshold), colour, dashes in zip(order, _COLOURS, ("-", "--", "-.", ":", "-"), strict=False):
             axes.axvline(threshold, color=colour, linestyle=dashes, label=f"{name}: {threshold:.3g}")
         axes.set(xlabel="|x|", ylabel="number of values", xscale="log", yscale="log", title=title)
-        axes.legend(loc="upper left", frameon=True)
+        axes.legend(loc="upper center", frameon=True)
     return _finished(figure)
 
 
-def plot_kl_curve(thresholds: Sequence[float], curves: Mapping[int, Sequence[float]]) -> Figure:
-    """KL over the threshold, one curve a number of bits, each with its lowest point marked."""
+def plot_kl_curve(curves: Mapping[int, Sequence[tuple[float, float]]]) -> Figure:
+    """KL over the threshold, one curve a number of bits, its lowest point marked. Points: (threshold, nats)."""
     with plt.rc_context(_STYLE):
         figure, axes = plt.subplots(figsize=(9.6, 3.6), layout="constrained")
-        for (bits, kls), colour in zip(curves.items(), _COLOURS, strict=False):
-            shown = [max(kl, _FLOOR) for kl in kls]
-            lowest = min(range(len(shown)), key=shown.__getitem__)
-            axes.plot(thresholds, shown, color=colour, label=f"{bits} bits")
-            axes.plot(thresholds[lowest], shown[lowest], "o", color=colour)
-        axes.set(
-            xlabel="threshold",
-            ylabel="KL(P ‖ Q) (nats)",
-            yscale="log",
-            title="the lowest point of each curve is marked",
-        )
+        for (bits, points), colour in zip(curves.items(), _COLOURS, strict=False):
+            thresholds, kls = zip(*((threshold, max(kl, _FLOOR)) for threshold, kl in points), strict=True)
+            lowest = min(range(len(kls)), key=kls.__getitem__)
+            axes.plot(thresholds, kls, color=colour, label=f"{bits} bits")
+            axes.plot(thresholds[lowest], kls[lowest], "o", color=colour)
+        axes.set(xlabel="threshold", ylabel="KL(P ‖ Q) (nats)", xscale="log", yscale="log")
+        axes.set_title("the lowest point of each curve is marked")
         axes.legend()
     return _finished(figure)
 

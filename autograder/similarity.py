@@ -7,21 +7,23 @@ count, nor do names, comments, docstrings, annotations, and the order of definit
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from autograder.cells import parse_script
 
 NEAR_IDENTICAL = 0.9  # of the tokens stand in both, in the same order
 LEAST_TOKENS = 150  # two short answers are alike because they are short
-_BUCKETS = 128
 _NAME = "v"  # every name of the student's own
 _TEXT = "t"  # every string: messages are free
+_LARGE = 100_000  # characters; up to here Python's parser is safe with whatever a student writes (see cells.py)
+_ALPHABET = "".join(map(chr, (*range(0x21, 0x7F), *range(0xA1, 0x100))))  # RapidFuzz is fastest below U+0100
+Codes = npt.NDArray[np.int32]
+Counts = npt.NDArray[np.int16]
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -44,11 +46,10 @@ def fingerprint(cells: Sequence[str], handed_out: frozenset[str] = frozenset()) 
 
 def definitions(cells: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(name, tokens) of each top-level function and class; what does not parse is left out."""
-    nodes = [node for cell in cells for piece in parse_script(cell)[0] for node in _parsed(piece.source)]
-    kept = [node for node in nodes if isinstance(node, _DEFINITIONS)]
-    names = frozenset(node.name for node in kept)
-    for node in kept:
-        yield node.name, _tokens(node, names)
+    nodes = [node for cell in cells for node in _parsed(cell) if isinstance(node, _DEFINITIONS)]
+    names = frozenset(node.name for node in nodes)
+    for node in nodes:
+        yield node.name, "".join(_character(token) for token in _tokens(node, names | _own_names(node)))
 
 
 def groups(fingerprints: Mapping[str, str], least: float = NEAR_IDENTICAL) -> tuple[Group, ...]:
@@ -70,7 +71,9 @@ def groups(fingerprints: Mapping[str, str], least: float = NEAR_IDENTICAL) -> tu
         Group(tuple(sorted(owner for at in members for owner in same[texts[at]])), joined.weakest[root])
         for root, members in joined.members().items()
     ]
-    return tuple(sorted((g for g in found if len(g.members) > 1), key=lambda g: (-g.similarity, -len(g.members), g.members)))
+    return tuple(
+        sorted((g for g in found if len(g.members) > 1), key=lambda g: (-g.similarity, -len(g.members), g.members))
+    )
 
 
 class _Joined:
@@ -98,102 +101,94 @@ class _Joined:
 
 
 def _candidates(texts: Sequence[str], least: float) -> Iterator[tuple[int, int]]:
-    """The pairs that can be alike at all: inserting or deleting a token changes one count of a histogram by one.
+    """The pairs that can be alike at all; `texts` by ascending length. Nothing that is alike is missed:
 
-    So the histograms' distance is a lower bound of the Indel distance; nothing is missed. `texts` by ascending length.
+    similarity is 1 − distance / (both lengths), and inserting or deleting one token changes the length by 1, one count
+    of single tokens, and at most three counts of neighbouring pairs.
     """
-    counts = np.zeros((len(texts), _BUCKETS), dtype=np.int16)
-    for at, text in enumerate(texts):
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32) % _BUCKETS
-        counts[at] = np.minimum(np.bincount(codes, minlength=_BUCKETS), 32767)
+    if len(texts) < 2:
+        return
     lengths = np.array([len(text) for text in texts])
+    codes = [np.frombuffer(text.encode("latin-1"), dtype=np.uint8).astype(np.int32) for text in texts]
+    singles = _counts(codes, 128)
+    pairs = _counts([31 * code[:-1] + code[1:] for code in codes], 1024)
     for one in range(len(texts) - 1):
-        # similarity = 1 − distance / (a + b), and the distance is at least the difference of the lengths
-        last = int(np.searchsorted(lengths, lengths[one] * (2 - least) / least + 1, side="right"))
-        later = slice(one + 1, max(last, one + 1))
-        distance = np.abs(counts[later] - counts[one]).sum(axis=1, dtype=np.int64)
-        near = distance <= (1 - least) * (lengths[later] + lengths[one]) + 1e-9
-        for offset in np.flatnonzero(near):
-            yield one, one + 1 + int(offset)
+        reach = int(np.searchsorted(lengths, lengths[one] * (2 - least) / least, side="right"))
+        near = np.arange(one + 1, max(reach, one + 1))
+        for counts, changed in ((singles, 1), (pairs, 3)):
+            distance = np.abs(counts[near] - counts[one]).sum(axis=1, dtype=np.int64) / changed
+            near = near[distance <= (1 - least) * (lengths[near] + lengths[one]) + 1e-9]
+        for other in near:
+            yield one, int(other)
+
+
+def _counts(codes: Sequence[Codes], buckets: int) -> Counts:
+    """How often each code comes, int16 [text, bucket]; codes that share a bucket only loosen the bound."""
+    return np.stack([np.bincount(code % buckets, minlength=buckets) for code in codes]).astype(np.int16)
 
 
 # --- the normal form ----------------------------------------------------------------------------
 
 
-def _parsed(source: str) -> list[ast.stmt]:
+def _parsed(cell: str) -> list[ast.stmt]:
+    """A cell's statements; of one with magics or mistakes, those that the grader would keep."""
     try:
-        return ast.parse(source).body
+        if len(cell) <= _LARGE:
+            return ast.parse(cell).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass
+    return [node for piece in parse_script(cell)[0] for node in ast.parse(piece.source).body]
+
+
+def _own_names(definition: ast.stmt) -> frozenset[str]:
+    """The names that a definition gives: its arguments, variables, attributes and inner functions."""
+    own = set()
+    for node in ast.walk(definition):
+        if isinstance(node, ast.arg):
+            own.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            own.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            own.add(node.attr)
+        elif isinstance(node, _DEFINITIONS):
+            own.add(node.name)
+    return frozenset(own)
+
+
+def _tokens(definition: ast.stmt, own: frozenset[str]) -> Iterator[str]:
+    """The definition's tree from the top down, without what a copyist changes first. No recursion: it may be deep."""
+    waiting: list[ast.AST] = [definition]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue  # a docstring
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            yield _TEXT
+            continue
+        if isinstance(node, ast.Constant):
+            yield repr(node.value)[:50]
+            continue
+        yield type(node).__name__
+        name = _given_name(node)
+        if name:
+            yield _NAME if name in own else name
+        waiting += reversed([child for field, value in ast.iter_fields(node) for child in _children(field, value)])
+
+
+def _given_name(node: ast.AST) -> str:
+    """The name that a node carries itself; that of a definition is its own affair."""
+    found = {ast.Name: "id", ast.Attribute: "attr", ast.arg: "arg", ast.keyword: "arg", ast.alias: "name"}.get(
+        type(node)
+    )
+    return (getattr(node, found) or "") if found else ""
+
+
+def _children(field: str, value: object) -> list[ast.AST]:
+    if field in ("annotation", "returns", "ctx", "type_params"):
         return []
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, ast.AST)]
 
 
-def _tokens(definition: ast.stmt, names: frozenset[str]) -> str:
-    """A definition as one character a token, without what a copyist changes first. `names`: of all definitions."""
-    own = set(names)
-    own |= {node.arg for node in ast.walk(definition) if isinstance(node, ast.arg)}
-    own |= {node.id for node in ast.walk(definition) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    own |= {node.name for node in ast.walk(definition) if isinstance(node, _DEFINITIONS)}
-    own |= {node.attr for node in ast.walk(definition) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
-    try:
-        text = ast.unparse(_Plain(own).visit(definition))
-        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
-        return ""
-    return "".join(_character(token) for token in tokens if token.type not in _LAYOUT)
-
-
-_LAYOUT = (tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT, tokenize.ENDMARKER)
-
-
-def _character(token: tokenize.TokenInfo) -> str:
-    """One character below the surrogates for each different token; an indentation is a token whatever its width."""
-    text = token.string if token.type not in (tokenize.INDENT, tokenize.DEDENT) else tokenize.tok_name[token.type]
-    return chr(0x100 + zlib.crc32(text.encode("utf-8", "surrogatepass")) % 0xD000)
-
-
-class _Plain(ast.NodeTransformer):
-    """Own names become one name, strings one string; annotations and docstrings go."""
-
-    def __init__(self, own: set[str]) -> None:
-        self._own = own
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return ast.Name(_NAME, node.ctx) if node.id in self._own else node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        self.generic_visit(node)
-        node.attr = _NAME if node.attr in self._own else node.attr
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        return ast.arg(_NAME)
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return ast.Constant(_TEXT) if isinstance(node.value, str) else node
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        return ast.Constant(_TEXT)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        self.generic_visit(node)
-        return None if node.value is None else ast.copy_location(ast.Assign([node.target], node.value), node)
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return self._definition(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return self._definition(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return self._definition(node)
-
-    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.AST:
-        self.generic_visit(node)
-        node.name = _NAME
-        if not isinstance(node, ast.ClassDef):
-            node.returns = None
-        node.body = node.body or [ast.Pass()]
-        return ast.fix_missing_locations(node)
+def _character(token: str) -> str:
+    return _ALPHABET[zlib.crc32(token.encode("utf-8", "surrogatepass")) % len(_ALPHABET)]

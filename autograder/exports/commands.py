@@ -37,12 +37,13 @@ def init(
     from autograder.exports.nbgrader import init_course  # noqa: PLC0415
 
     _one_of("--language", language, ("en", "zh-TW"))
-    written, kept = init_course(folder, _chosen(exercise, course, solutions), language)
+    exercises = _chosen(exercise, course, solutions)
+    written, kept = init_course(folder, exercises, language)
     for path in written:
         print(f"wrote {path.relative_to(folder)}")
     for path in kept:
         print(f"left {path.relative_to(folder)} as it was")
-    print(f"Next, in {folder}: nbgrader generate_assignment {written[-1].parent.name if written else 'ASSIGNMENT'}")
+    print(f"Next, in {folder}: nbgrader generate_assignment {exercises[0].slug}")
 
 
 @nbgrader_app.callback()

@@ -51,10 +51,17 @@ def autograder_zip(
         SETTINGS_FILE: (json.dumps(settings, indent=1) + "\n").encode(),
         name: wheel,
         **_files(exercise.folder, f"exercises/{exercise.slug}"),
-        **_files(exercise.solution, f"solutions/{exercise.slug}"),
+        **_hidden(exercise.solution),
         **_files(root / "datasets", "datasets"),
     }
     return zipped(files, executable=("setup.sh", "run_autograder"))
+
+
+def _hidden(solution: Path) -> dict[str, bytes]:
+    """The exercise's own folder, and what all exercises share: data that students never get."""
+    shared = [path for path in solution.parent.iterdir() if path.is_dir() and not (path / "source.py").is_file()]
+    folders = {path.name: _files(path, f"solutions/{path.name}") for path in (solution, *shared)}
+    return {name: data for files in folders.values() for name, data in files.items()}
 
 
 def _files(folder: Path, name: str) -> dict[str, bytes]:

@@ -69,7 +69,7 @@ def configure(config: Any, exercises: str, solutions: str, language: str = "en")
     ]  # fmt: skip
     config.Autograde.exporter_class = f"{reading}Reader"
     config.Autograde.sanitize_preprocessors = [
-        f"{reading}Harmless", f"{reading}Restore", f"{theirs}OverwriteKernelspec", f"{theirs}CheckCellMetadata",
+        f"{reading}Restore", f"{reading}Harmless", f"{theirs}OverwriteKernelspec", f"{theirs}CheckCellMetadata",
     ]  # fmt: skip
     config.Autograde.autograde_preprocessors = [
         f"{grading}Grade", f"{theirs}AssignLatePenalties", f"{theirs}CheckCellMetadata",

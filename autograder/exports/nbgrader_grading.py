@@ -118,7 +118,6 @@ def _found(folder: Path, student: str, exercise: Exercise) -> Found:
     return Found(student, exercise.slug, chosen)
 
 
-@cache
 def _catalog(exercises: str, solutions: str) -> Sequence[Exercise]:
     from autograder.catalog import find_exercises  # noqa: PLC0415
 

@@ -17,6 +17,7 @@ from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from nbgrader import utils
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, List, Unicode
@@ -58,17 +59,6 @@ def _plain_cells(cells: Any) -> Iterator[NotebookNode]:
         yield _NEW[kind](text, id=f"cell-{number}", metadata=metadata)
 
 
-class PtqlabHarmless(SanitizeHTML):
-    """Escapes markup that would act in the browser of the person who grades: formgrader shows markdown as HTML."""
-
-    enabled = Bool(True).tag(config=True)
-    tags = List(Unicode(), sorted(ALLOWED_TAGS - {"a"}))
-
-    def sanitize_html_tags(self, html_str: str) -> str:
-        """`html_str` with harmless tags only and without links, which could spell a scheme in many ways."""
-        return re.sub(r"\](?=[(\[:])", "] ", str(super().sanitize_html_tags(html_str)))
-
-
 class PtqlabRestore(NbGraderPreprocessor):  # type: ignore[misc]
     """Gives every cell the metadata that the gradebook knows, and locked cells their text; adds what is missing."""
 
@@ -108,3 +98,24 @@ def _restored(cell: NotebookNode | None, known: Known, name: Any = None) -> Note
     text = source.source if cell is None or about["locked"] else cell.source
     made: NotebookNode = _NEW[about["cell_type"]](text, id=f"restored-{name}", metadata={"nbgrader": about})
     return made
+
+
+class PtqlabHarmless(SanitizeHTML):
+    """Escapes markup that would act in the browser of the person who grades: formgrader shows markdown as HTML.
+
+    Runs after PtqlabRestore, since a cell may become markdown there.
+    """
+
+    enabled = Bool(True).tag(config=True)
+    tags = List(Unicode(), sorted(ALLOWED_TAGS - {"a"}))
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> Result:
+        """A locked cell holds the instructor's own text, and stays as it is."""
+        if utils.is_locked(cell):
+            return cell, resources
+        cleaned: Result = super().preprocess_cell(cell, resources, cell_index)
+        return cleaned
+
+    def sanitize_html_tags(self, html_str: str) -> str:
+        """`html_str` with harmless tags only and without links, which could spell a scheme in many ways."""
+        return re.sub(r"\](?=[(\[:])", "] ", str(super().sanitize_html_tags(html_str)))

@@ -32,8 +32,10 @@ def build_wheel() -> tuple[str, bytes]:
 
 def _metadata(kit: Distribution) -> dict[str, str]:
     wheel = "Wheel-Version: 1.0\nGenerator: ptqlab\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    texts = {name: kit.read_text(name) or "" for name in ("METADATA", "entry_points.txt")}
-    return {**texts, "WHEEL": wheel}
+    about = "".join(
+        line for line in (kit.read_text("METADATA") or "").splitlines(keepends=True) if "editables" not in line
+    )  # an editable install needs that package, a wheel doesn't
+    return {"METADATA": about, "entry_points.txt": kit.read_text("entry_points.txt") or "", "WHEEL": wheel}
 
 
 def _digest(data: bytes) -> str:

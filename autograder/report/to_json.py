@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +139,19 @@ def _loaded(kind: Any, value: Any, where: str) -> Any:
 
 def _loaded_noun(kind: type, value: Any, where: str) -> Any:
     data = _expect(value, dict, where)
-    hints = typing.get_type_hints(kind)
-    keys = {_KEYS.get((kind, f.name), f.name): f.name for f in dataclasses.fields(kind)}
+    hints, keys = _shape(kind)
     if missing := [key for key in keys if key not in data]:
         raise _unfit(f"{where} has no {missing[0]!r}")
     if unknown := [key for key in data if key not in keys]:
         raise _unfit(f"{where} has an unknown key {unknown[0]!r}")
     return kind(**{name: _loaded(hints[name], data[key], f"{where}.{key}") for key, name in keys.items()})
+
+
+@cache
+def _shape(kind: type) -> tuple[dict[str, Any], dict[str, str]]:
+    """A noun's annotations, and its fields by their keys in the file; looked up once, not once an outcome."""
+    keys = {_KEYS.get((kind, field.name), field.name): field.name for field in dataclasses.fields(kind)}
+    return typing.get_type_hints(kind), keys
 
 
 def _member(kind: type[StrEnum], value: str, where: str) -> StrEnum:

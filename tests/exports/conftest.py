@@ -243,6 +243,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(exercise / "test_public.py", PUBLIC)
     write(solution / "test_hidden.py", HIDDEN)
     write(solution / "source.py", SOURCE)
+    write(root / "solutions" / "held_back" / "manifest.json", '{"hidden-marker-7f3a": 1}')
     write(solution / "design.md", "hidden-marker-7f3a solution-marker-51c2")
     authoring.build(root / "exercises", root / "solutions")
     return root

@@ -85,6 +85,7 @@ def test_the_zip_holds_what_gradescope_asks_for_and_what_the_kit_needs(autograde
         assert stat.S_IMODE((source / name).stat().st_mode) == 0o755
         assert subprocess.run(["bash", "-n", str(source / name)], timeout=20).returncode == 0
     assert (source / "solutions" / SLUG / "test_hidden.py").is_file()
+    assert (source / "solutions" / "held_back" / "manifest.json").is_file()
     assert not list(source.rglob("design.md"))
 
 

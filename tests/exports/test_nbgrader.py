@@ -176,13 +176,17 @@ def test_feedback_says_what_was_wrong_without_the_values(course: Any) -> None:
     assert "Hidden tests join" not in page
 
 
+def holding_a_secret(folder: Path, secrets: tuple[str, ...]) -> list[Path]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if any(secret.encode() in path.read_bytes() for secret in secrets)]
+
+
 def test_no_hidden_test_value_or_solution_stands_in_anything_that_a_student_sees(course: Any, kit: Any) -> None:
-    seen = ["release", "autograded", "feedback", "submitted", "source", "nbgrader.csv"]
-    files = [path for name in seen for path in [course.root / name, *(course.root / name).rglob("*")] if path.is_file()]
-    files += [path for path in course.exchange.rglob("*") if path.is_file()]
-    assert len(files) > 60
-    found = [(path, secret) for path in files for secret in kit.SECRETS if secret.encode() in path.read_bytes()]
-    assert not found
+    """Nor anywhere else in the course's folder: release, autograded copies, feedback, exports, reports, gradebook."""
+    assert len(holding_a_secret(course.exercises / "solutions", kit.SECRETS)) >= 4  # the search finds what there is
+    assert sum(path.is_file() for path in course.root.rglob("*")) > 100
+    assert holding_a_secret(course.root, kit.SECRETS) == []
+    assert holding_a_secret(course.exchange, kit.SECRETS) == []
 
 
 def test_regrading_keeps_a_manual_score_and_comment(course: Any, kit: Any) -> None:
@@ -217,6 +221,19 @@ def exported(course: Any) -> dict[str, dict[str, str]]:
         return {row["student_id"]: row for row in csv.DictReader(file)}
 
 
+def test_validate_runs_the_public_tests_and_noise_fails_nobody(course: Any, kit: Any) -> None:
+    """The command behind a student's Validate button, on what was fetched from the exchange."""
+    folder = course.root.parent / "home" / course.slug
+    for name in ("noisy", "half_done"):
+        nbformat.write(course.answered(*kit.CLASS[name]), folder / f"{name}.ipynb")
+    words = course("validate", "noisy.ipynb", "half_done.ipynb", cwd=folder, PTQLAB_COURSE=str(course.exercises))
+    first, _, second = words.partition("VALIDATION FAILED ON 2 CELL(S)!")
+    assert "Success! Your notebook passes all the tests." in first
+    assert 'check("1.2")' in second
+    assert "Not written yet" in second
+    assert 'check("1.1")' not in second
+
+
 def test_init_changes_nothing_that_is_there(course: Any) -> None:
     before = {path: path.read_bytes() for path in (course.root / "source").rglob("*") if path.is_file()}
     seed = (course.root / "grades" / "assignment.json").read_text(encoding="utf-8")
@@ -244,7 +261,12 @@ def test_an_instructors_own_question_is_cleared_and_read_by_a_person(
     released = (course.root / "release" / course.slug / f"{course.slug}.ipynb").read_text(encoding="utf-8")
     assert "solution-marker" not in released
     assert "not written yet: write it in task 1.1" in released
-    answered = course.answered(kit.DOUBLE, kit.UNTOUCHED, kit.UNTOUCHED, "because *x* < 2 and y > 3")
+    answered = course.answered(kit.DOUBLE, kit.UNTOUCHED, kit.UNTOUCHED, "<script>steal()</script> because *x* < 2")
+    essay = answered.cells[-1]  # as code, its text would not be looked at; the gradebook makes it markdown again
+    answered.cells[-1] = nbformat.v4.new_code_cell(essay.source, metadata=essay.metadata)
     course.hand_in("writer", answered)
     course("autograde", course.slug)
     assert course.scores()["writer"] == {"task-1-1": 4.0, "task-1-2": 0.0, "task-1-3": 0.0, "essay": None}
+    copy = nbformat.read(course.root / "autograded" / "writer" / course.slug / f"{course.slug}.ipynb", as_version=4)
+    last = next(cell for cell in copy.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == "essay")
+    assert (last.cell_type, last.source) == ("markdown", "&lt;script&gt;steal()&lt;/script&gt; because *x* &lt; 2")
