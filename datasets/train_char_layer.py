@@ -115,7 +115,9 @@ def main(folder: Path) -> None:
     (folder / FILE).write_bytes(save({name: tensor.contiguous() for name, tensor in tensors.items()}))
     score = accuracy(model, contexts[-held_out:], targets[-held_out:])
     entry = describe(folder / FILE, tensors, text, score)
-    (folder / "manifest.json").write_text(json.dumps({FILE: entry}, indent=2) + "\n", encoding="utf-8")
+    manifest = folder / "manifest.json"
+    known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    manifest.write_text(json.dumps({**known, FILE: entry}, indent=2) + "\n", encoding="utf-8")
     print(f"wrote {folder / FILE} after {seconds:.0f} CPU seconds; held-out accuracy {score:.1%}")
 
 
