@@ -117,7 +117,7 @@ def test_a_right_result_passes() -> None:
         ("nothing is compressed", lambda: expected.compressed(result(), 100, 4)),
         ("half a byte", lambda: expected.compressed(result(), 4000, 4)),
         ("floating point", lambda: expected.compressed(result(tensors={"b": torch.ones(4096)}), 40_000, 4)),
-        ("other names or sizes", lambda: expected.changed_bytes(result(), result(tensors={"b": torch.ones(4)}))),
+        ("other names or shapes", lambda: expected.changed_bytes(result(), result(tensors={"b": torch.ones(4)}))),
     ],
 )
 def test_a_wrong_result_is_told_in_words(words: str, check: Any) -> None:

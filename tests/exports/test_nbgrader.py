@@ -12,11 +12,15 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import get_username
 from typer.testing import CliRunner
 
+from autograder.catalog import find_exercises
 from autograder.cli import app
+from autograder.exports.nbgrader import graded_cell_id, source_notebook
 
+ROOT = Path(__file__).resolve().parents[2]
 DUE = datetime.datetime(2030, 1, 10, 12, 0, 0)
 IN_TIME, LATE = "2030-01-10 11:00:00.000000 UTC", "2030-01-11 11:00:00.000000 UTC"
 TRUE_SCORES = {"perfect": 9.0, "half_done": 4.0, "untouched": 0.0, "noisy": 9.0, "late": 7.0, "mistaken": 5.4}
@@ -270,3 +274,18 @@ def test_an_instructors_own_question_is_cleared_and_read_by_a_person(
     copy = nbformat.read(course.root / "autograded" / "writer" / course.slug / f"{course.slug}.ipynb", as_version=4)
     last = next(cell for cell in copy.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == "essay")
     assert (last.cell_type, last.source) == ("markdown", "&lt;script&gt;steal()&lt;/script&gt; because *x* &lt; 2")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-TW"])
+def test_every_labs_notebook_is_valid_and_has_one_test_cell_a_task(language: str) -> None:
+    """Whatever labs this clone holds: each task's cell is worth its points, a bonus nothing, and no answer is in it."""
+    for exercise in find_exercises(ROOT):
+        if not (exercise.folder / f"{exercise.slug}.zh-TW.ipynb").is_file():
+            continue  # still being written
+        book = nbformat.reads(source_notebook(exercise, language), as_version=4)
+        MetadataValidator().validate_nb(book)
+        cells = [cell for cell in book.cells if cell.metadata.get("nbgrader")]
+        points = {c.metadata.nbgrader.grade_id: c.metadata.nbgrader.points for c in cells if c.metadata.nbgrader.grade}
+        assert points == {graded_cell_id(task.id): 0 if task.bonus else task.points for task in exercise.tasks}
+        answers = "\n".join(cell.source for cell in cells if cell.metadata.nbgrader.solution)
+        assert all(f"def {name}" in answers or f"class {name}" in answers for name in exercise.functions)
