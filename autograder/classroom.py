@@ -31,12 +31,13 @@ _Kept = dict[str, dict[str, str]]  # "student's folder/exercise" -> {"student", 
 
 
 def write_class_report(
-    out: Path, exercises: Sequence[Exercise], found: Iterable[Found] = (), language: str = "en"
+    out: Path, exercises: Sequence[Exercise], found: Iterable[Found] = (), language: str | None = None
 ) -> Path:
     """Write DIR/class.html from every report below `out`, and return its path.
 
-    `found` are the submissions that can be read now; of the others, what was kept about their code is used. Raises
-    PtqlabError when there is no report, or one is damaged.
+    `found` are the submissions that can be read now; of the others, what was kept about their code is used. Without a
+    `language` the page has the one that the class was graded in. Raises PtqlabError when there is no report, or one is
+    damaged.
     """
     digests: dict[str, str] = {}
     tallies = tally(_linked(out, digests))
@@ -46,9 +47,18 @@ def write_class_report(
     can_compare = find_spec("rapidfuzz") is not None
     if can_compare:
         tallies = tuple(_compared(each, kept) for each in tallies)
-    page = class_to_html(tallies, language, least=similarity.NEAR_IDENTICAL, can_compare=can_compare)
+    page = class_to_html(tallies, language or _language(out), least=similarity.NEAR_IDENTICAL, can_compare=can_compare)
     write_atomically(out / PAGE, page)
     return out / PAGE
+
+
+def _language(out: Path) -> str:
+    """The language that is kept beside the grades; English where there is none."""
+    try:
+        kept = json.loads((out / "assignment.json").read_text(encoding="utf-8"))
+        return "zh-TW" if kept["language"] == "zh-TW" else "en"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "en"
 
 
 def _linked(out: Path, digests: dict[str, str]) -> Iterator[tuple[str, Report]]:
@@ -69,14 +79,17 @@ def _fingerprints(
     """What is known of the graded code: as kept, and made anew for what was handed in since."""
     before = _kept(out)
     kept = {key: entry for key, entry in before.items() if digests.get(key) == entry["sha256"] != ""}
-    handed_out = {exercise.slug: _handed_out(exercise) for exercise in exercises}
+    by_slug = {exercise.slug: exercise for exercise in exercises}
+    handed_out: dict[str, frozenset[str]] = {}
     for item in found:
         key = _key(item.student, item.exercise)
         if item.path is None or key in kept or not digests.get(key):
             continue
         cells, sha256 = _code(item.path)
+        if item.exercise not in handed_out:
+            handed_out[item.exercise] = _handed_out(by_slug[item.exercise])
         if sha256 == digests[key]:
-            code = similarity.fingerprint(cells, handed_out.get(item.exercise, frozenset()))
+            code = similarity.fingerprint(cells, handed_out[item.exercise])
             kept[key] = {"student": item.student, "exercise": item.exercise, "sha256": sha256, "code": code}
     if kept != before:
         write_atomically(out / FINGERPRINTS, json.dumps({"format": _FORMAT, "submissions": kept}) + "\n")

@@ -151,11 +151,14 @@ def rescore(out: Annotated[Path, typer.Argument(help="A folder of reports that `
             course: Course = None, solutions: Solutions = None) -> None:  # fmt: skip
     """Apply changed points to stored outcomes; no test is run again."""
     from autograder.batch import rescore_folder  # noqa: PLC0415
+    from autograder.classroom import write_class_report  # noqa: PLC0415
     from autograder.report import print_scoreboard  # noqa: PLC0415
 
-    reports = rescore_folder(out, _exercises(course, solutions))
+    exercises = _exercises(course, solutions)
+    reports = rescore_folder(out, exercises)
     if not reports:
         raise PtqlabError(f"Expected reports below {out}, but there are none; give the --out folder of `ptqlab grade`.")
+    write_class_report(out, exercises)
     print_scoreboard(reports, Console())
     raise typer.Exit(1 if any(report.earned is None for report in reports) else 0)
 
@@ -166,7 +169,9 @@ def report(
     submissions: Annotated[
         Path | None, typer.Option(help="The class's folder or archive, to compare code that was not compared yet.")
     ] = None,
-    language: Annotated[str, typer.Option(help="Of the page: en or zh-TW.")] = "en",
+    language: Annotated[
+        str | None, typer.Option(help="en or zh-TW; else the one that the class was graded in.")
+    ] = None,
     course: Course = None,
     solutions: Solutions = None,
 ) -> None:
@@ -175,7 +180,8 @@ def report(
     from autograder.classroom import write_class_report  # noqa: PLC0415
     from autograder.intake import find_submissions  # noqa: PLC0415
 
-    _one_of("--language", language, ("en", "zh-TW"))
+    if language is not None:
+        _one_of("--language", language, ("en", "zh-TW"))
     exercises = _exercises(course, solutions)
     if submissions is None:
         page = write_class_report(out, exercises, language=language)

@@ -38,10 +38,10 @@ def plot_channel_peaks(panels: Mapping[str, Tensor], title: str = "") -> Figure:
     return _finished(figure)
 
 
-def plot_strengths(rows: Sequence[Mapping[str, Any]], best: float | None = None) -> Figure:
-    """The error over SmoothQuant's strength, one line a model; `best` marks one strength.
+def plot_strengths(rows: Sequence[Mapping[str, Any]], unsmoothed: Mapping[str, float] | None = None) -> Figure:
+    """The error over SmoothQuant's strength, one line a model; dashed, the error of each without it.
 
-    Each row: {"alpha": float, "model": str, "error": float}.
+    Each row: {"alpha": float, "model": str, "error": float}. `unsmoothed`: the error by model.
     """
     names = list(dict.fromkeys(row["model"] for row in rows))
     with plt.rc_context(_STYLE):
@@ -50,10 +50,10 @@ def plot_strengths(rows: Sequence[Mapping[str, Any]], best: float | None = None)
             mine = [row for row in rows if row["model"] == name]
             places, errors = [row["alpha"] for row in mine], [row["error"] for row in mine]
             axes.plot(places, errors, color=colour, marker=marker, label=name)
-        if best is not None:
-            axes.axvline(best, color="0.6", linestyle="--")
+            if unsmoothed and name in unsmoothed:
+                axes.axhline(unsmoothed[name], color=colour, linestyle="--")
         axes.set(xlabel="strength α", ylabel="relative error of the outputs", yscale="log")
-        axes.legend()
+        axes.legend(loc="center right", frameon=True)
     return _finished(figure)
 
 

@@ -27,8 +27,8 @@ def with_uneven_rows(model: nn.Module, spread: int = 5) -> nn.Module:
     for module in made.modules():
         for queries, keys, powers in _pairs(module, spread):
             found = True
-            queries *= powers.reshape(-1, *[1] * (queries.dim() - 1))
-            keys /= powers.reshape(-1, *[1] * (keys.dim() - 1))
+            queries.mul_(powers.reshape(-1, *[1] * (queries.dim() - 1)))
+            keys.div_(powers.reshape(-1, *[1] * (keys.dim() - 1)))
     if not found:
         raise PtqlabError(f"expected a GPT-2 or Llama model to give uneven rows to, got {type(model).__name__}.")
     return made

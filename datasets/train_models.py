@@ -168,8 +168,11 @@ def main(arguments: argparse.Namespace) -> None:
     """Read, tokenize, train, measure, write."""
     torch.set_num_threads(arguments.threads)
     documents = corpus.read_documents()
-    texts = [d.text for d in documents if d.split == "training"]
-    tokenizers = {True: corpus.train_language_tokenizer(texts), False: corpus.train_passage_tokenizer(texts)}
+    if arguments.new_tokenizers:
+        texts = [d.text for d in documents if d.split == "training"]
+        tokenizers = {True: corpus.train_language_tokenizer(texts), False: corpus.train_passage_tokenizer(texts)}
+    else:
+        tokenizers = {True: shipped_tokenizer("tiny-gpt2"), False: shipped_tokenizer("tiny-bert")}
     public, held_back = arguments.datasets, arguments.held_back
     for language, kind in ((True, "language"), (False, "passages")):
         splits = {split: split_rows(documents, tokenizers[language], split, language) for split in corpus.SHARES}
@@ -180,6 +183,11 @@ def main(arguments: argparse.Namespace) -> None:
             if RECIPES[name].language == language:
                 for folder, seed in zip((public, held_back), SEEDS.values(), strict=True):
                     one_model(name, folder, seed, documents, tokenizers[language], splits, arguments.scale)
+
+
+def shipped_tokenizer(name: str) -> Tokenizer:
+    """The tokenizer beside this script: both seeds, and whoever trains again, must number the tokens alike."""
+    return Tokenizer.from_file(str(HERE / "models" / name / "tokenizer.json"))
 
 
 def one_model(name: str, folder: Path, seed: int, documents: Sequence[corpus.Document], tokenizer: Tokenizer,
@@ -217,6 +225,7 @@ def parse(words: Iterable[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--only", action="append", choices=list(RECIPES), help="train only this model; may be repeated")
     parser.add_argument("--threads", type=int, default=1, help="other numbers give other roundings, so other files")
+    parser.add_argument("--new-tokenizers", action="store_true", help="train them, too, instead of the shipped ones")
     parser.add_argument("--scale", type=float, default=1.0, help="of the steps: 0.1 for a trial")
     return parser.parse_args(None if words is None else list(words))
 

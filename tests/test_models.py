@@ -78,6 +78,12 @@ def test_the_held_back_model_is_another_one_of_the_same_architecture(name) -> No
         assert ours.numel() < 2 or not torch.equal(ours, theirs), key
 
 
+@pytest.mark.parametrize("name", COURSE_MODELS)
+def test_both_seeds_number_their_tokens_alike(name) -> None:
+    """Otherwise a held-back model could not be calibrated with the public rows."""
+    assert load_tokenizer(name, DATASETS).get_vocab() == load_tokenizer(name, HELD_BACK).get_vocab()
+
+
 def test_only_gpt2_ties_its_head() -> None:
     gpt2, llama = load_model("tiny-gpt2", folder=DATASETS), load_model("tiny-llama", folder=DATASETS)
     assert gpt2.lm_head.weight is gpt2.transformer.wte.weight

@@ -170,7 +170,7 @@ def test_the_runtimes_numbers_are_those_of_exact_integers(quantized: Path, asked
         assert near(alone(product, rows), product.exact(rows)), product.name
 
 
-def test_no_cpu_saturates_on_this_file(quantized: Path, asked: dict[str, Any]) -> None:
+def test_no_cpu_saturates_on_this_file(quantized: Path) -> None:
     for product in products(quantized):
         rows = hardest(product)
         assert torch.allclose(product.without_vnni(rows), product.exact(rows), rtol=1e-12, atol=0), product.name

@@ -50,6 +50,13 @@ def test_names_comments_strings_annotations_layout_and_order_do_not_count() -> N
     assert fingerprint([ORIGINAL]) == fingerprint([DISGUISED]) != ""
 
 
+def test_the_order_of_many_definitions_does_not_count() -> None:
+    functions = [f"def f{i}(x):\n    return x + {i}\n" for i in range(12)]
+    shuffled = random.Random(3).sample(functions, len(functions))
+    assert fingerprint(functions) == fingerprint(["\n".join(shuffled)])
+    assert fingerprint(functions) == "".join(fingerprint([function]) for function in sorted(functions))
+
+
 @pytest.mark.parametrize(
     "before, after",
     [
@@ -114,6 +121,13 @@ def test_a_pair_counts_from_the_limit_on() -> None:
     original = text(1)
     assert len(groups({"a": original, "b": changed(original, 40)}, least=0.9)) == 1
     assert groups({"a": original, "b": changed(original, 41)}, least=0.9) == ()
+
+
+def test_what_was_only_added_to_counts_as_alike_as_long_as_it_is() -> None:
+    """Of 400 + 488 tokens, 2 × 400 are shared: 90.1 %."""
+    original = text(1)
+    assert len(groups({"a": original, "b": original + "z" * 88})) == 1
+    assert groups({"a": original, "b": original + "z" * 89}) == ()
 
 
 def test_short_answers_are_not_compared() -> None:

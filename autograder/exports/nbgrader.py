@@ -99,7 +99,7 @@ def source_notebook(exercise: Exercise, language: str = "en") -> str:
     return json.dumps(book | {"cells": cells}, ensure_ascii=False, indent=1) + "\n"
 
 
-def test_cell_id(task_id: str) -> str:
+def graded_cell_id(task_id: str) -> str:
     """The nbgrader id of a task's test cell: `task-1-1`."""
     return f"task-{task_id.replace('.', '-')}"
 
@@ -140,7 +140,7 @@ def _answered(cell: Cell, answers: Mapping[str, Task]) -> Task | None:
 
 
 def _mark(cell: Cell, task: Task, seen: dict[str, int], is_test: bool) -> None:
-    name = test_cell_id(task.id) if is_test else test_cell_id(task.id).replace("task", "answer")
+    name = graded_cell_id(task.id) if is_test else graded_cell_id(task.id).replace("task", "answer")
     seen[name] = seen.get(name, 0) + 1
     if is_test and seen[name] > 1:  # the first one carries the points
         return

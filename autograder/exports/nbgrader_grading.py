@@ -20,7 +20,7 @@ from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import ClearSolutions, SaveAutoGrades
 from traitlets import Enum, Float, Unicode
 
-from autograder.exports.nbgrader import GRADES, test_cell_id
+from autograder.exports.nbgrader import GRADES, graded_cell_id
 from autograder.intake import Found
 from autograder.model import Exercise, PtqlabError, Report, Settings, TaskScore
 from autograder.notebook import choose_notebook, stub_code
@@ -55,7 +55,7 @@ class PtqlabGrade(SaveAutoGrades):  # type: ignore[misc]
         """Grade the submission, then go through the cells."""
         self.report = self._report(resources["nbgrader"])
         tasks = self.report.tasks if self.report else ()
-        self.tasks: dict[str, TaskScore] = {test_cell_id(task.id): task for task in tasks}
+        self.tasks: dict[str, TaskScore] = {graded_cell_id(task.id): task for task in tasks}
         done: Result = super().preprocess(nb, resources)
         return done
 

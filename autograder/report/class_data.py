@@ -122,7 +122,7 @@ def _bin(earned: float, possible: float) -> int:
         return 0
     if earned >= possible:
         return BINS + 1 + (earned > possible)
-    return 1 + min(BINS - 1, int(BINS * earned / possible))
+    return 1 + int(BINS * earned / possible)
 
 
 def tally(reports: Iterable[tuple[str, Report]]) -> tuple[ExerciseTally, ...]:
@@ -167,19 +167,19 @@ class _Exercise:
     possible: float = 0.0
     rows: list[Row] = field(default_factory=list)
     tasks: dict[str, tuple[TaskScore, Counter[str], list[float]]] = field(default_factory=dict)
-    tests: dict[str, _Test] = field(default_factory=dict)
+    tests: dict[tuple[str, str], _Test] = field(default_factory=dict)
 
     def add(self, link: str, report: Report) -> None:
         self.title, self.possible = report.title, _full(report)
         self.rows.append(_row(link, report))
-        if report.status == "unreadable" or (report.status == "withheld" and not any(t.tests for t in report.tasks)):
+        if not any(task.tests for task in report.tasks):
             return  # no test met it: it says nothing about tasks
         for task in report.tasks:
             _, counts, earned = self.tasks.setdefault(task.id, (task, Counter(), []))
             counts[task.status] += 1
             earned += [] if task.status == "withheld" else [task.earned]
             for outcome in task.tests:
-                self.tests.setdefault(outcome.test, _Test(outcome)).add(link, outcome)
+                self.tests.setdefault((task.id, outcome.test), _Test(outcome)).add(link, outcome)
 
     def tally(self, slug: str) -> ExerciseTally:
         tasks = tuple(

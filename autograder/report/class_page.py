@@ -24,6 +24,7 @@ from autograder.report.to_html import _finalize, _prose
 _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_FAILED = 12  # tests that are shown without being asked for
 _MOST_SLOW = 8
+_FEW = 200  # rows that the table shows at first; a script shows all that a search or a button asks for
 _MOST_NAMED = 60  # students of one group that are named
 
 # the parts of a task's and a test's bar, from the left, each with its colour
@@ -111,6 +112,8 @@ def class_to_html(
         least=least,
         can_compare=can_compare,
         most_named=_MOST_NAMED,
+        few=_FEW,
+        legend=[(labels[key], tone) for key, tone, _ in _TEST_PARTS[:-1]],  # the grader's own errors are not expected
     )
 
 
@@ -220,6 +223,8 @@ def _task_cell(mark: Mark | None, row: Row, labels: Labels) -> Cell:
         return Cell("?", "", labels["withheld"])
     earned, points = number(mark.earned), number(mark.points)
     title = labels["points_of"].format(earned=earned, points=points, status=labels[mark.status])
+    if mark.status == "missing":
+        return Cell("·", "", title)
     return Cell(earned, _heat(mark.earned, mark.points), title)
 
 
@@ -251,5 +256,6 @@ def _score(row: Row) -> str:
 
 def _status(status: str, labels: Labels) -> tuple[str, str]:
     """The status in words, and its colour."""
-    key = "status_partial" if status == "partial" else status
-    return labels[key], {"graded": "plain", "partial": "part", "unreadable": "bad", "withheld": "ours"}[status]
+    return labels[f"status_{status}"], {"graded": "plain", "partial": "part", "unreadable": "bad", "withheld": "ours"}[
+        status
+    ]

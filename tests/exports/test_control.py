@@ -15,14 +15,10 @@ TEST = "assert double(3.0) == 6.0\n### BEGIN HIDDEN TESTS\nassert double(918273.
 SOLUTION = "def double(x):\n    ### BEGIN SOLUTION\n    return x * 2.0\n    ### END SOLUTION"
 
 
-@pytest.fixture(scope="module")
-def kit(request: pytest.FixtureRequest) -> Any:
-    """This folder's conftest: the class's answers."""
-    import sys
-
+@pytest.fixture(scope="module", autouse=True)
+def full(request: pytest.FixtureRequest) -> None:
     if not request.config.getoption("--full"):
         pytest.skip("a kernel for each submission: run with --full")
-    return next(m for name, m in list(sys.modules.items()) if getattr(m, "SECRETS", None) and name.endswith("conftest"))
 
 
 @pytest.fixture(scope="module")

@@ -58,14 +58,6 @@ def with_script(course: Any, kit: Any) -> nbformat.NotebookNode:
 
 
 @pytest.fixture(scope="module")
-def kit() -> Any:
-    """This folder's conftest: the class's answers."""
-    import sys
-
-    return next(m for name, m in list(sys.modules.items()) if getattr(m, "SECRETS", None) and name.endswith("conftest"))
-
-
-@pytest.fixture(scope="module")
 def course(make_course: Callable[..., Any], kit: Any) -> Any:
     """The whole round trip, up to nbgrader's export."""
     course = make_course("ptq")

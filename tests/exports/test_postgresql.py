@@ -8,14 +8,6 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture(scope="module")
-def kit() -> Any:
-    """This folder's conftest: the class's answers."""
-    import sys
-
-    return next(m for name, m in list(sys.modules.items()) if getattr(m, "SECRETS", None) and name.endswith("conftest"))
-
-
 def test_six_students_get_the_scores_of_ptqlab_grade_and_a_manual_score_stays(
     make_course: Callable[..., Any], postgresql: str, kit: Any, request: pytest.FixtureRequest
 ) -> None:

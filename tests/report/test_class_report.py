@@ -101,7 +101,8 @@ def test_a_test_counts_who_failed_it_and_what_it_said_most_often() -> None:
 
 
 def test_what_no_test_met_says_nothing_about_the_tasks(samples: Samples) -> None:
-    (exercise,) = a_class(samples)
+    nothing = tuple(replace(task, tests=(), status="none", earned=0.0) for task in samples["failing"].tasks)
+    (exercise,) = a_class({**samples, "unreadable": replace(samples["unreadable"], tasks=nothing)})
     first = exercise.tasks[0]
     assert len(exercise.rows) == 5
     assert first.counts == {"full": 1, "none": 2, "withheld": 1}, "the unreadable one is not among them"
@@ -174,12 +175,27 @@ def test_hostile_names_messages_and_reasons_are_shown_as_text(samples: Samples) 
 
 
 def test_the_failure_rates_are_pictures_with_the_numbers_beside_them(samples: Samples) -> None:
-    page = page_of(a_class({"a": samples["perfect"], "b": samples["failing"]}))
+    page = page_of(a_class({"a": samples["failing"], "b": samples["perfect"]}))
     bars = [found["style"] for found in page.all("i") if found.get("style", "").startswith("width")]
     assert bars.count("width:50.0%") > 4
     assert "1 complete, 1 no points" in page.text
     assert "1 of 2 failed" in page.text
-    assert page.text.index("The scale is amax / 127 for 8 bits.") < page.text.index("All 13 tests")
+    assert page.text.index("The scale is amax / 127 for 8 bits.") < page.text.index("All 22 tests")
+
+
+def test_the_tests_that_failed_most_often_come_first() -> None:
+    seldom, often = outcome("seldom", Status.PASSED), outcome("often", Status.FAILED)
+    reports = [one_task("a", 1.0, seldom, often), one_task("b", 1.0, replace(seldom, status=Status.FAILED), often)]
+    text = page_of(tally((report.student, report) for report in reports)).text
+    assert text.index("often holds.") < text.index("seldom holds.")
+
+
+def test_who_needs_a_look_is_linked_and_a_task_not_written_is_no_zero(samples: Samples) -> None:
+    html = class_to_html(a_class({name: samples[name] for name in ("failing", "withheld")}))
+    looks = html[html.index('id="looks-1"') :].partition("</div>")[0]
+    assert '<a href="withheld/page.html"><bdi>huang-xin-yi</bdi></a> <span class="quiet" lang="en">The grader' in looks
+    assert '<td title="0 of 4 points, not written">·</td>' in html
+    assert '<td title="withheld">?</td>' in html
 
 
 def test_the_histogram_writes_each_bars_number_above_it(samples: Samples) -> None:
@@ -232,7 +248,10 @@ def test_near_identical_code_is_shown_or_the_page_says_why_not() -> None:
     assert "≥ 99.9 %" in some.text, "rounded down: it is not identical"
     assert "identical" in some.text.replace("Near-identical", "")
     many = Alike(tuple(f"s{i}" for i in range(70)), 1.0)
-    assert "and 10 more" in page_of((replace(exercise, compared=70, alike=(many,)),)).text
+    crowd = page_of((replace(exercise, compared=70, alike=(many,)),)).text
+    assert "and 10 more" in crowd
+    assert "s59" in crowd
+    assert "s60" not in crowd
 
 
 def test_a_chinese_page_speaks_chinese(samples: Samples) -> None:

@@ -1,40 +1,59 @@
 (() => {
   "use strict";
   const table = document.getElementById("every");
-  if (!table) return;
   const body = table.tBodies[0];
-  const rows = [...body.rows];
   const heads = [...table.tHead.rows[0].cells];
-  const words = new Intl.Collator(document.documentElement.lang, { numeric: true, sensitivity: "base" });
-  const order = (a, b, sign, column) => {
-    const one = a.cells[column].textContent, other = b.cells[column].textContent;
-    if (!heads[column].dataset.number) return sign * words.compare(one, other);
-    const x = parseFloat(one), y = parseFloat(other);
-    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y); // what has no number stands last
-    return sign * (x - y);
-  };
-  heads.forEach((head, column) => {
-    head.querySelector("button").addEventListener("click", () => {
-      const now = head.getAttribute("aria-sort");
-      const first = head.dataset.number ? "descending" : "ascending";
-      const next = now === "ascending" ? "descending" : now === "descending" ? "ascending" : first;
-      heads.forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", next);
-      const sign = next === "ascending" ? 1 : -1;
-      rows.sort((a, b) => order(a, b, sign, column));
-      body.replaceChildren(...rows);
-    });
-  });
   const search = document.getElementById("search");
   const shown = document.getElementById("shown");
-  document.getElementById("find").hidden = false;
-  search.addEventListener("input", () => {
+  const all = document.getElementById("all");
+  const words = new Intl.Collator(document.documentElement.lang, { numeric: true, sensitivity: "base" });
+  const few = Number(table.dataset.few); // rows at a time: laying out thousands takes a second
+  let rows = [...body.rows];
+  let most = few;
+
+  const show = () => {
     const wanted = search.value.trim().toLowerCase();
-    let count = 0;
+    let found = 0;
     for (const row of rows) {
-      row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
-      count += !row.hidden;
+      const fits = !wanted || row.cells[0].textContent.toLowerCase().includes(wanted);
+      row.hidden = !fits || found >= most;
+      found += fits;
     }
-    shown.textContent = shown.dataset.words.replace("{n}", count);
+    shown.textContent = shown.dataset.words.replace("{n}", Math.min(found, most)).replace("{total}", rows.length);
+    all.hidden = found <= most;
+  };
+
+  const sort = (column, sign) => {
+    const isNumber = heads[column].dataset.number;
+    const keyed = rows.map((row) => {
+      const text = row.cells[column].textContent;
+      return { row, key: isNumber ? parseFloat(text) : text };
+    });
+    keyed.sort((a, b) => {
+      if (!isNumber) return sign * words.compare(a.key, b.key);
+      if (Number.isNaN(a.key) || Number.isNaN(b.key)) return Number.isNaN(a.key) - Number.isNaN(b.key); // no number: last
+      return sign * (a.key - b.key);
+    });
+    rows = keyed.map(({ row }) => row);
+    show();
+    body.replaceChildren(...rows);
+  };
+
+  heads.forEach((head, column) => {
+    head.querySelector("button").addEventListener("click", () => {
+      const turned = { ascending: "descending", descending: "ascending" }[head.getAttribute("aria-sort")];
+      const order = turned || (head.dataset.number ? "descending" : "ascending");
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", order);
+      sort(column, order === "ascending" ? 1 : -1);
+    });
   });
+  search.addEventListener("input", show);
+  all.addEventListener("click", () => {
+    most = Infinity;
+    show();
+    search.focus(); // the button is gone
+  });
+  document.getElementById("find").hidden = false;
+  show();
 })();

@@ -1,0 +1,191 @@
+"""Public tests of exercise 05: a small Llama checkpoint goes in, and what comes out is looked at as files.
+
+`student.f(x)` calls the student's f; `student.kit.checkpoint(…)` writes a checkpoint where the student's code can read
+it; `expect_checkpoint` says what a wrong answer looks like. The packed format is free, so values are seen in two ways
+only: which bytes a changed weight changes (5.1), and what the loaded model predicts (5.2). `holds_the_weights` asks for
+no more than that something of the weights is in the files.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from autograder import expect, expect_checkpoint
+from autograder.kit.checkpoint import llama_config, llama_shapes
+from autograder.models import batches, load_batches, load_model
+from autograder.uneven import with_uneven_channels
+
+DATASETS = Path(__file__).parents[2] / "datasets"
+LEAST_RATIO = 3.4  # float16 in 4 bits: 3.88 with float16 scales, 3.76 with float32; in 5 bits 3.1, head unpacked 3.2
+ALLOWED_MB = 16
+NOISE_MARGIN = 2.0  # 4 bits in groups of 128 cost about as much KL as noise of the same size; 3 bits 5 times as much
+
+
+def random_state(config, rng, dtype=torch.float16):
+    """Weights of a Llama model, norms near 1."""
+    shapes = llama_shapes(config).items()
+    values = {name: torch.randn(shape, generator=rng) for name, shape in shapes}
+    return {name: (0.05 * v if v.dim() == 2 else 1 + 0.1 * v).to(dtype) for name, v in values.items()}
+
+
+def small_checkpoint(student, rng):
+    """(folder, config, state) of a float16 checkpoint in two shards, as the student's code sees it."""
+    config = llama_config(2, 256, 384, 384)
+    state = random_state(config, rng)
+    return student.kit.checkpoint(config, state), config, state
+
+
+# ------------------------------------------------------------------ 5.1 quantize_checkpoint
+
+
+@pytest.mark.task("5.1", kind="core")
+def test_all_files_together_are_four_bits_a_weight(student, rng):
+    """Every file counts: a float16 checkpoint becomes at least 3.4 times smaller, embedding and head included."""
+    expect_checkpoint.holds_the_weights(student, rng)
+    source, _, state = small_checkpoint(student, rng)
+    files = expect_checkpoint.quantized(student, source)
+    expect_checkpoint.compressed(files, sum(tensor.nbytes for tensor in state.values()), LEAST_RATIO)
+
+
+@pytest.mark.task("5.1", kind="core")
+def test_index_and_config_describe_what_was_written(student, rng):
+    """The new index names each tensor that was written and its file; config.json still says what model it is."""
+    expect_checkpoint.holds_the_weights(student, rng)
+    source, config, _ = small_checkpoint(student, rng)
+    files = expect_checkpoint.quantized(student, source)
+    expect_checkpoint.index_is_true(files)
+    expect_checkpoint.config_kept(files, config)
+
+
+@pytest.mark.task("5.1", kind="core")
+def test_norms_are_kept(student, rng):
+    """The norms' weights are few and delicate: they stand in the target as floats, with their values."""
+    expect_checkpoint.holds_the_weights(student, rng)
+    source, _, state = small_checkpoint(student, rng)
+    expect_checkpoint.norms_kept(expect_checkpoint.quantized(student, source), state)
+
+
+@pytest.mark.task("5.1", kind="core")
+def test_a_changed_weight_changes_the_files(student, rng):
+    """In groups of 128 a weight of 0.9 in ±7 is the code 1 and one of 2.1 is 2: a byte differs for each matrix."""
+    expect_checkpoint.holds_the_weights(student, rng)
+    config = llama_config(1, 128, 128, 128)
+    state = {n: torch.ones(shape, dtype=torch.float16) for n, shape in llama_shapes(config).items()}
+    matrices = [weight for weight in state.values() if weight.dim() == 2]
+    for weight in matrices:
+        weight.copy_((torch.rand(weight.shape, generator=rng) * 10 - 5).round())
+        weight[:, 0], weight[5, 7] = 7.0, 0.9
+    files = expect_checkpoint.quantized(student, student.kit.checkpoint(config, state))
+    for weight in matrices:
+        weight[5, 7] = 2.1
+    changed = expect_checkpoint.changed_bytes(
+        files, expect_checkpoint.quantized(student, student.kit.checkpoint(config, state))
+    )
+    values = f"{changed} bytes differ for {len(matrices)} weights"
+    expect.that(changed >= len(matrices), "weights were changed by more than a level, and their codes stayed", values)
+    expect.that(changed <= 80 * len(matrices), "changing few weights changes codes far from their groups", values)
+
+
+def growth_mb(student, layers):
+    """The peak of anonymous memory in a fresh process while it quantizes so many layers; None where it can't be told."""
+    student.fresh()
+    source, root = student.kit.large_checkpoint(layers, 256, 768, 1024), student.kit.folder()
+    student.watch_memory = True
+    try:
+        student.quantize_checkpoint(source, f"{root}/quantized")
+        return student.last_call.peak_growth_mb
+    finally:
+        student.watch_memory = False
+        student.kit.discard(source)
+        student.kit.discard(root)
+
+
+@pytest.mark.task("5.1", kind="core")
+def test_memory_does_not_grow_with_the_model(student, rng):
+    """A model of four times as many layers takes at most 16 MB and one shard more memory.
+
+    Linux alone tells how much of it counts; elsewhere this is not looked at.
+    """
+    expect_checkpoint.holds_the_weights(student, rng)
+    small, large = growth_mb(student, 8), growth_mb(student, 32)
+    if small is None or large is None:
+        print("memory is not looked at: only Linux tells how much of it is anonymous")
+        return
+    shard = 2 * (4 * 256 * 256 + 3 * 256 * 768) / 2**20
+    values = f"{small:.0f} MB at the peak, {large:.0f} MB on a model four times larger"
+    expect.that(large - small <= ALLOWED_MB + shard, "memory grows with the model: something collects tensors", values)
+
+
+@pytest.mark.task("5.1", kind="edge")
+def test_a_missing_shard_leaves_nothing_behind(student, rng):
+    """The index names a shard that is not there: an error, and no file in the target folder or beside it."""
+    source, _, _ = small_checkpoint(student, rng)
+    files = student.kit.files(source)
+    files = {name: data for name, data in files.items() if name != "model-00002-of-00002.safetensors"}
+    expect_checkpoint.nothing_left(student, student.kit.put(files), "the second shard was missing")
+
+
+@pytest.mark.task("5.1", kind="edge")
+def test_bits_out_of_range_are_refused(student, rng):
+    """`bits` outside 2…8 is a ValueError."""
+    source, root = small_checkpoint(student, rng)[0], student.kit.folder()
+    for bits in (1, 9):
+
+        def call(bits=bits):
+            student.quantize_checkpoint(source, f"{root}/quantized", bits=bits)
+
+        expect.raises(ValueError, call, because=f"bits was {bits}")
+
+
+# ------------------------------------------------------------------ 5.2 load_checkpoint
+
+
+def loaded_logits(student, files, given):
+    """The loaded model's logits, in a fresh process that has only these files."""
+    student.fresh()
+    folder = student.kit.put(files)
+    try:
+        (found,) = student.kit.logits(student.load_checkpoint(folder), [given])
+    finally:
+        student.kit.discard(folder)
+    return expect.tensor(found, "the logits", shape=(*given["input_ids"].shape, found.shape[-1]))
+
+
+def moved(weight, rng, group=128):
+    """The weight, each element moved at random by at most half a 4-bit step of its group: as far as rounding may."""
+    groups = weight.float().unflatten(1, (-1, group))
+    half_step = groups.abs().amax(dim=-1, keepdim=True) / 14
+    noise = 2 * torch.rand(groups.shape, generator=rng) - 1
+    return (groups + half_step * noise).flatten(1)
+
+
+@pytest.mark.task("5.2", kind="core")
+def test_predictions_survive_in_a_fresh_process(student, rng):
+    """A trained model, quantized, loaded where only its files are: KL at most twice that of random noise of 4-bit size."""
+    model = with_uneven_channels(load_model("tiny-llama", folder=DATASETS if DATASETS.is_dir() else None))
+    state = {name: value.half() for name, value in model.state_dict().items()}
+    (given,) = batches(load_batches("tiny-llama", "evaluation", folder=DATASETS if DATASETS.is_dir() else None), 1, 16, rng)
+    model.load_state_dict(state)
+    with torch.no_grad():
+        want = model(**given).logits
+        model.load_state_dict({n: moved(value, rng) if value.dim() == 2 else value for n, value in state.items()})
+        limit = NOISE_MARGIN * expect_checkpoint.divergence(want, model(**given).logits)
+    source = student.kit.checkpoint(model.config.to_dict(), state, shards=3)
+    files = expect_checkpoint.quantized(student, source)
+    expect_checkpoint.compressed(files, sum(tensor.nbytes for tensor in state.values()), LEAST_RATIO)
+    found = expect_checkpoint.divergence(want, loaded_logits(student, files, given))
+    expect.that(found <= limit, "the loaded model predicts too differently", f"KL {found:.4g} nats, expected {limit:.4g}")
+
+
+@pytest.mark.task("5.2", kind="edge")
+def test_a_row_of_zeros_stays_zero(student, rng):
+    """A token whose embedding is all zero, as padding has, gives finite logits, and the others keep theirs."""
+    config = llama_config(1, 128, 128, 64)
+    state = random_state(config, rng)
+    state["model.embed_tokens.weight"][3] = 0
+    files = expect_checkpoint.quantized(student, student.kit.checkpoint(config, state))
+    logits = loaded_logits(student, files, {"input_ids": torch.tensor([[3, 1, 3, 60]])})
+    expect.that(bool(torch.isfinite(logits).all()), "the logits hold NaN or infinity")
+    zero = logits[0, 0].abs().max() <= 1e-5 * logits.abs().max()
+    expect.that(bool(zero), "the logits of a sequence of nothing but zeros are not zero")

@@ -1,0 +1,15 @@
+# loses: 3.3
+# mistake: the output layer stays in float, as is often done for accuracy
+def _replaced(model, layer_of):
+    quantized, made = copy.deepcopy(model), {}
+    for name, module in list(quantized.named_modules()):
+        layer = layer_of(name, module)
+        if layer is not None:
+            first = made.setdefault(module.weight, layer)
+            layer.weight, layer.weight_scale = first.weight, first.weight_scale
+            quantized.set_submodule(name, layer)
+    return quantized
+
+
+def quantize_model_dynamic(model):
+    return _replaced(model, lambda name, module: None if name == "lm_head" else _quantized(module))

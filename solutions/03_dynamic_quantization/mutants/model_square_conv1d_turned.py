@@ -1,0 +1,23 @@
+# loses: 3.3
+# mistake: transposes Conv1D's weight only where the shapes demand it
+def _replaced(model, layer_of):
+    quantized, made = copy.deepcopy(model), {}
+    for name, module in list(quantized.named_modules()):
+        layer = layer_of(name, module)
+        if layer is not None:
+            first = made.setdefault(module.weight, layer)
+            layer.weight, layer.weight_scale = first.weight, first.weight_scale
+            quantized.set_submodule(name, layer)
+    return quantized
+
+
+def _layer(name, module):
+    if not isinstance(module, Conv1D):
+        return _quantized(module)
+    weight = module.weight if module.weight.shape[0] == module.weight.shape[1] else module.weight.T
+    codes, scale = _codes_and_scale(weight)
+    return DynamicQuantizedLinear(codes.contiguous(), scale.squeeze(-1), module.bias)
+
+
+def quantize_model_dynamic(model):
+    return _replaced(model, _layer)
