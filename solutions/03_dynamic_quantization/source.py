@@ -770,7 +770,7 @@ plot_comparison(llama_table)
 #   it was fine in the lab?"). Dynamic quantization has none that could be.
 # - **Perplexity and accuracy are blunt.** Where perplexity hardly moves, agreement with the float model has
 #   long fallen: the model answers differently, though not measurably worse on this text.
-# - **Latency**: none of our int8 models is faster. They compute with integers *in floats*, on top of looking
+# - **Latency**: expect no speed-up from our int8 models. They compute with integers *in floats*, on top of looking
 #   for the scales (and the two simulated ones round twice, so their latency says nothing). Storing less is a
 #   matter of bytes; computing faster is a matter of hardware, and that is next.
 #
@@ -789,7 +789,7 @@ plot_comparison(llama_table)
 # - **校準資料**對靜態量化來說可能選錯（「實驗室裡好好的，為什麼上線後準確率掉了？」）；動態量化沒有校準資料，也就無從選錯。
 # - **困惑度和準確率很遲鈍。** 困惑度幾乎沒動時，與浮點模型的一致率早就掉了：模型的回答不同了，只是在這份文字上量不出比
 #   較差。
-# - **延遲**：我們的 int8 模型沒有比較快。它們是**用浮點數**做整數運算，還要加上找縮放係數（兩個模擬的版本還捨入兩次，延遲
+# - **延遲**：別期待我們的 int8 模型會變快。它們是**用浮點數**做整數運算，還要加上找縮放係數（兩個模擬的版本還捨入兩次，延遲
 #   沒有參考價值）。存得少是位元組的事；算得快是硬體的事，接著就來看。
 #
 # ## 4 · 硬體提供什麼
