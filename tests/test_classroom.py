@@ -131,6 +131,17 @@ def test_damaged_fingerprints_are_made_again(content: str, graded: tuple[Path, P
     assert "3 students" in page
 
 
+def test_fingerprints_of_another_format_are_made_again(graded: tuple[Path, Path], exercise: Exercise) -> None:
+    handed_in, out = graded
+    write_class_report(out, [exercise], found_in(handed_in, exercise))
+    kept = json.loads((out / FINGERPRINTS).read_text(encoding="utf-8"))
+    for entry in kept["submissions"].values():
+        entry["code"] = "another normal form"
+    (out / FINGERPRINTS).write_text(json.dumps(kept | {"format": 0}), encoding="utf-8")
+    page = write_class_report(out, [exercise], found_in(handed_in, exercise)).read_text(encoding="utf-8")
+    assert "3 students" in page
+
+
 def test_without_rapidfuzz_there_is_a_page_that_says_so(
     graded: tuple[Path, Path], exercise: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:

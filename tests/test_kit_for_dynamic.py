@@ -42,7 +42,15 @@ def use(model, batch):
         return model.eval()(**batch).logits
 """
 
-GPT2 = {"vocab_size": 32, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 8, "bos_token_id": 0, "eos_token_id": 0}
+GPT2 = {
+    "vocab_size": 32,
+    "n_embd": 16,
+    "n_layer": 2,
+    "n_head": 2,
+    "n_positions": 8,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
 LLAMA = {"vocab_size": 32, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
          "max_position_embeddings": 8, "bos_token_id": 0, "eos_token_id": 0}  # fmt: skip
 

@@ -181,7 +181,7 @@ def _become_worker(
         os.read(incoming, 1)  # until the grader has read it and hung up: a process that is gone can't be asked
         return
     message.clear()
-    os.environ.update(HOME=os.getcwd(), TMPDIR=os.getcwd())
+    os.environ.update(HOME=os.getcwd(), TMPDIR=os.getcwd(), TORCHINDUCTOR_CACHE_DIR=os.getcwd())  # torch.onnx.export
     tempfile.tempdir = None  # the zygote has looked for it already, and found another
     torch.manual_seed(0)
     guest.serve(incoming, outgoing, hello)

@@ -1,0 +1,678 @@
+"""Hidden tests of exercise 02: other shapes and ranges, and a model of a training seed that never ships.
+
+Docstrings are what a student reads of a hidden test, so they carry no values.
+"""
+
+import contextlib
+import json
+import math
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from autograder import artifacts, expect, models
+from autograder.kit.modules import model as build
+
+HELD_BACK = Path(__file__).parent.parent / "held_back"
+SMALLEST = 3.5  # the quantized file must be that many times smaller
+SAME = 0.98  # the share of predictions that must be the float model's
+
+OF_REFERENCE = 1.5  # the output KL may be that many times the reference's
+
+SMALL_BERT = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+              "intermediate_size": 48, "max_position_embeddings": 16, "num_labels": 5}  # fmt: skip
+
+
+def one_scale(scale):
+    """A calibrator's scale: a float32 tensor with one element."""
+    scale = expect.tensor(scale, "scale", dtype=torch.float32)
+    return scale.reshape(()) if scale.numel() == 1 else scale
+
+
+def check_parameters(found, lo, hi, bits=8, symmetric=False):
+    """(scale, zero point) for data from lo to hi."""
+    scale, zero_point = expect.results(found, "scale", "zero_point")
+    if not symmetric:
+        scale = expect.asymmetric_scale(one_scale(scale), lo, hi, bits)
+        return scale, expect.zero_point(zero_point, lo, scale, bits)
+    scale = expect.symmetric_scale(one_scale(scale), torch.tensor(max(-lo, hi)), bits)
+    zero_point = expect.integer(zero_point, "zero point")
+    expect.that(zero_point == 0, "the zero point of a symmetric calibrator is not 0")
+    return scale, zero_point
+
+
+def calibrated(student, *tensors, **options):
+    """A calibrator of the student's that was shown these tensors."""
+    calibrator = student.MinMaxCalibrator(**options)
+    for tensor in tensors:
+        calibrator.observe(tensor)
+    return calibrator
+
+
+def between(lo, hi, shape, rng):
+    """Random float32 data from `lo` to `hi`, both of which occur."""
+    x = torch.rand(shape, generator=rng) * (hi - lo) + lo
+    flat = x.view(-1)
+    flat[1], flat[-2] = lo, hi
+    return x
+
+
+# ------------------------------------------------------------------ 2.1 MinMaxCalibrator
+
+
+@pytest.mark.task("2.1", kind="core")
+def test_minmax_every_bits(student, rng):
+    """Any number of bits, symmetric or not; tensors of any shape widen the range together."""
+    for bits in range(2, 9):
+        for symmetric in (False, True):
+            parts = between(-0.7, 1.1, (3, 4, 2), rng), between(-2.3, 0.4, (12,), rng), between(-0.2, 3.7, (2, 5), rng)
+            calibrator = calibrated(student, *parts, bits=bits, symmetric=symmetric)
+            check_parameters(calibrator.quantization_parameters(), -2.3, 3.7, bits, symmetric)
+
+
+@pytest.mark.task("2.1", kind="core")
+def test_minmax_one_sided(student, rng):
+    """Data on one side of zero, either side: the range is widened to contain zero."""
+    for lo, hi in ((2.2, 9.1), (-8.3, -3.3)):
+        parts = between(lo, hi - 0.9, (9,), rng), between(lo + 0.7, hi, (9,), rng)
+        check_parameters(calibrated(student, *parts).quantization_parameters(), lo, hi)
+
+
+@pytest.mark.task("2.1", kind="core")
+def test_minmax_goes_on(student, rng):
+    """Asking changes nothing, and what is observed afterwards still counts; two calibrators share nothing."""
+    one, two = calibrated(student, between(-1.3, 0.9, (8,), rng)), calibrated(student, between(-0.4, 6.2, (8,), rng))
+    for _ in range(2):
+        check_parameters(one.quantization_parameters(), -1.3, 0.9)
+    one.observe(between(-0.3, 4.4, (8,), rng))
+    check_parameters(one.quantization_parameters(), -1.3, 4.4)
+    check_parameters(two.quantization_parameters(), -0.4, 6.2)
+
+
+@pytest.mark.task("2.1", kind="edge")
+def test_minmax_refuses_other_bits(student, rng):
+    """A number of bits that there isn't is a ValueError, at the latest on first use."""
+    for bits in (0, 1, 9, 16, -8, 2.5):
+
+        def use(bits=bits):
+            calibrated(student, torch.tensor([1.0, -2.0]), bits=bits).quantization_parameters()
+
+        expect.raises(ValueError, use, because=f"bits was {bits}")
+
+
+@pytest.mark.task("2.1", kind="edge")
+def test_minmax_refuses_unusable_data(student, rng):
+    """NaN, either infinity, or no data at all is a ValueError, also after good data."""
+    calibrator = calibrated(student, torch.tensor([1.0, -2.0]))
+    for because, value in (("NaN", math.nan), ("+inf", math.inf), ("−inf", -math.inf)):
+        x = between(-1.0, 1.0, (3, 4), rng)
+        x[2, 3] = value
+        call = partial(calibrator.observe, x)
+        expect.raises(ValueError, call, because=f"the data held {because}", named=True)
+    call = partial(calibrator.observe, torch.zeros(0, 4))
+    expect.raises(ValueError, call, because="the data was empty", named=True)
+
+
+@pytest.mark.task("2.1", kind="edge")
+def test_minmax_precision(student, rng):
+    """Half-precision data gives float32 scales, computed in float32, and small data as fine ones as any other."""
+    small = between(-0.0661, 0.0603, (16, 8), rng)
+    for x in (small.to(torch.float16), small.to(torch.bfloat16), between(-4.1e-5, 3.2e-5, (16, 8), rng)):
+        for symmetric in (False, True):
+            found = calibrated(student, x, symmetric=symmetric).quantization_parameters()
+            check_parameters(found, float(x.min()), float(x.max()), symmetric=symmetric)
+
+
+@pytest.mark.task("2.1", kind="edge")
+def test_minmax_leaves_its_input(student, rng):
+    """What is observed is not modified."""
+    student.MinMaxCalibrator().observe(between(-2.0, 1.0, (4, 6), rng))
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("2.1", kind="edge")
+def test_minmax_on_device(student, rng, device):
+    """The work is done, and the results live, where the data lives, without a step for each element."""
+    parts = [between(-2.0, 1.2, (8, 64), rng), between(-0.3, 2.9, (8, 64), rng)]
+    for symmetric in (False, True):
+        calibrator = student.MinMaxCalibrator(symmetric=symmetric)
+        for part in parts:
+            on = part.to(device)
+            expect.device_call(calibrator.observe, on)
+            expect.on_device(student, on)
+        scale, zero_point = expect.results(
+            expect.device_call(calibrator.quantization_parameters), "scale", "zero_point"
+        )
+        expect.tensor(scale, "scale", device=on.device)
+        check_parameters((scale, zero_point), -2.0, 2.9, symmetric=symmetric)
+
+
+# ------------------------------------------------------------------ 2.3 calibrate_model
+
+# a decoder with cross-attention, which is called only where there is an encoder: here never
+WITH_CROSS_ATTENTION = {**SMALL_BERT, "num_hidden_layers": 2, "is_decoder": True, "add_cross_attention": True}
+
+
+def totals(notes):
+    """What a recorder was shown, however it was split: (count, least, largest, sum)."""
+    return (
+        sum(note["count"] for note in notes),
+        min(note["amin"] for note in notes),
+        max(note["amax"] for note in notes),
+        sum(note["checksum"] for note in notes),
+    )
+
+
+def check_observed(student, found, recorder, inputs):
+    """`found` names exactly the layers of `inputs` {name: its inputs}, and each one's recorder was shown those."""
+    expect.that(type(found) is dict, "returned no dict; expected {layer name: (scale, zero_point)}")
+    missing, extra = inputs.keys() - found.keys(), found.keys() - inputs.keys()
+    expect.that(not missing, "the result lacks linear layers of the model", f"{sorted(missing)[:3]}")
+    expect.that(not extra, "the result has entries beyond the linear layers that are called", f"{sorted(extra)[:3]}")
+    recorded = student.kit.recorded(recorder)
+    for name, tensors in inputs.items():
+        scale, zero_point = expect.results(found[name], "scale", "zero_point")
+        index = expect.integer(zero_point, "zero point")
+        own = 0 <= index < len(recorded) and float(expect.tensor(scale, "scale")) == index + 1
+        expect.that(own, "the parameters are not what the calibrator has answered")
+        expect.that(bool(recorded[index]), "a calibrator was shown nothing")
+        got = torch.tensor(totals(recorded[index]), dtype=torch.float64)
+        wide = torch.cat([tensor.double().flatten() for tensor in tensors])
+        want = torch.stack([torch.tensor(wide.numel()).double(), wide.min(), wide.max(), wide.sum()])
+        size = torch.stack([want[0], *[wide.abs().max()] * 2, wide.abs().sum()])
+        words = "a layer's calibrator was not shown that layer's inputs, all of them, once"
+        expect.that(bool(((got - want).abs() <= 1e-4 * size).all()), words, name)
+
+
+def small_batches(rng, *sizes):
+    """Batches of tokens for the small BERT."""
+    return [{"input_ids": torch.randint(0, SMALL_BERT["vocab_size"], size, generator=rng)} for size in sizes]
+
+
+def inputs_of(model, batches):
+    """What each linear layer is given, in eval mode: {name: tensors}."""
+    seen = {}
+    for name, layer in model.named_modules():
+        if isinstance(layer, torch.nn.Linear):
+            layer.register_forward_pre_hook(lambda _, args, name=name: seen.setdefault(name, []).append(args[0]))
+    with torch.no_grad():
+        for batch in batches:
+            model(**batch)
+    return seen
+
+
+@pytest.mark.task("2.3", kind="core")
+def test_calibrate_bert(student, rng):
+    """Every linear layer of a BERT that is called, and no other; all batches, also uneven ones, in eval mode."""
+    batches = small_batches(rng, (3, 9), (1, 4), (2, 12))
+    inputs = inputs_of(build("BertForSequenceClassification", WITH_CROSS_ATTENTION), batches)
+    model = student.kit.model("BertForSequenceClassification", WITH_CROSS_ATTENTION)
+    for training in (False, True):
+        student.kit.set_training(model, training)
+        recorder = student.kit.recorder()
+        check_observed(student, student.calibrate_model(model, batches, recorder), recorder, inputs)
+
+
+@pytest.mark.task("2.3", kind="edge")
+def test_calibrate_layer_called_twice(student, rng):
+    """A layer that is called twice in a pass sees both inputs."""
+    weight = torch.randn((5, 5), generator=rng)
+    layer, x, recorder = student.kit.linear(weight), torch.randn((6, 5), generator=rng), student.kit.recorder()
+    found = student.calibrate_model(student.kit.sequential(layer, layer), [{"input": x}], recorder)
+    check_observed(student, found, recorder, {"0": [x, x @ weight.T]})
+
+
+@pytest.mark.task("2.3", kind="edge")
+def test_calibrated_bert_is_left_as_it_was(student, rng):
+    """Each part of the model keeps its own mode; weights, requires_grad and gradients stay; the batches, too."""
+    model = student.kit.model("BertForSequenceClassification", SMALL_BERT)
+    for part, training in ((model, True), (student.kit.submodule(model, "bert.encoder"), False)):
+        student.kit.set_training(part, training)
+    before = student.kit.condition(model)
+    student.calibrate_model(model, small_batches(rng, (2, 7)), student.kit.recorder())
+    expect.inputs_unchanged(student)
+    after = student.kit.condition(model)
+    words = {"hooks": "hooks are left on the model", "training": "the model is left in another mode"}
+    for key in before:
+        expect.that(after[key] == before[key], words.get(key, "the model is not left as it was"), key)
+
+
+@pytest.mark.task("2.3", kind="edge")
+def test_batch_that_raises(student, rng):
+    """When a batch raises, no hook is left behind, the mode is restored, and nothing computed gradients."""
+    probe = student.kit.probe(torch.randn((4, 4), generator=rng))
+    model = student.kit.sequential(probe, student.kit.linear(torch.ones(2, 4)))  # the layer can't use its answer
+    student.kit.set_training(model, True)
+    before = student.kit.condition(model)
+    with contextlib.suppress(TypeError, AttributeError, ValueError, RuntimeError, KeyError, IndexError):
+        student.calibrate_model(model, [{"input": torch.tensor([[1, 2]])}], student.kit.recorder())
+    after = student.kit.condition(model)
+    expect.that(after["hooks"] == before["hooks"], "hooks are left on the model when a batch raises")
+    expect.that(after == before, "the model is not left as it was when a batch raises")
+    calls = student.kit.noted(probe)
+    expect.that(bool(calls), "the model was not called")
+    expect.that(not any(call["grad"] for call in calls), "calibration computes gradients; it needs none")
+    expect.that(not any(call["training"] for call in calls), "calibration runs in training mode; use eval mode")
+
+
+# ------------------------------------------------------------------ 2.4 StaticQuantizedLinear
+
+ROWS = torch.tensor([0.01, 0.3, 0.002, 0.05, 1.0, 0.02, 0.004])  # the steps of output channels
+
+
+def on_grid(shape, steps, rng):
+    """float32 data well within a code's step, each last dimension of which reaches ±127 steps."""
+    codes = torch.randint(-126, 127, shape, generator=rng) + (torch.rand(shape, generator=rng) - 0.5) * 0.7
+    codes[..., 0] = 127 * (torch.randint(0, 2, shape[:-1], generator=rng) * 2 - 1)
+    return codes * steps
+
+
+def inputs_on_grid(shape, scale, zero_point, rng, beyond=0):
+    """float32 data well within a step of the levels 0 to 255, or `beyond` of them."""
+    levels = torch.randint(-beyond, 256 + beyond, shape, generator=rng)
+    return (levels - zero_point + (torch.rand(shape, generator=rng) - 0.5) * 0.7) * scale
+
+
+def rounded_rows(weight):
+    """Weight [out, in] in float64, rounded with one scale for each row."""
+    scale = weight.double().abs().amax(dim=1, keepdim=True).clamp(min=1e-30) / 127
+    return torch.round(weight.double() / scale) * scale
+
+
+def check_output(found, x, weight, bias, scale, zero_point):
+    """What a static layer gives for x [..., in], weight [out, in]: both sides rounded, saturated, then the bias."""
+    found = expect.tensor(found, "the output", shape=(*x.shape[:-1], len(weight)))
+    added = torch.zeros(len(weight)) if bias is None else bias
+    levels = torch.round(x.double() / float(scale)) + zero_point
+    kept = (levels.clamp(0, 255) - zero_point) * float(scale)
+    size = (kept.abs() + 200 * float(scale)) @ weight.double().abs().T + added.abs().double() + 1e-12
+
+    def output(inputs, weight, bias=added):
+        return (inputs @ weight.T + bias.double()) / size
+
+    weight, rows = weight.double(), rounded_rows(weight)
+    whole = weight.abs().max() / 127
+    lookalikes = {
+        "equals the float layer's: nothing was quantized": output(x.double(), weight),
+        "leaves the input in float; quantize it, too": output(x.double(), rows),
+        "leaves the weight in float": output(kept, weight),
+        "goes on beyond the levels 0 to 255: the input must saturate": output(
+            (levels - zero_point) * float(scale), rows
+        ),
+        "forgets to subtract the zero point": output(levels.clamp(0, 255) * float(scale), rows),
+        "ignores the zero point: it is neither added nor subtracted": (
+            output((levels - zero_point).clamp(0, 255) * float(scale), rows)
+        ),
+        "has one scale for the whole weight; each output channel has its own": (
+            output(kept, torch.round(weight / whole) * whole)
+        ),
+        "has one weight scale an input channel; each output channel has its own": output(
+            kept, rounded_rows(weight.T).T
+        ),
+        "lacks the bias": output(kept, rows, torch.zeros(len(weight))),
+    }
+    expect.close(found.double() / size, output(kept, rows), "the output", rtol=0.0, atol=1e-5, lookalikes=lookalikes)
+
+
+def check_stored(student, layer, elements):
+    """One int8 tensor holds the weight, and nothing holds a float copy of it."""
+    state = student.kit.state_dict(layer)
+    stored = [value for value in state.values() if value.dtype == torch.int8 and value.numel() == elements]
+    expect.that(len(stored) == 1, "the state_dict does not hold the weight as one int8 tensor of out · in elements")
+    floats = sum(size for dtype, size in student.kit.held(layer).items() if "float" in dtype)
+    expect.that(floats < elements, "the layer holds a float copy of the weight: nothing is saved")
+
+
+def made(student, rng, width, scale, zero_point):
+    """(layer of the student's, weight, bias) with output channels of very different size."""
+    weight, bias = on_grid((len(ROWS), width), ROWS[:, None], rng), torch.randn(len(ROWS), generator=rng) * 5
+    layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight, bias), torch.tensor(scale), zero_point)
+    return layer, weight, bias
+
+
+@pytest.mark.task("2.4", kind="core")
+def test_linear_any_shape(student, rng):
+    """Inputs with any number of dimensions before the last one; zero points anywhere in the range."""
+    for scale, zero_point in ((0.013, 121), (0.4, 0), (0.002, 255), (1.7, 9)):
+        layer, weight, bias = made(student, rng, 40, scale, zero_point)
+        for shape in ((5, 40), (3, 5, 40), (2, 2, 5, 40)):
+            x = inputs_on_grid(shape, scale, zero_point, rng)
+            check_output(student.kit.output(layer, x), x, weight, bias, scale, zero_point)
+
+
+@pytest.mark.task("2.4", kind="core")
+def test_linear_far_beyond_its_range(student, rng):
+    """New data far beyond the calibrated range, on either side, saturates at its ends."""
+    for zero_point in (0, 77, 200):
+        layer, weight, bias = made(student, rng, 24, 0.05, zero_point)
+        x = inputs_on_grid((9, 24), 0.05, zero_point, rng, beyond=2000)
+        check_output(student.kit.output(layer, x), x, weight, bias, 0.05, zero_point)
+
+
+@pytest.mark.task("2.4", kind="core")
+def test_linear_holds_integers_only(student, rng):
+    """The weight is one int8 tensor, before and after a forward pass; no float copy of it is held anywhere."""
+    layer, weight, _ = made(student, rng, 320, 0.05, 100)
+    check_stored(student, layer, weight.numel())
+    student.kit.output(layer, torch.randn((3, 320), generator=rng))
+    check_stored(student, layer, weight.numel())
+
+
+@pytest.mark.task("2.4", kind="core")
+def test_linear_state_is_complete(student, rng):
+    """The state_dict carries all that a forward pass needs: loaded into another layer, it makes it the same."""
+    layer, weight, bias = made(student, rng, 40, 0.013, 121)
+    other, _, _ = made(student, rng, 40, 0.4, 7)
+    student.kit.load_state_dict(other, student.kit.state_dict(layer))
+    x = inputs_on_grid((5, 40), 0.013, 121, rng)
+    check_output(student.kit.output(other, x), x, weight, bias, 0.013, 121)
+
+
+@pytest.mark.task("2.4", kind="edge")
+def test_sums_beyond_float32(student, rng):
+    """The sums of a very wide layer are exact to the last integer, also where large terms cancel."""
+    half = 24576
+    codes, weight = torch.randint(128, 256, (6, half), generator=rng), torch.randint(64, 128, (5, half), generator=rng)
+    weight[:, 0] = 127
+    others = codes.clone()
+    others[:, :40] -= torch.randint(1, 90, (6, 40), generator=rng)
+    codes, weight = torch.cat([codes, others], dim=1), torch.cat([weight, -weight], dim=1)
+    layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight * 2.0**-6), torch.tensor(0.25), 0)
+    found = student.kit.output(layer, codes * 0.25)
+    sums = expect.tensor(found, "the output", shape=(6, 5)).double() / (0.25 * 2.0**-6)
+    wrong = float((sums - codes @ weight.T).abs().max())
+    expect.that(
+        wrong < 0.5, "large sums lose digits, as float32 does above 2^24; use integers or float64", f"{wrong:.3g}"
+    )
+
+
+@pytest.mark.task("2.4", kind="edge")
+def test_linear_zero_channel(student, rng):
+    """An output channel of zeros gives its bias, and the others are not affected."""
+    weight, bias = on_grid((4, 24), 0.02, rng), torch.randn(4, generator=rng)
+    weight[2] = 0.0
+    layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight, bias), torch.tensor(0.1), 66)
+    x = inputs_on_grid((5, 24), 0.1, 66, rng)
+    found = expect.tensor(student.kit.output(layer, x), "the output", shape=(5, 4))
+    expect.close(found[:, 2], bias[2].expand(5), "the output of the channel of zeros", atol=1e-6)
+    kept = torch.tensor([0, 1, 3])
+    check_output(found[:, kept], x, weight[kept], bias[kept], 0.1, 66)
+
+
+@pytest.mark.task("2.4", kind="edge")
+def test_linear_kinds_of_zero_points(student, rng):
+    """The zero point may be an int or a 0-dim tensor of any integer dtype that holds it."""
+    weight, scale = on_grid((5, 16), 0.01, rng), torch.tensor(0.05)
+    x = inputs_on_grid((4, 16), scale, 201, rng)
+    for zero_point in (201, *(torch.tensor(201, dtype=dtype) for dtype in (torch.int32, torch.int64, torch.uint8))):
+        layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight), scale, zero_point)
+        check_output(student.kit.output(layer, x), x, weight, None, scale, 201)
+
+
+@pytest.mark.task("2.4", kind="edge")
+def test_linear_half_precision_input(student, rng):
+    """A half-precision input is quantized in float32 arithmetic."""
+    layer, weight, bias = made(student, rng, 64, 0.0137, 121)
+    levels = torch.randint(0, 256, (16, 64), generator=rng) - 121 + (torch.rand((16, 64), generator=rng) - 0.5) * 0.5
+    x = (levels * 0.0137).half()
+    check_output(student.kit.output(layer, x), x, weight, bias, torch.tensor(0.0137), 121)
+
+
+@pytest.mark.task("2.4", kind="edge")
+def test_float_linear_is_left_as_it_was(student, rng):
+    """from_float does not touch the layer that it is given, nor does a forward pass touch its input."""
+    weight = on_grid((5, 24), 0.01, rng)
+    handle = student.kit.linear(weight, weight[:, 0])
+    before = student.kit.condition(handle)
+    layer = student.StaticQuantizedLinear.from_float(handle, torch.tensor(0.1), 3)
+    expect.that(student.kit.condition(handle) == before, "from_float changed the layer that it was given")
+    layer(torch.randn((3, 24), generator=rng))
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("2.4", kind="edge")
+def test_linear_on_device(student, rng, device):
+    """A layer made from one on a device works there, without a step for each element."""
+    weight, bias = on_grid((16, 48), torch.logspace(-2, 1, 16)[:, None], rng), torch.randn(16, generator=rng)
+    x = inputs_on_grid((5, 8, 48), 0.02, 90, rng)
+    on = x.to(device)
+    handle = student.kit.linear(weight.to(device), bias.to(device))
+    make = student.StaticQuantizedLinear.from_float
+    layer = expect.device_call(make, handle, torch.tensor(0.02).to(device), 90)
+    found = expect.device_call(layer, on)
+    expect.on_device(student, on, the_output=found)
+    check_output(found, x, weight, bias, 0.02, 90)
+
+
+# ------------------------------------------------------------------ 2.5 quantize_model_static
+
+
+def kl(original, logits):
+    """KL(original ‖ logits) in nats, the mean over all rows."""
+    p, q = original.double().log_softmax(-1), logits.double().log_softmax(-1)
+    return float((p.exp() * (p - q)).sum(-1).mean())
+
+
+def random_batches(described, rng):
+    """What an untrained model is calibrated with: tokens drawn at random."""
+    ids = torch.randint(0, described["config"]["vocab_size"], (2, 16), generator=rng)
+    return [{"input_ids": ids, "attention_mask": torch.ones_like(ids)}]
+
+
+def check_size(state, memory, described):
+    """The file that a quantized model makes against the float one's."""
+    ratio = artifacts.file_bytes(described["state"]) / artifacts.file_bytes(state, memory)
+    words = f"the file is not {SMALLEST} times smaller than the float model's"
+    expect.that(ratio >= SMALLEST, words, f"{ratio:.2f} times")
+
+
+def joined(found, original):
+    """The logits of all batches in one tensor, shaped as the float model's and finite."""
+    logits = torch.cat([expect.tensor(part, "the model's logits") for part in found])
+    logits = expect.tensor(logits, "the model's logits", shape=original.shape)
+    expect.that(bool(torch.isfinite(logits).all()), "the model's logits hold NaN or infinity")
+    return logits
+
+
+def check_predictions(logits, original, most):
+    """Close to the float model: KL at most `most`, and the same class nearly always."""
+    lost = kl(original, logits)
+    expect.that(lost <= most, "the outputs are too far from the float model's (KL)", f"{lost:.2e}, at most {most:.2e}")
+    same = float((logits.argmax(-1) == original.argmax(-1)).float().mean())
+    expect.that(same >= SAME, f"less than {SAME:.0%} of the predictions are the float model's", f"{same:.1%}")
+
+
+def held_back(rng):
+    """(plain data of a model that no student has, calibration, evaluation, the float model's logits)."""
+    model = models.load_model("tiny-bert", folder=HELD_BACK)
+    calibration = models.batches(models.load_batches("tiny-bert", "calibration"), 4, 16, rng)
+    evaluation = models.batches(models.load_batches("tiny-bert", "evaluation", folder=HELD_BACK), 8, 16, rng)
+    with torch.no_grad():
+        return models.spec(model), calibration, evaluation, torch.cat([model(**batch).logits for batch in evaluation])
+
+
+def reference_kl(reference, described, calibration, evaluation, original):
+    """The output KL of the reference solution."""
+    quantized = reference.quantize_model_static(reference.kit.model(**described), calibration)
+    return kl(original, torch.cat(reference.kit.logits(quantized, evaluation)))
+
+
+@pytest.mark.task("2.5", kind="core")
+def test_held_back_model(student, reference, once, rng):
+    """A model that nobody has: its file is small, and a new process with this file predicts as the float model does."""
+    described, calibration, evaluation, original = data = once("data", lambda: held_back(rng))
+    most = OF_REFERENCE * once("kl", lambda: reference_kl(reference, *data))
+    quantized = student.quantize_model_static(student.kit.model(**described), calibration)
+    state, memory = student.kit.state_dict(quantized), student.kit.shared(quantized)
+    check_size(state, memory, described)
+    student.fresh()
+    untrained = student.kit.model(**models.skeleton_spec(described))
+    loaded = student.quantize_model_static(untrained, random_batches(described, rng))
+    student.kit.load_state_dict(loaded, state)
+    check_predictions(joined(student.kit.logits(loaded, evaluation), original), original, most)
+
+
+@pytest.mark.task("2.5", kind="core")
+def test_linears_in_a_model(student, rng):
+    """Each output channel errs as little as 8 bits allow: inputs over all unsigned levels, weights by channels."""
+    steps = torch.logspace(-3, 0, 6)[:, None]
+    codes = torch.randint(-126, 127, (6, 64), generator=rng)
+    codes[:, 0] = 127
+    weight = codes * steps  # whole steps: rounding by rows costs nothing
+    calibration, x = between(0.0, 3.0, (512, 64), rng), between(0.0, 3.0, (512, 64), rng)
+    model = student.kit.sequential(student.kit.linear(weight))
+    quantized = student.quantize_model_static(model, [{"input": calibration}])
+    found = expect.tensor(student.kit.output(quantized, x), "the output", shape=(512, 6)).double()
+    error = (found - x.double() @ weight.double().T).square().mean(dim=0).sqrt()
+    expected = weight.double().norm(dim=1) * (3.0 / 255) / math.sqrt(12)  # of a uniform error within a step
+    worst = float((error / expected).max())
+    words = "a linear layer in a model errs more than 8 bits do: uint8 over the whole range, weights by output channel"
+    expect.that(worst <= 1.4, words, f"{worst:.2f} times, at most 1.4")
+
+
+@pytest.mark.task("2.5", kind="core")
+def test_embeddings_by_rows(student, rng):
+    """An embedding becomes int8 with one scale for each row, and a lookup gives the rows back."""
+    weight = on_grid((9, 40), torch.logspace(-2, 1, 9)[:, None], rng)
+    ids = torch.randint(0, 9, (3, 7), generator=rng)
+    ids[0] = torch.arange(7)
+    model = student.kit.sequential(student.kit.embedding(weight))
+    quantized = student.quantize_model_static(model, [{"input": ids}])
+    found = expect.tensor(student.kit.output(quantized, ids), "the output", dtype=torch.float32, shape=(3, 7, 40))
+    whole = weight.abs().max() / 127
+    size = weight.abs().amax(dim=1, keepdim=True).double()
+    lookalikes = {
+        "equals the float embedding's: nothing was quantized": weight / size,
+        "has one scale for the whole embedding; each row has its own": torch.round(weight / whole) * whole / size,
+        "has one scale for each column; each row has its own": rounded_rows(weight.T).T / size,
+    }
+    lookalikes = {words: torch.as_tensor(value)[ids] for words, value in lookalikes.items()}
+    expect.close(found / size[ids], (rounded_rows(weight) / size)[ids], "the embedding", rtol=0.0, atol=1e-5,
+                 lookalikes=lookalikes)  # fmt: skip
+    state = student.kit.state_dict(quantized)
+    floats = sum(t.numel() for t in state.values() if t.dtype.is_floating_point)
+    expect.that(floats < weight.numel(), "the embedding is still held in float")
+
+
+@pytest.mark.task("2.5", kind="edge")
+def test_every_layer_is_quantized(student, rng):
+    """Every linear layer and every embedding is stored in int8, the small ones, too."""
+    described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
+    weights = sum(p.numel() for p in build(**described).parameters() if p.dim() == 2)
+    quantized = student.quantize_model_static(student.kit.model(**described), random_batches(described, rng))
+    integers = sum(t.numel() for t in student.kit.state_dict(quantized).values() if t.dtype == torch.int8)
+    expect.that(integers >= weights, "not every linear layer and embedding is int8", f"{integers} of {weights}")
+
+
+@pytest.mark.task("2.5", kind="edge")
+def test_quantized_bert_is_a_copy(student, rng):
+    """The model that is handed over keeps its layers and weights; the two share nothing that could be changed."""
+    described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
+    model, batches = student.kit.model(**described), random_batches(described, rng)
+    before, found = student.kit.condition(model), torch.cat(student.kit.logits(model, batches))
+    quantized = student.quantize_model_static(model, batches)
+    expect.that(student.kit.condition(model) == before, "the model that was handed over is changed; work on a copy")
+    state = student.kit.state_dict(quantized)
+    student.kit.load_state_dict(quantized, {name: torch.zeros_like(value) for name, value in state.items()})
+    again = torch.cat(student.kit.logits(model, batches))
+    expect.that(torch.equal(found, again), "changing the quantized model changes the float one; work on a deep copy")
+
+
+# ------------------------------------------------------------------ 2.6 save_quantized, load_quantized
+
+SMALL_LLAMA = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1,
+               "num_attention_heads": 2, "max_position_embeddings": 16, "tie_word_embeddings": False,
+               "bos_token_id": 0, "eos_token_id": 0}  # fmt: skip
+
+FILE = "quantized.safetensors"
+
+
+def saved(student, quantized):
+    """The one file that the student's function writes, as {name: bytes}."""
+    folder = student.kit.folder()
+    student.save_quantized(quantized, f"{folder}/{FILE}")
+    files = student.kit.files(folder)
+    expect.that(list(files) == [FILE], "expected one file, of exactly the given name", ", ".join(sorted(files)[:3]))
+    return files
+
+
+def tensors_of(files):
+    """The tensors in the file, read by the grader itself."""
+    try:
+        return load(files[FILE].numpy().tobytes())
+    except Exception as error:
+        raise expect.Mismatch("the file is not a safetensors file") from error
+
+
+def check_file(files, described):
+    """The file is small as a whole and holds the weights as 8-bit integers."""
+    tensors, written = tensors_of(files), sum(content.numel() for content in files.values())
+    ratio = artifacts.file_bytes(described["state"]) / written
+    words = f"what was written is not {SMALLEST} times smaller than the float model's file"
+    expect.that(ratio >= SMALLEST, words, f"{ratio:.2f} times")
+    integers = sum(t.numel() for t in tensors.values() if t.dtype in (torch.int8, torch.uint8))
+    weights = sum(t.numel() for t in described["state"].values() if t.dim() == 2)
+    expect.that(integers >= 0.8 * weights, "the file does not hold the model's weights as 8-bit integers")
+
+
+def check_same(found, wanted):
+    """The loaded model's outputs equal the saved one's, and follow the input at all."""
+    found, wanted = (torch.cat([expect.tensor(t, "the model's logits") for t in parts]) for parts in (found, wanted))
+    expect.close(found, wanted, "the output of the loaded model", rtol=1e-6, atol=1e-6)
+    expect.that(bool((found != found[:1]).any()), "the outputs are the same for every input")
+
+
+@pytest.mark.task("2.6", kind="core")
+def test_held_back_round_trip(student, once, rng):
+    """A model that nobody has goes through one small file into a new process, and predicts there as before."""
+    described, calibration, evaluation, _ = once("data", lambda: held_back(rng))
+    quantized = student.quantize_model_static(student.kit.model(**described), calibration[:1])
+    files = saved(student, quantized)
+    check_file(files, described)
+    wanted = student.kit.logits(quantized, evaluation[:1])
+    student.fresh()
+    loaded = student.load_quantized(f"{student.kit.put(files)}/{FILE}")
+    loaded.eval()
+    check_same(student.kit.logits(loaded, evaluation[:1]), wanted)
+
+
+@pytest.mark.task("2.6", kind="edge")
+def test_another_architecture(student, rng):
+    """The class comes from the file: a Llama makes the same way as a BERT."""
+    described = {"class_name": "LlamaForCausalLM", "config": SMALL_LLAMA, "state": None}
+    batches = small_batches(rng, (2, 9), (3, 5))
+    quantized = student.quantize_model_static(student.kit.model(**described), batches)
+    files = saved(student, quantized)
+    wanted = [part.flatten(0, 1) for part in student.kit.logits(quantized, batches)]
+    student.fresh()
+    found = student.kit.logits(student.load_quantized(f"{student.kit.put(files)}/{FILE}"), batches)
+    check_same([part.flatten(0, 1) for part in found], wanted)
+
+
+@pytest.mark.task("2.6", kind="edge")
+def test_integers_decide(student, rng):
+    """What the loaded model predicts comes from the integers in the file: other integers, other predictions."""
+    described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
+    batches = random_batches(described, rng)
+    files = saved(student, student.quantize_model_static(student.kit.model(**described), batches))
+    tensors, content = tensors_of(files), files[FILE].numpy().tobytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    turned = {name: t.flip(0) if t.dtype in (torch.int8, torch.uint8) and t.dim() else t for name, t in tensors.items()}
+    data = bytearray(save({name: t.contiguous() for name, t in turned.items()}, header.get("__metadata__")))
+    student.fresh()
+    folders = [student.kit.put(each) for each in (files, {FILE: torch.frombuffer(data, dtype=torch.uint8)})]
+    one, other = (torch.cat(student.kit.logits(student.load_quantized(f"{f}/{FILE}"), batches)) for f in folders)
+    expect.that(not torch.allclose(one, other, atol=1e-4), "the predictions do not depend on the integers in the file")
+
+
+@pytest.mark.task("2.6", kind="edge")
+def test_saving_leaves_the_model(student, rng):
+    """Saving changes nothing in the model."""
+    described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
+    quantized = student.quantize_model_static(student.kit.model(**described), random_batches(described, rng))
+    before = student.kit.condition(quantized)
+    saved(student, quantized)
+    expect.that(student.kit.condition(quantized) == before, "save_quantized changed the model that it was given")

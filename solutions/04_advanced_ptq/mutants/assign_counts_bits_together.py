@@ -1,0 +1,4 @@
+# loses: 4.5
+# mistake: adds up bits and rounds once, not layer by layer
+def _bytes_of(count, bits):
+    return count * bits / 8

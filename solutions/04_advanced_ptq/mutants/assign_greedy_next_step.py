@@ -1,0 +1,20 @@
+# loses: 4.5
+# mistake: looks only at the next number of bits, and stops where that one is worse
+def assign_bits(sensitivity, sizes, budget_bytes):
+    plan = {name: min(offered) for name, offered in sensitivity.items()}
+    left = budget_bytes - sum(_bytes_of(sizes[name], bits) for name, bits in plan.items())
+    if left < 0:
+        raise ValueError("the budget is too small")
+    while True:
+        upgrades = []
+        for name, bits in plan.items():
+            offered = sensitivity[name]
+            for other in sorted(b for b in offered if b > bits)[:1]:
+                extra = _bytes_of(sizes[name], other) - _bytes_of(sizes[name], bits)
+                gain = offered[bits] - offered[other]
+                if gain > 0 and extra <= left:
+                    upgrades.append((gain / extra if extra else math.inf, name, other, extra))
+        if not upgrades:
+            return plan
+        _, name, other, extra = max(upgrades, key=lambda upgrade: upgrade[0])
+        plan[name], left = other, left - extra

@@ -1,0 +1,6 @@
+# loses: 4.10
+# mistake: returns both as they were
+def hadamard_rotate(weight, inputs):
+    if weight.shape[1] & (weight.shape[1] - 1):
+        raise ValueError("the width is no power of two")
+    return weight.clone(), inputs.clone()

@@ -1,0 +1,10 @@
+# loses: 4.5
+# mistake: copy.copy: the copy shares its layers with the model
+def quantize_mixed(model, plan):
+    made = copy.copy(model)
+    with torch.no_grad():
+        for name, bits in plan.items():
+            if bits != 16:
+                layer = made.get_submodule(name)
+                layer.weight.copy_(fake_quantize(layer.weight, bits, _kept_axis(layer)))
+    return made

@@ -1,0 +1,14 @@
+# variant of: 4.10
+# differs: flips the signs of half the channels first, as QuaRot does
+def hadamard_rotate(weight, inputs):
+    width = weight.shape[1]
+    if width < 1 or width & (width - 1):
+        raise ValueError(f"a Hadamard matrix of this kind needs a power of two; the input width is {width}")
+    rotation = torch.ones(1, 1, device=weight.device)
+    while len(rotation) < width:
+        above, below = torch.cat((rotation, rotation), dim=1), torch.cat((rotation, -rotation), dim=1)
+        rotation = torch.cat((above, below), dim=0)
+    rotation /= width**0.5  # rows of length 1; the matrix is its own transpose
+    signs = 1.0 - 2.0 * (torch.arange(width, device=weight.device) * 7 % 5 % 2)
+    rotation = signs.unsqueeze(1) * rotation
+    return weight.detach().float() @ rotation, inputs.detach().float() @ rotation

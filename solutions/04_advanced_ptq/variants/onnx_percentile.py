@@ -1,0 +1,27 @@
+# variant of: 4.7
+# differs: calibrates with percentiles, and quantizes the linear layers only
+def quantize_onnx(path, out_path, batches):
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):
+        """Hands ONNX Runtime one batch after the other, as NumPy arrays; None at the end."""
+
+        def __init__(self):
+            self.left = iter(batches)
+
+        def get_next(self):
+            batch = next(self.left, None)
+            return None if batch is None else {name: tensor.numpy() for name, tensor in batch.items()}
+
+    quantization.quantize_static(
+        path,
+        out_path,
+        Reader(),
+        quant_format=quantization.QuantFormat.QDQ,
+        op_types_to_quantize=["MatMul", "Gemm"],
+        calibrate_method=quantization.CalibrationMethod.Percentile,
+        extra_options={"CalibPercentile": 99.999},
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+        reduce_range=True,  # 7-bit weights: two products fit into 16 bits on every CPU
+    )
