@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from autograder.catalog import find_exercises, load_exercise, pick_exercise
+from autograder.evaluation import accuracy, compare, get_model_size
 from autograder.local import check_namespace
 from autograder.model import Exercise, PtqlabError
+from autograder.models import batches, load_batches, load_model, load_tokenizer
 from autograder.plots import (
     TrainedLayer,
     find_datasets,
@@ -26,9 +28,16 @@ from autograder.plots import (
 
 __all__ = [
     "TrainedLayer",
+    "accuracy",
+    "batches",
     "check",
+    "compare",
     "find_datasets",
+    "get_model_size",
+    "load_batches",
     "load_layer",
+    "load_model",
+    "load_tokenizer",
     "log_experiment",
     "plot_channel_ranges",
     "plot_errors",
@@ -60,10 +69,12 @@ def check(task: str | None = None) -> None:
 
 def _exercise(task: str | None, namespace: Mapping[str, Any]) -> Exercise:
     """The exercise that is meant: the task's, else the working folder's, else the one this notebook works on."""
+    if (Path.cwd() / "exercise.toml").is_file():
+        here = load_exercise(Path.cwd())
+        if task is None or any(task == own.id for own in here.tasks):
+            return here
     if task is not None:
         return pick_exercise(find_exercises(), task)
-    if (Path.cwd() / "exercise.toml").is_file():
-        return load_exercise(Path.cwd())
     exercises = find_exercises()
     best = max(exercises, key=lambda e: sum(name in namespace for name in e.functions))
     if not any(name in namespace for name in best.functions):

