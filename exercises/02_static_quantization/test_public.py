@@ -16,6 +16,7 @@ from autograder import artifacts, expect, models
 SMALLEST = 3.5  # the quantized file must be that many times smaller
 YARDSTICK_BITS = 5  # 8 bits, activations included, must be closer to the float model than weights of so many bits alone
 SAME = 0.98  # the share of predictions that must be the float model's
+NEAR_TIE = 0.2  # of the float model's two best logits: there, either class is as good a prediction
 
 SMALL_BERT = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
               "intermediate_size": 48, "max_position_embeddings": 16, "num_labels": 5}  # fmt: skip
@@ -284,8 +285,8 @@ def kl(original, logits):
 def public_data(rng):
     """(plain data of the model, calibration batches, evaluation batches, the float model's logits, a KL to stay below)."""
     model = models.load_model("tiny-bert")
-    calibration = models.batches(models.load_batches("tiny-bert", "calibration"), 4, 16, rng)
-    evaluation = models.batches(models.load_batches("tiny-bert", "evaluation"), 5, 16, rng)
+    calibration = models.batches(models.load_batches("tiny-bert", "calibration"), 3, 16, rng)
+    evaluation = models.batches(models.load_batches("tiny-bert", "evaluation"), 3, 16, rng)
     with torch.no_grad():
         original = torch.cat([model(**batch).logits for batch in evaluation])
         for matrix in [parameter for parameter in model.parameters() if parameter.dim() == 2]:
@@ -319,7 +320,8 @@ def check_predictions(logits, original, most):
     """Close to the float model: KL at most `most`, and the same class nearly always."""
     lost = kl(original, logits)
     expect.that(lost <= most, "the outputs are too far from the float model's (KL)", f"{lost:.2e}, at most {most:.2e}")
-    same = float((logits.argmax(-1) == original.argmax(-1)).float().mean())
+    best, second = original.topk(2).values.unbind(-1)
+    same = float((logits.argmax(-1) == original.argmax(-1))[best - second > NEAR_TIE].float().mean())
     expect.that(same >= SAME, f"less than {SAME:.0%} of the predictions are the float model's", f"{same:.1%}")
 
 

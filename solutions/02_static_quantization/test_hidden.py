@@ -19,6 +19,7 @@ from autograder.kit.modules import model as build
 HELD_BACK = Path(__file__).parent.parent / "held_back"
 SMALLEST = 3.5  # the quantized file must be that many times smaller
 SAME = 0.98  # the share of predictions that must be the float model's
+NEAR_TIE = 0.2  # of the float model's two best logits: there, either class is as good a prediction
 
 OF_REFERENCE = 1.5  # the output KL may be that many times the reference's
 
@@ -252,8 +253,7 @@ def test_batch_that_raises(student, rng):
     after = student.kit.condition(model)
     expect.that(after["hooks"] == before["hooks"], "hooks are left on the model when a batch raises")
     expect.that(after == before, "the model is not left as it was when a batch raises")
-    calls = student.kit.noted(probe)
-    expect.that(bool(calls), "the model was not called")
+    calls = student.kit.noted(probe)  # none, if the student works on a copy
     expect.that(not any(call["grad"] for call in calls), "calibration computes gradients; it needs none")
     expect.that(not any(call["training"] for call in calls), "calibration runs in training mode; use eval mode")
 
@@ -481,15 +481,16 @@ def check_predictions(logits, original, most):
     """Close to the float model: KL at most `most`, and the same class nearly always."""
     lost = kl(original, logits)
     expect.that(lost <= most, "the outputs are too far from the float model's (KL)", f"{lost:.2e}, at most {most:.2e}")
-    same = float((logits.argmax(-1) == original.argmax(-1)).float().mean())
+    best, second = original.topk(2).values.unbind(-1)
+    same = float((logits.argmax(-1) == original.argmax(-1))[best - second > NEAR_TIE].float().mean())
     expect.that(same >= SAME, f"less than {SAME:.0%} of the predictions are the float model's", f"{same:.1%}")
 
 
 def held_back(rng):
     """(plain data of a model that no student has, calibration, evaluation, the float model's logits)."""
     model = models.load_model("tiny-bert", folder=HELD_BACK)
-    calibration = models.batches(models.load_batches("tiny-bert", "calibration"), 4, 16, rng)
-    evaluation = models.batches(models.load_batches("tiny-bert", "evaluation", folder=HELD_BACK), 8, 16, rng)
+    calibration = models.batches(models.load_batches("tiny-bert", "calibration"), 3, 16, rng)
+    evaluation = models.batches(models.load_batches("tiny-bert", "evaluation", folder=HELD_BACK), 6, 16, rng)
     with torch.no_grad():
         return models.spec(model), calibration, evaluation, torch.cat([model(**batch).logits for batch in evaluation])
 
