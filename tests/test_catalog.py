@@ -202,7 +202,7 @@ WRONG = {
     ),
     "points in the exercise": (
         GOOD.replace("[exercise]", "[exercise]\npoints = 25"),
-        f"Expected only title in {WHERE} [exercise], but 'points' came; remove it or mend its spelling.",
+        f"Expected only title, preload in {WHERE} [exercise], but 'points' came; remove it or mend its spelling.",
     ),
     "an exercise that is no table": (f"exercise = 1\n{TASK}", f"Expected a table at {WHERE} [exercise], but 1 came."),
     "an unknown limit": (

@@ -17,7 +17,7 @@ CASES = {
     for slug, exercise in EXERCISES.items()
     for case in cases(exercise)
 }
-SAMPLE = 24  # known answers of an exercise that CI grades, evenly chosen; of the first exercise all
+SAMPLE = 4  # known answers of an exercise that CI grades, evenly chosen; of the first exercise all
 SEED = 20261122
 FULL_SEEDS = tuple(range(1, 11))
 

@@ -21,7 +21,12 @@ def otter_csv(reports: Sequence[Report], exercise: Exercise) -> str:
     for report in (report for report in reports if report.exercise == exercise.slug):
         earned = {task.id: task.earned for task in report.tasks}
         points = ["" if report.earned is None else number(earned.get(task.id, 0.0)) for task in exercise.tasks]
-        share = "" if report.earned is None else repr(round(report.earned / exercise.possible, 6))
+        share = "" if report.earned is None else repr(round(report.earned / (exercise.possible or _bonus(exercise)), 6))
         name = report.student if report.student[:1] not in "=+-@" else f"'{report.student}"
         writer.writerow([*points, share, f"{name}/{exercise.slug}.ipynb"])
     return table.getvalue()
+
+
+def _bonus(exercise: Exercise) -> float:
+    """What an exercise of nothing but bonus tasks is a share of."""
+    return sum(task.points for task in exercise.tasks)

@@ -535,6 +535,20 @@ def test_linears_in_a_model(student, rng):
 
 
 @pytest.mark.task("2.5", kind="core")
+def test_each_layer_has_its_own_range(student, rng):
+    """Two layers whose inputs differ in size by far: each has the range that it was calibrated on."""
+    weight = torch.randn((6, 64), generator=rng)
+    layers = student.kit.linear(torch.eye(64) * 0.01), student.kit.linear(weight)
+    calibration, x = between(0.0, 3.0, (256, 64), rng), between(0.0, 3.0, (256, 64), rng)
+    quantized = student.quantize_model_static(student.kit.sequential(*layers), [{"input": calibration}])
+    found = expect.tensor(student.kit.output(quantized, x), "the output", shape=(256, 6)).double()
+    error = (found - x.double() * 0.01 @ rounded_rows(weight).T).square().mean(dim=0).sqrt()
+    worst = float((error / (weight.double().norm(dim=1) * (0.03 / 255) / math.sqrt(12))).max())
+    words = "of two layers in a row, one has not the range of its own inputs"
+    expect.that(worst <= 3.0, words, f"the error is {worst:.2f} times that of 8 bits, at most 3")
+
+
+@pytest.mark.task("2.5", kind="core")
 def test_embeddings_by_rows(student, rng):
     """An embedding becomes int8 with one scale for each row, and a lookup gives the rows back."""
     weight = on_grid((9, 40), torch.logspace(-2, 1, 9)[:, None], rng)

@@ -15,9 +15,8 @@ def calibrate_model(model, batches, make_calibrator):
 
         hook = layer.register_forward_hook(look)
         for batch in batches:
-            model_output = measured(**batch)
+            measured(**batch)
         hook.remove()
         if made:
             found[name] = made[-1].quantization_parameters()
-    del model_output
     return found
