@@ -109,7 +109,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from autograder.evaluation import accuracy, compare
-from autograder.lab import check, log_experiment
+from autograder.lab import check, load_layer, log_experiment
 from autograder.models import batches, load_batches, load_model, load_tokenizer
 from autograder.plots_comparison import plot_comparison
 from autograder.plots_static import plot_input_ranges, plot_progress
@@ -757,8 +757,8 @@ print(f"int8 on disk:      {Path('tiny-bert-int8.safetensors').stat().st_size / 
 #
 # - **64 texts** of the calibration split: what the model will get.
 # - **one text** of them.
-# - **unrepresentative**: a single text that is nothing but `[PAD]`. It has the right shape and the right
-#   type, and no function complains. ("Why did accuracy drop in production, although nothing failed?")
+# - **only padding**: a single text that is nothing but `[PAD]`. It has the right shape and the right type, and
+#   no function complains. How bad will it be? Guess before you run the cell.
 #
 # `compare` measures with the functions that you hand it. `compute_kl_div` is task 1.8: paste your own, or
 # leave it out and miss its column. `seconds` times one forward pass, crudely; notebook 03 does it properly.
@@ -770,8 +770,7 @@ print(f"int8 on disk:      {Path('tiny-bert-int8.safetensors').stat().st_size / 
 #
 # - 校準資料中的 **64 段文字**：模型之後會收到的東西。
 # - 其中的**一段文字**。
-# - **沒有代表性**：一段全是 `[PAD]` 的文字。形狀對、型別對，沒有任何函式抱怨。（「什麼都沒出錯，為什麼上線後準確率掉
-#   了？」）
+# - **只有補零**：一段全是 `[PAD]` 的文字。形狀對、型別對，沒有任何函式抱怨。會有多糟？執行之前先猜猜看。
 #
 # `compare` 用你交給它的函式來測量。`compute_kl_div` 是任務 1.8：貼上你自己的；不貼的話，表格就少一欄。`seconds` 只是粗略
 # 地替一次前向傳播計時，第 03 份筆記本會好好地量。
@@ -807,10 +806,10 @@ def agreement(model, batches):
 
 one_text = [{key: value[:1] for key, value in calibration[0].items()}]
 padding = load_tokenizer("tiny-bert").pad_token_id
-unrepresentative = [
+padded = [
     {key: torch.full_like(value, 1 if "mask" in key else padding) for key, value in one_text[0].items()}
 ]
-kinds = {"64 texts": calibration, "one text": one_text, "unrepresentative": unrepresentative}
+kinds = {"64 texts": calibration, "one text": one_text, "only padding": padded}
 models = {"float32": bert} | {f"int8, {name}": quantize_model_static(bert, data) for name, data in kinds.items()}
 measures = {
     "size": get_model_size,
@@ -838,15 +837,52 @@ plot_input_ranges({name: calibrate_model(bert, data, MinMaxCalibrator) for name,
 # What to see:
 #
 # - **Size**: close to 4 times smaller. Scales, biases and LayerNorms stay in float and take the rest.
-# - **One text covers less than you would think, and more than you would fear.** KL shows it before agreement
-#   does, and agreement before accuracy. Accuracy is the bluntest of the three.
-# - **Unrepresentative data** gives ranges that are too narrow: real activations saturate, and what saturates
-#   is lost, however fine the steps are. Nothing warned you. So: calibrate on data from where the model will
-#   work, a hundred samples or so, of every kind that occurs, and look at the ranges.
+# - **Padding alone was almost good enough**, and only KL notices. That is luck with a reason: before nearly
+#   every linear layer of a BERT stands a LayerNorm, which brings any text to about the same range.
 # - **Latency**: no gain, rather a loss. Our layers compute with integers *held in floats*. A real speed-up
 #   needs a kernel that multiplies int8, and hardware that is fast at it (`ptqlab doctor` tells what yours
 #   has): 1.6 to 1.9 times with AVX2 alone, when we measured ONNX Runtime on BERT and GPT-2; the handout's
 #   2.5 times needs VNNI, AMX or a GPU.
+#
+# **Where nothing normalizes**, it goes wrong. The layer of notebook 01 sees its inputs as they come. Below it is
+# calibrated on the right data, on the 8 quietest inputs, and on data in the wrong *unit*: ten or thirty times
+# too small, as when somebody forgets a step of the preprocessing.
+
+# %% [markdown] lang="zh-TW"
+# 看出什麼：
+#
+# - **大小**：接近小 4 倍。縮放係數、偏差和 LayerNorm 仍是浮點數，占去剩下的部分。
+# - **只有補零也幾乎夠用**，只有 KL 看得出差別。這份運氣是有原因的：BERT 幾乎每個線性層之前都有 LayerNorm，不管什麼文
+#   字，都會被拉到差不多的範圍。
+# - **延遲**：沒有變快，反而變慢。我們的層是**用浮點數裝著整數**在計算。真正要快，需要會做 int8 乘法的運算核心，和擅長它的
+#   硬體（`ptqlab doctor` 會告訴你這台機器有什麼）：只有 AVX2 時，我們用 ONNX Runtime 量 BERT 和 GPT-2，快 1.6 到 1.9 倍；
+#   講義說的 2.5 倍需要 VNNI、AMX 或 GPU。
+#
+# **沒有正規化的地方**就會出事。第 01 份筆記本的那一層，輸入是什麼就收到什麼。下面分別用正確的資料、最安靜的 8 筆輸入，以及
+# **單位**錯誤的資料來校準：小了十倍或三十倍，就像有人漏了一個前處理步驟。
+
+# %%
+trained = load_layer()
+linear = nn.Linear(trained.weight.shape[1], trained.weight.shape[0])
+linear.load_state_dict({"weight": trained.weight, "bias": trained.bias})
+samples = {
+    "the right data": trained.inputs,
+    "the 8 quietest": trained.inputs[trained.inputs.abs().amax(dim=1).argsort()[:8]],
+    "10 times too small": trained.inputs / 10,
+    "30 times too small": trained.inputs / 30,
+}
+print(f"{'float32':20} accuracy {trained.accuracy(trained.logits()):.1%}")
+for title, sample in samples.items():
+    calibrator = MinMaxCalibrator()
+    calibrator.observe(sample)
+    scale, zero_point = calibrator.quantization_parameters()
+    hidden = torch.relu(StaticQuantizedLinear.from_float(linear, scale, zero_point)(trained.inputs))
+    print(f"{title:20} accuracy {trained.accuracy(trained.logits(hidden=hidden)):.1%}, scale {float(scale):.4f}")
+
+# %% [markdown] lang="en"
+# Values beyond the range saturate, and what saturates is lost, however fine the steps are. Nothing failed and
+# nothing warned you. ("Why did accuracy drop in production?") So: calibrate on data from where the model will
+# work, through the same preprocessing, of every kind that occurs, and look at the ranges.
 #
 # ## 4 · Progressive quantization
 #
@@ -855,22 +891,13 @@ plot_input_ranges({name: calibrate_model(bert, data, MinMaxCalibrator) for name,
 # costs little and may save the model.
 
 # %% [markdown] lang="zh-TW"
-# 看出什麼：
-#
-# - **大小**：接近小 4 倍。縮放係數、偏差和 LayerNorm 仍是浮點數，占去剩下的部分。
-# - **一段文字涵蓋的範圍，比想像的少，也比擔心的多。** KL 最先看得出來，其次是一致率，最後才是準確率。三者之中準確率最遲
-#   鈍。
-# - **沒有代表性的資料**得到的範圍太窄：真正的激活值會飽和，飽和的部分就找不回來，間隔再細也沒用。而且沒有任何警告。所以：
-#   用模型將來工作環境的資料校準，一百筆左右，每一種都要有，並且看一看範圍。
-# - **延遲**：沒有變快，反而變慢。我們的層是**用浮點數裝著整數**在計算。真正要快，需要會做 int8 乘法的運算核心，和擅長它的
-#   硬體（`ptqlab doctor` 會告訴你這台機器有什麼）：只有 AVX2 時，我們用 ONNX Runtime 量 BERT 和 GPT-2，快 1.6 到 1.9 倍；
-#   講義說的 2.5 倍需要 VNNI、AMX 或 GPU。
+# 超出範圍的值會飽和，飽和的部分就找不回來，間隔再細也沒用。沒有任何東西出錯，也沒有任何警告。（「為什麼上線後準確率掉
+# 了？」）所以：用模型將來工作環境的資料校準，經過同樣的前處理，每一種都要有，並且看一看範圍。
 #
 # ## 4 · 漸進式量化
 #
 # 如果量化後的模型令人失望，該怪哪一層？從輸入到輸出，一組一組替換，看誤差怎麼增加。曲線上突然的一階就指出了那一層：把它
 # 留在浮點數，代價很小，卻可能救回整個模型。
-
 
 # %%
 def group_of(name):
@@ -896,9 +923,9 @@ for group in dict.fromkeys(map(group_of, names)):
 plot_progress(rows)
 
 # %% [markdown] lang="en"
-# Here the error grows in many small steps: no layer is to blame. In a model with outliers one layer often
-# makes most of the damage. Try it: `bert = load_model("tiny-bert", outliers=True)`, and run the notebook from
-# section 2 again. In notebook 04 you will measure each layer by itself and give it the bits that it needs.
+# Here the embeddings and the first attention make more than half of the error, and all of it together is below
+# 1 %: nothing needs to stay in float. In notebook 04 you will measure each layer by itself and give it the bits
+# that it needs.
 #
 # ## 5 · When something is wrong
 #
@@ -916,7 +943,8 @@ plot_progress(rows)
 # Not graded, but worth two minutes each:
 #
 # 1. Calibrate with `MovingAverageCalibrator` and draw both ranges. Which layers become narrower?
-# 2. How many texts are enough? Calibrate on 1, 4, 16 and 64 and look at KL.
+# 2. Load the model with outliers (`load_model("tiny-bert", outliers=True)`) and calibrate on 64 texts and on one.
+#    Now the one text wins. Why can *more* data make min-max worse?
 # 3. Use `functools.partial(MinMaxCalibrator, symmetric=True)`. Why do the ranges double in some layers only?
 #
 # **Reading**
@@ -932,9 +960,8 @@ plot_progress(rows)
 # [safetensors]: https://huggingface.co/docs/safetensors
 
 # %% [markdown] lang="zh-TW"
-# 在這裡，誤差是一小步一小步累積的：沒有哪一層該負責。在有離群值的模型裡，常常是某一層造成大部分的損失。試試看：
-# `bert = load_model("tiny-bert", outliers=True)`，從第 2 節重新執行。到了第 04 份筆記本，你會單獨測量每一層，給它需要的位
-# 元數。
+# 在這裡，嵌入層和第一個注意力層就占了一半以上的誤差，而全部加起來也不到 1 %：沒有哪一層需要留在浮點數。到了第 04 份筆記
+# 本，你會單獨測量每一層，給它需要的位元數。
 #
 # ## 5 · 出問題的時候
 #
@@ -952,7 +979,8 @@ plot_progress(rows)
 # 不計分，但每題值得花兩分鐘：
 #
 # 1. 用 `MovingAverageCalibrator` 校準，把兩種範圍畫在一起。哪些層變窄了？
-# 2. 多少段文字才夠？用 1、4、16、64 段校準，看 KL。
+# 2. 載入帶離群值的模型（`load_model("tiny-bert", outliers=True)`），分別用 64 段和一段文字校準。這次一段的比較好。為什麼資
+#    料變**多**，min-max 反而變差？
 # 3. 改用 `functools.partial(MinMaxCalibrator, symmetric=True)`。為什麼只有某些層的範圍變成兩倍？
 #
 # **延伸閱讀**
