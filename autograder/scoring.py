@@ -1,7 +1,8 @@
 """Outcomes -> Report: a pure function. Points stand in exercise.toml and nowhere else.
 
 A task's core tests share 60 % of its points. Its edge tests share 40 %, and pay only when all its core tests pass:
-an answer that always raises, or always returns the same, earns nothing. Public and hidden tests weigh alike.
+an answer that always raises, or always returns the same, earns nothing. Public and hidden tests weigh alike; but public
+inputs are published and can be learnt by heart, so a task pays only when a hidden core test passes, where it has any.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def score_task(task: Task, outcomes: Sequence[Outcome]) -> TaskScore:
     core = [outcome.status for outcome in own if outcome.kind == "core"]
     edge = [outcome.status for outcome in own if outcome.kind == "edge"]
     share = Fraction(0)
-    if core:
+    if core and _is_understood(own):
         core_share = CORE_SHARE if edge else Fraction(1)
         share = core_share * Fraction(core.count(Status.PASSED), len(core))
         if core.count(Status.PASSED) == len(core) and edge:
@@ -51,6 +52,12 @@ def score_task(task: Task, outcomes: Sequence[Outcome]) -> TaskScore:
     status = _task_status(own, share)
     earned = 0.0 if status == "withheld" else round(float(share * Fraction(str(task.points))), 2)
     return TaskScore(task.id, task.title, task.points, earned, task.bonus, status, task.hint, own)
+
+
+def _is_understood(outcomes: Sequence[Outcome]) -> bool:
+    """Whether a core test whose inputs are not published has passed; or there is none, as in a student's own check."""
+    hidden = [outcome.status for outcome in outcomes if outcome.kind == "core" and outcome.hidden]
+    return not hidden or Status.PASSED in hidden
 
 
 def _task_status(outcomes: Sequence[Outcome], share: Fraction) -> str:

@@ -16,6 +16,7 @@ from autograder.model import PtqlabError, Status
 if TYPE_CHECKING:
     from autograder.student import Student
 
+NOT_WRITTEN = "not written yet: it is not defined, or it raises NotImplementedError"  # whose text is the student's
 UNUSABLE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
 
 
@@ -33,7 +34,7 @@ def verdict(error: BaseException, asked: Student | None, *, hidden: bool, in_tes
     for kind, status in ((ends.Missing, Status.MISSING), (ends.Refused, Status.REFUSED),
                          (ends.TimedOut, Status.TIMED_OUT), (ends.Crashed, Status.CRASHED)):  # fmt: skip
         if isinstance(error, kind):
-            return _judged(status, str(error), called)
+            return _judged(status, NOT_WRITTEN if hidden and status is Status.MISSING else str(error), called)
     if not in_test:
         return _our_fault(error)
     if isinstance(error, AssertionError | pytest.fail.Exception):

@@ -82,3 +82,11 @@ def test_a_wheel_carries_the_exercises_and_data_but_no_solution(tmp_path: Path) 
     assert "autograder/course/datasets/manifest.json" in names
     course = [name for name in names if not name.startswith("autograder/scaffold/")]  # templates of `ptqlab new`
     assert not [name for name in course if "solution" in name or "hidden" in name or "mutants" in name]
+
+
+def test_no_attack_has_left_anything_in_this_tree() -> None:
+    """One did: a planted conftest.py switched every test below it off, and was committed."""
+    ours = {ROOT / "tests" / part / "conftest.py" for part in ("", "exports", "report")}
+    places = [ROOT / name for name in ("tests", "exercises", "solutions", "autograder", "datasets")]
+    assert {*ROOT.glob("conftest.py"), *(path for place in places for path in place.rglob("conftest.py"))} == ours
+    assert not [path for place in places for path in place.rglob("ptqlab-attack-*")]

@@ -89,18 +89,18 @@ def _all_rights(abi: int) -> int:
     return {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}.get(abi, (1 << 16) - 1)
 
 
-def landlock(readable: list[str], writable: list[str], devices: list[str]) -> int:
+def landlock(readable: list[str], writable: list[str], devices: list[str], *, files_only: bool = False) -> int:
     """Restrict this process to reading below `readable` and writing below `writable`; returns the ABI used.
 
     From ABI 4 on no TCP port can be bound or connected, from ABI 6 on no abstract socket outside is
-    reachable and no process outside can be signalled.
+    reachable and no process outside can be signalled; unless `files_only`.
     """
     abi = landlock_abi()
     if not abi:
         raise OSError("this kernel has no Landlock")
     rights = _all_rights(abi)
-    attributes = struct.pack("QQQ", rights, 3 if abi >= 4 else 0, 3 if abi >= 6 else 0)
-    size = 8 if abi < 4 else 16 if abi < 6 else 24
+    attributes = struct.pack("QQQ", rights, 3, 3)
+    size = 8 if abi < 4 or files_only else 16 if abi < 6 else 24
     ruleset = _check(libc.syscall(_LANDLOCK_CREATE, attributes, ctypes.c_size_t(size), 0), "landlock_create_ruleset")
     try:
         for paths, allowed in ((readable, _READ), (writable, rights & ~1), (devices, _READ_FILE | 2)):

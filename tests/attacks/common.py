@@ -77,6 +77,7 @@ class Target:
     """What attacks aim at, and whether one hit: listeners, names of files, folders, a signal."""
 
     folders: Sequence[Path] = ()  # in which nothing new may appear
+    own: Path | None = None  # the naive grader's, from which every later interpreter loads: nothing marked may appear
     mark: str = field(default_factory=lambda: f"/tmp/ptqlab-attack-{secrets.token_hex(4)}")
     port: int = 0
     signals: int = 0
@@ -108,6 +109,7 @@ class Target:
         """Files that an attack left, wherever it is known to try."""
         name = Path(self.mark).name
         places = ["/tmp", "/var/tmp", "/dev/shm", str(Path.home()), sysconfig.get_path("purelib"), str(ROOT / "autograder")]
+        places += [str(self.own)] if self.own else []
         return [path for place in places for path in _children(Path(place)) if path.name.startswith(name)]
 
     def clean(self) -> None:

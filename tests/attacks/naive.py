@@ -84,6 +84,7 @@ def test_empty_is_refused():
     with pytest.raises(ValueError):
         submission.symmetric_quantization(torch.empty(0))
 '''
+WRITABLE = ["/tmp", "/var/tmp", "/dev", "/proc", tempfile.gettempdir()]
 TIME_S = 8.0  # wall seconds, for what sleeps; CPU_S for what loops
 CPU_S = 2
 MEMORY = 2 << 30
@@ -119,14 +120,19 @@ def lay_out(folder: Path, attack: Attack, target: Target) -> None:
     (folder.parent / "other" / "submission.py").write_text("# another student's work\n")
 
 
-def grade_in_process(folder: Path) -> None:
+def grade_in_process(folder: Path, plants_files: bool) -> None:
     """Run pytest here, beside the student's code; the exit code and report.json are the grade. Does not return."""
     import pytest
+
+    from autograder.sandbox import kernel
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, 32 << 20))
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    sys.path.remove(str(Path(__file__).resolve().parent))  # where this control lies is none of the attack's business
+    if plants_files and kernel.landlock_abi():  # it may win, but in temporary folders: this is somebody's machine
+        kernel.landlock(["/"], WRITABLE, [], files_only=True)
     os.environ["GRADER_TOKEN"] = "of the grader"  # something that an attack can find
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.chdir(folder)
@@ -147,7 +153,7 @@ def grade_in_process(folder: Path) -> None:
         os._exit(code)
 
 
-def supervise(folder: Path, target: Target, tell: int) -> None:
+def supervise(folder: Path, target: Target, tell: int, plants_files: bool) -> None:
     """Start one grading, wait for it, look what it left. Does not return."""
     from autograder.sandbox import kernel
 
@@ -157,7 +163,7 @@ def supervise(folder: Path, target: Target, tell: int) -> None:
     if child == 0:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         os.closerange(3, 256)  # what belongs to this control, not to the grader
-        grade_in_process(folder)
+        grade_in_process(folder, plants_files)
     deadline, code = time.monotonic() + TIME_S, None
     while code is None and time.monotonic() < deadline:
         with contextlib.suppress(InterruptedError):
@@ -179,11 +185,11 @@ def supervise(folder: Path, target: Target, tell: int) -> None:
     os._exit(0)
 
 
-def supervised(folder: Path, target: Target) -> dict[str, Any]:
+def supervised(folder: Path, target: Target, plants_files: bool) -> dict[str, Any]:
     told, tell = os.pipe()
     supervisor = os.fork()
     if supervisor == 0:
-        supervise(folder, target, tell)
+        supervise(folder, target, tell, plants_files)
     os.close(tell)
     os.waitpid(supervisor, 0)
     with os.fdopen(told, "rb") as facts:
@@ -197,9 +203,9 @@ def grade_naively(attack: Attack, target: Target) -> dict[str, object]:
         folder = Path(parent, "submission")
         folder.mkdir()
         lay_out(folder, attack, target)
-        target.folders = (folder.parent, folder.parent / "other")
+        target.folders, target.own = (folder.parent, folder.parent / "other"), folder
         target.seen = target._names()
-        facts = supervised(folder, target)
+        facts = supervised(folder, target, attack.wins_if == "file")
         points, text = believed(folder, facts["code"])
     finally:
         shutil.rmtree(parent, ignore_errors=True)

@@ -24,11 +24,6 @@ import table  # noqa: E402
 
 BANK = common.read_bank()
 NAIVE, OURS = str(HERE / "naive.py"), str(HERE / "ours.py")
-# What the bank has found in parts of the kit that are not the sandbox; an entry goes when its part is mended.
-KNOWN = {
-    "tell_inputs_as_not_written": "suite.py shows the text of NotImplementedError for hidden tests, too",
-    "memorised_examples": "public core tests with fixed inputs pay: test_public.py, scoring.py",
-}
 
 
 def run_here(script: str) -> subprocess.CompletedProcess[str]:
@@ -67,10 +62,8 @@ Result = Callable[[str, str], dict[str, Any]]
 
 @pytest.mark.parametrize("place", ["here", "ordinary user"])
 @pytest.mark.parametrize("attack", BANK, ids=lambda attack: attack.name)
-def test_no_attack_wins_anything(attack: common.Attack, place: str, result: Result, request: pytest.FixtureRequest) -> None:
+def test_no_attack_wins_anything(attack: common.Attack, place: str, result: Result) -> None:
     """Not a point, not a hidden byte, no file, no process, no message; and there is a report, with a score."""
-    if attack.name in KNOWN:
-        request.applymarker(pytest.mark.xfail(reason=KNOWN[attack.name], strict=True))
     found = result(place, attack.name)
     assert found["hits"] == []
     assert found["points"] == 0

@@ -1,6 +1,6 @@
 # category: payload
 # wins if: markup
-# naive: robustness
+# naive: wins
 """Raises errors that are HTML and terminal codes when it is imported: they would stand in the notes."""
 
 

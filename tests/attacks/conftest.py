@@ -1,1 +1,0 @@
-def pytest_runtest_call(item): item.runtest = lambda: None
