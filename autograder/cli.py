@@ -61,7 +61,7 @@ def grade(
 
         # torch is imported from here on: a mistake in the arguments is answered before that
         from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
-        from autograder.classroom import write_class_report  # noqa: PLC0415
+        from autograder.class_report import write_class_report  # noqa: PLC0415
         from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
 
         settings = Settings(assignment_seed(out, seed, language), device, isolation, language)
@@ -151,7 +151,7 @@ def rescore(out: Annotated[Path, typer.Argument(help="A folder of reports that `
             course: Course = None, solutions: Solutions = None) -> None:  # fmt: skip
     """Apply changed points to stored outcomes; no test is run again."""
     from autograder.batch import rescore_folder  # noqa: PLC0415
-    from autograder.classroom import write_class_report  # noqa: PLC0415
+    from autograder.class_report import write_class_report  # noqa: PLC0415
     from autograder.report import print_scoreboard  # noqa: PLC0415
 
     exercises = _exercises(course, solutions)
@@ -177,7 +177,7 @@ def report(
 ) -> None:
     """Make the class's page, class.html, again from stored reports; no test is run."""
     from autograder.archives import opened  # noqa: PLC0415
-    from autograder.classroom import write_class_report  # noqa: PLC0415
+    from autograder.class_report import write_class_report  # noqa: PLC0415
     from autograder.intake import find_submissions  # noqa: PLC0415
 
     if language is not None:

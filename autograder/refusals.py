@@ -180,6 +180,9 @@ def _is_allowed(module_name: str) -> bool:
 @contextlib.contextmanager
 def allowing(libraries: Sequence[str]) -> Iterator[None]:
     """Let a call use what is ready-made in these libraries ("onnxruntime"): its task is to use them well."""
+    if not libraries:  # nearly every call
+        yield
+        return
     _allowed.extend(libraries)
     freed = {function: function.__code__ for function in _swapped if _is_allowed(function.__module__)}
     for function in freed:

@@ -108,9 +108,11 @@ class Student:
             "args": _lower(tuple(args)),
             "kwargs": _lower(kwargs),
             "simulated": self.simulated,
-            "memory": self.watch_memory,
-            "allowed": self.allowed,
         }
+        if self.watch_memory:
+            request["memory"] = True
+        if self.allowed:
+            request["allowed"] = self.allowed
         reply = self._endpoint.run(request)
         self.calls += 1
         facts = dict(reply["facts"])

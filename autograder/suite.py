@@ -86,8 +86,11 @@ _MOST_KEPT = 256
 
 
 @pytest.fixture
-def once(request: pytest.FixtureRequest) -> Callable[[str, Callable[[], Any]], Any]:
-    """`once("kl", function)`: the function's value, computed once for a class (same test file, test and seed)."""
+def once(request: pytest.FixtureRequest, rng: torch.Generator) -> Callable[[str, Callable[[], Any]], Any]:
+    """`once("kl", function)`: the function's value, computed once for a class (same test file, test and seed).
+
+    Afterwards `rng` stands where the function left it, also when it was not called: every student gets the same inputs.
+    """
     context = request.config.stash.get(CONTEXT, None)
     stamp = tuple(file.stat().st_mtime_ns for file in request.path.parent.glob("*.py"))
     test = (request.path, stamp, request.node.name, context.seed if context else 0)
@@ -96,8 +99,10 @@ def once(request: pytest.FixtureRequest) -> Callable[[str, Callable[[], Any]], A
         if (test, name) not in _ONCE:
             while len(_ONCE) >= _MOST_KEPT:
                 del _ONCE[next(iter(_ONCE))]
-            _ONCE[test, name] = function()
-        return _ONCE[test, name]
+            _ONCE[test, name] = function(), rng.get_state()
+        value, state = _ONCE[test, name]
+        rng.set_state(state)
+        return value
 
     return value_of
 

@@ -42,6 +42,8 @@ def write(folder):
     os.makedirs(folder + "/inner")
     open(folder + "/inner/b.bin", "wb").write(b"abc")
     open(folder + "/a", "wb").close()
+
+def leave_behind():
     open(os.path.join(tempfile.gettempdir(), "left behind"), "w").close()
 
 def left_behind():
@@ -197,6 +199,7 @@ def test_a_fresh_process_has_neither_objects_nor_files_nor_memories() -> None:
         layer = student.kit.linear(torch.ones(2, 2))
         folder = student.kit.folder()
         student.write(folder)
+        student.leave_behind()
         assert (student.remember(1), student.remember(1), student.left_behind()) == (1, 2, True)
         student = student.fresh()
         assert (student.remember(1), student.left_behind()) == (1, False)

@@ -224,3 +224,26 @@ def test_an_answer_that_works_in_place_spoils_no_tensor_of_the_tests(toy: Exerci
         return right(x) if isinstance(x, str) else x.mul_(2)
 
     assert {o.status for o in run(toy, in_place).values()} == {Status.PASSED}
+
+
+ONCE = '''
+import pytest
+import torch
+
+@pytest.mark.task("9.1", kind="core")
+def test_drawn_once(student, once, rng):
+    """The first draw is made once a class, the second by every student, and both are the same for all."""
+    first = once("first", lambda: (student.seen("made"), torch.rand(1, generator=rng))[1])
+    student.seen(float(first))
+    student.seen(float(torch.rand(1, generator=rng)))
+'''
+
+
+def test_what_is_made_once_leaves_the_same_inputs_to_every_student(toy: Exercise) -> None:
+    (toy.folder / "test_public.py").write_text(ONCE)
+    seen: list[list[object]] = []
+    for _ in range(2):
+        seen.append([])
+        run_suites(toy, InProcess({"seen": seen[-1].append}), 1, ("cpu",), hidden=False)
+    assert seen[0] == ["made", *seen[1]]
+    assert len(seen[1]) == 2

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 MOST_FILES = 1000
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []  # kept, or they would be gone at once
 
 
 def folder() -> str:
-    """A new, empty folder."""
-    return tempfile.mkdtemp(prefix="artifact-")
+    """A new, empty folder, which ends with this process."""
+    _FOLDERS.append(tempfile.TemporaryDirectory(prefix="artifact-", ignore_cleanup_errors=True))
+    return _FOLDERS[-1].name
 
 
 def files(path: str) -> dict[str, Tensor]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder import classroom, similarity
-from autograder.classroom import FINGERPRINTS, write_class_report
+from autograder import class_report, similarity
+from autograder.class_report import FINGERPRINTS, write_class_report
 from autograder.intake import Found, file_name, find_submissions
 from autograder.model import Exercise, Limits, PtqlabError, Report, Task, TaskScore
 from autograder.report import report_to_json
@@ -145,7 +145,7 @@ def test_fingerprints_of_another_format_are_made_again(graded: tuple[Path, Path]
 def test_without_rapidfuzz_there_is_a_page_that_says_so(
     graded: tuple[Path, Path], exercise: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classroom, "find_spec", lambda name: None)
+    monkeypatch.setattr(class_report, "find_spec", lambda name: None)
     monkeypatch.setattr(similarity, "groups", lambda *_: pytest.fail("it cannot compare"))
     page = write_class_report(graded[1], [exercise], found_in(graded[0], exercise)).read_text(encoding="utf-8")
     assert "RapidFuzz is not installed (pip install &#39;ptqlab[grade]&#39;)" in page
