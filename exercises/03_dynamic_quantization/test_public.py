@@ -267,7 +267,7 @@ def test_llama(student, rng):
     check_model(student, "tiny-llama", rng)
 
 
-@pytest.mark.task("3.3", kind="core")
+@pytest.mark.task("3.3", kind="edge")
 def test_tied_head_is_stored_once(student):
     """GPT-2's head and embedding are one weight; here they are most of the model, so stored twice it is too large."""
     model = student.kit.model("GPT2LMHeadModel", TIED)

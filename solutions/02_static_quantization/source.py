@@ -326,7 +326,7 @@ for kind in (MinMaxCalibrator, MovingAverageCalibrator):
 # - 它會回傳一個 handle，`handle.remove()` 可以把鉤子拿掉。
 #
 # `calibrate_model` 把所有 `batches` 跑過模型，對每個 `nn.Linear` 的**輸入**回傳
-# `{層的名稱: (scale, zero_point)}`：
+# `{layer name: (scale, zero_point)}`：
 #
 # - `make_calibrator()` 會做出一個校準器：每層都要有自己的一個。每個輸入給它看一次。
 # - 名稱就是 `model.named_modules()` 裡的名稱。從來沒被呼叫的層不列入（對它的輸入一無所知）；一次前向傳播裡被呼叫好幾次

@@ -516,7 +516,7 @@ def test_held_back_model(student, reference, once, rng):
     check_predictions(joined(student.kit.logits(loaded, evaluation), original), original, most)
 
 
-@pytest.mark.task("2.5", kind="core")
+@pytest.mark.task("2.5", kind="edge")
 def test_linears_in_a_model(student, rng):
     """Each output channel errs as little as 8 bits allow: inputs over all unsigned levels, weights by channels."""
     steps = torch.logspace(-3, 0, 6)[:, None]
@@ -534,7 +534,7 @@ def test_linears_in_a_model(student, rng):
     expect.that(worst <= 1.4, words, f"{worst:.2f} times, at most 1.4")
 
 
-@pytest.mark.task("2.5", kind="core")
+@pytest.mark.task("2.5", kind="edge")
 def test_each_layer_has_its_own_range(student, rng):
     """Two layers whose inputs differ in size by far: each has the range that it was calibrated on."""
     weight = torch.randn((6, 64), generator=rng)
@@ -548,7 +548,7 @@ def test_each_layer_has_its_own_range(student, rng):
     expect.that(worst <= 3.0, words, f"the error is {worst:.2f} times that of 8 bits, at most 3")
 
 
-@pytest.mark.task("2.5", kind="core")
+@pytest.mark.task("2.5", kind="edge")
 def test_embeddings_by_rows(student, rng):
     """An embedding becomes int8 with one scale for each row, and a lookup gives the rows back."""
     weight = on_grid((9, 40), torch.logspace(-2, 1, 9)[:, None], rng)

@@ -385,7 +385,7 @@ def test_held_back_llama(student, reference, once, rng):
     check_artifact(student, reference, once, "tiny-llama", rng)
 
 
-@pytest.mark.task("3.3", kind="core")
+@pytest.mark.task("3.3", kind="edge")
 def test_tied_heads(student):
     """A tied head, of either architecture, shares the embedding's integers: the file holds them once."""
     for kind, config, head in (
