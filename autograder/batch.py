@@ -6,19 +6,20 @@ and settings is not graded again. Whatever goes wrong in one submission is that 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
-import multiprocessing
 import secrets as secret_numbers
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from autograder.grade import grade, tests_sha256
+from autograder.fingerprint import tests_sha256
+from autograder.hosts import HostDied, Hosts
 from autograder.intake import Found, file_name
 from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
 from autograder.notebook import read_submission, stub_code
@@ -26,8 +27,7 @@ from autograder.report import report_from_json, report_to_html, report_to_json, 
 from autograder.scoring import rescore, unscored
 
 SETTINGS_FILE = "assignment.json"
-TRIES = 2  # a submission that was there when a grading process died is tried once more, alone
-RUNS_PER_PROCESS = 300  # pytest keeps a little of every run
+TRIES = 2  # a submission whose grading process died is tried once more
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,14 @@ def grade_class(
     *,
     root: Path,
     jobs: int = 1,
+    pool: Executor | None = None,
     regrade: bool = False,
     tell: Callable[[Report], None] = lambda report: None,
 ) -> list[Report]:
-    """Grade every submission found and write its report below `out`; returns all reports, in the order found."""
+    """Grade every submission found and write its report below `out`; returns all reports, in the order found.
+
+    `pool` runs them; without one, so many grading processes (`jobs`) are started, and ended afterwards.
+    """
     by_slug = {exercise.slug: exercise for exercise in exercises}
     todo = [Job(item, by_slug[item.exercise], settings, (str(root.resolve()),)) for item in found]
     done: dict[int, Report] = {}
@@ -60,10 +64,14 @@ def grade_class(
         if earlier is not None:
             done[index] = earlier
             tell(earlier)
-    for index, report in _run(todo, [i for i in range(len(todo)) if i not in done], jobs):
-        write_report(report, out, todo[index].found, settings.language)
-        done[index] = report
-        tell(report)
+    left = [index for index in range(len(todo)) if index not in done]
+    with contextlib.ExitStack() as stack:
+        if pool is None and left:
+            pool = stack.enter_context(Hosts(min(jobs, len(left))))
+        for index, report in _spread(pool, todo, left) if pool else ():
+            write_report(report, out, todo[index].found, settings.language)
+            done[index] = report
+            tell(report)
     reports = [done[index] for index in range(len(todo))]
     write_atomically(out / "scores.csv", scores_csv(_all_reports(out), exercises))
     return reports
@@ -71,6 +79,8 @@ def grade_class(
 
 def run_job(job: Job) -> Report:
     """Read and grade one submission; a fault of our own withholds its score and says so."""
+    from autograder.grade import grade  # noqa: PLC0415 - torch is imported where grading is done, and only there
+
     submission = Submission(job.found.student, job.exercise.slug, "", "")
     _settle_heap()
     if job.found.withheld:
@@ -114,44 +124,31 @@ def _withheld(job: Job, submission: Submission, reason: str) -> Report:
     )  # fmt: skip
 
 
-def _run(todo: Sequence[Job], indices: Sequence[int], jobs: int) -> Iterator[tuple[int, Report]]:
-    if jobs <= 1 or len(indices) <= 1:
-        for index in indices:
-            yield index, run_job(todo[index])
-        return
-    tries = dict.fromkeys(indices, 0)
-    while tries:
-        alone = any(tries.values())
-        with processes(1 if alone else min(jobs, len(tries))) as pool:
-            yield from _spread(pool, todo, tries, 1 if alone else len(tries))
-
-
-def processes(count: int) -> ProcessPoolExecutor:
-    """Grading processes, each with a zygote of its own."""
-    spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads and this process's secrets
-    return ProcessPoolExecutor(count, mp_context=spawn, max_tasks_per_child=RUNS_PER_PROCESS)
-
-
-def _spread(pool: Executor, todo: Sequence[Job], tries: dict[int, int], at_once: int) -> Iterator[tuple[int, Report]]:
-    """Hand out submissions; one that finishes leaves `tries`, a died process counts a try for what it may have held."""
-    futures: dict[Future[Report], int] = {pool.submit(run_job, todo[i]): i for i in list(tries)[:at_once]}
+def _spread(pool: Executor, todo: Sequence[Job], indices: Sequence[int]) -> Iterator[tuple[int, Report]]:
+    """Hand out submissions; reports come as they are ready. Who kills the grading process twice gets no third one."""
+    waiting: dict[Future[Report], int] = {pool.submit(run_job, todo[index]): index for index in indices}
+    tries = Counter(indices)
     try:
-        for future in as_completed(futures):
-            index = futures[future]
-            try:
-                report = future.result()
-            except BrokenProcessPool:
-                tries[index] += 1
-                if tries[index] < TRIES:
-                    continue
-                found = todo[index].found
-                report = _withheld(todo[index], Submission(found.student, found.exercise, "", ""),
-                                   f"The grading process died {TRIES} times while grading this submission.")  # fmt: skip
-            del tries[index]
-            yield index, report
+        while waiting:
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                index = waiting.pop(future)
+                try:
+                    report = future.result()
+                except HostDied:
+                    if tries[index] < TRIES:
+                        tries[index] += 1
+                        waiting[pool.submit(run_job, todo[index])] = index
+                        continue
+                    report = _lost(todo[index])
+                yield index, report
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
+
+
+def _lost(job: Job) -> Report:
+    reason = f"The grading process died {TRIES} times while grading this submission."
+    return _withheld(job, Submission(job.found.student, job.found.exercise, "", ""), reason)
 
 
 def report_path(out: Path, found: Found) -> Path:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Collection
 from dataclasses import replace
-from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 
 from autograder import simulated
+from autograder.fingerprint import tests_sha256
 from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
 from autograder.reference import reference_namespace
 from autograder.sandbox.host import Walls, Worker
 from autograder.scoring import score, unscored
-from autograder.suite import HIDDEN, PUBLIC, available_devices, run_suites
-
-MANIFEST = "manifest.json"
-NO_MATTER = ("report", "exports", "scaffold", "doctor")  # parts of the kit that no score depends on
+from autograder.suite import HIDDEN, available_devices, run_suites
 
 
 def grade(
@@ -76,20 +71,3 @@ def _walls(exercise: Exercise, settings: Settings, secrets: tuple[str, ...]) -> 
         return Walls(layers=("limits",), required=False)
     own = (str(exercise.solution), str(exercise.solution / HIDDEN)) if exercise.solution else ()
     return Walls(secrets=(*own, *secrets))
-
-
-def tests_sha256(exercise: Exercise) -> str:
-    """The fingerprint of what decides a score: tests, reference, data and kit. A report made with others is out of date."""
-    return _fingerprint(exercise.folder, exercise.solution)
-
-
-@cache
-def _fingerprint(folder: Path, solution: Path | None) -> str:
-    digest = hashlib.sha256()
-    files = [folder / PUBLIC, folder.parent.parent / "datasets" / MANIFEST]
-    if solution:
-        files += [solution / HIDDEN, solution / "source.py", solution.parent / "held_back" / MANIFEST]
-    package = Path(__file__).parent
-    for file in (*files, *sorted(f for f in package.rglob("*.py") if f.relative_to(package).parts[0] not in NO_MATTER)):
-        digest.update(file.read_bytes() if file.is_file() else b"")
-    return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -53,12 +53,21 @@ class Call:
     `peak_growth_mb` is not its word: the grader looks from outside. None where that can't be seen.
     """
 
-    text: str
+    label: str
+    given: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # arguments, keywords; None: it was no call
     mutated: tuple[str, ...] = ()
     syncs: int = 0
     device_ops: int = 0
     moved_elements: int = 0
     peak_growth_mb: float | None = None  # of anonymous memory; None unless `student.watch_memory`
+
+    @property
+    def text(self) -> str:
+        """The call as one writes it, tensors by dtype and shape."""
+        if self.given is None:
+            return self.label
+        args, kwargs = self.given
+        return f"{self.label}({', '.join([*map(_short, args), *(f'{k}={_short(v)}' for k, v in kwargs.items())])})"
 
 
 @dataclass
@@ -98,9 +107,8 @@ class Student:
 
     def _ask(self, op: str, target: int, name: str, label: str, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        text = f"{label}({', '.join([*map(_short, args), *(f'{k}={_short(v)}' for k, v in kwargs.items())])})"
-        shown = self.last_call if op == "kit" else Call(text if op == "call" else label)  # a reader knows their own
-        self.last_call = shown
+        if op != "kit":  # a reader knows their own functions
+            self.last_call = Call(label, (args, kwargs) if op == "call" else None)
         request = {
             "op": op,
             "target": target,
@@ -117,8 +125,8 @@ class Student:
         self.calls += 1
         facts = dict(reply["facts"])
         refused = facts.pop("refused")
-        if shown is not None:
-            self.last_call = Call(shown.text, **facts)
+        if self.last_call is not None:
+            self.last_call = replace(self.last_call, **facts)
         if refused and (reply["failure"] or {}).get("kind") != "undefined":
             raise Refused(refused[0])
         if reply["failure"]:

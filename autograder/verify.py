@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from autograder.batch import processes
 from autograder.grade import grade
-from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
+from autograder.hosts import Hosts
+from autograder.model import Exercise, PtqlabError, Report, Settings, Status, Submission
 from autograder.notebook import read_submission
+from autograder.reference import reference_namespace
+from autograder.session import MODULE
 from autograder.slicing import Cell, slice_cells
 from autograder.sources import reference_source
+from autograder.student import InProcess
+from autograder.suite import run_suites
 
 HEADER = re.compile(r"^# (loses|mistake|variant of|differs): *(.*)$", re.MULTILINE)
 
@@ -30,7 +37,6 @@ class Case:
     source: str
     loses: frozenset[str]
     about: str  # the mistake, or how the variant differs
-    concerns: frozenset[str] | None = None  # the tasks in its header: what it is about; None: all
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,8 @@ class Finding:
 
 def cases(exercise: Exercise) -> Iterator[Case]:
     """The reference, the untouched stub, and every mutant and variant of an exercise."""
-    if exercise.solution is None:
-        raise PtqlabError(
-            f"Expected solutions/{exercise.slug} beside the exercises; verify needs an instructor's clone."
-        )
-    reference = reference_source(exercise.solution / "source.py")
+    reference = _reference(exercise)
+    assert exercise.solution is not None
     every = frozenset(task.id for task in exercise.tasks)
     yield Case("reference", "reference", reference, frozenset(), "the reference solution")
     stub = read_submission(exercise.folder / f"{exercise.slug}.ipynb", exercise, "stub")
@@ -61,6 +64,14 @@ def cases(exercise: Exercise) -> Iterator[Case]:
     for kind, folder in (("mutant", "mutants"), ("variant", "variants")):
         for path in sorted((exercise.solution / folder).glob("*.py")):
             yield _case(path, kind, reference, every)
+
+
+def _reference(exercise: Exercise) -> str:
+    if exercise.solution is None:
+        raise PtqlabError(
+            f"Expected solutions/{exercise.slug} beside the exercises; verify needs an instructor's clone."
+        )
+    return reference_source(exercise.solution / "source.py")
 
 
 def _case(path: Path, kind: str, reference: str, every: frozenset[str]) -> Case:
@@ -75,19 +86,88 @@ def _case(path: Path, kind: str, reference: str, every: frozenset[str]) -> Case:
             f"{path.name} names the tasks {', '.join(sorted(tasks - every))}, which the exercise does not have."
         )
     source = f"{reference}\n\n{text}"
-    return Case(path.stem, kind, source, tasks if kind == "mutant" else frozenset(), header[need[1]], tasks)
+    return Case(path.stem, kind, source, tasks if kind == "mutant" else frozenset(), header[need[1]])
 
 
-def examine(exercise: Exercise, case: Case, settings: Settings, *, quick: bool = False) -> Finding:
+def examine(exercise: Exercise, case: Case, settings: Settings, only: Collection[str] | None = None) -> Finding:
     """Grade one case as if a student had handed it in: what no task needs (plots, experiments) is cut off first.
 
-    `quick` grades only the tasks that the case is about, and so does not see what it should leave alone.
+    `only` names the tasks to grade; the others were found to be the reference's (see `altered`).
     """
     needed = slice_cells([Cell(0, case.source)], exercise.functions)
     submission = Submission(case.name, exercise.slug, needed.source, "")
-    report = grade(exercise, submission, settings, only=case.concerns if quick else None)
+    report = grade(exercise, submission, settings, only=only)
     lost = frozenset(task.id for task in report.tasks if task.status != "full")
     return Finding(case, lost, report)
+
+
+def altered(exercise: Exercise, case: Case, called: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
+    """The tasks whose tests can see a difference between this case and the reference; None: all.
+
+    A case is the reference with some definitions after it that replace its own. A task whose functions
+    (`functions_called`) and all that these depend on mention none of the replaced names has the reference's outcomes.
+    """
+    reference = _reference(exercise)
+    if case.kind not in ("mutant", "variant") or not case.source.startswith(reference):
+        return None
+    replaced = _replaced(case.source[len(reference) :])
+    if replaced is None:
+        return None
+    found = {task for task, names in called.items() if replaced & _mentioned(reference, exercise.functions, names)}
+    return frozenset(found | case.loses) or None
+
+
+def _replaced(text: str) -> frozenset[str] | None:
+    """The names that a case's own text binds; None if it does anything else."""
+    names: set[str] = set()
+    for node in ast.parse(text).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(id=name) | ast.Attribute(value=ast.Name(id=name))]):
+                names.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                names |= {(alias.asname or alias.name).split(".")[0] for alias in aliases}
+            case _:
+                return None
+    return frozenset(names)
+
+
+@cache
+def _mentioned(reference: str, every: tuple[str, ...], functions: frozenset[str]) -> frozenset[str]:
+    graded = slice_cells([Cell(0, reference)], every).source  # without the notebook's experiments
+    tree = ast.parse(slice_cells([Cell(0, graded)], functions).source)
+    defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    return frozenset(defined | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
+
+
+def functions_called(exercise: Exercise) -> dict[str, frozenset[str]]:
+    """For each task, the functions that its tests call, as seen while the reference solves them in this process."""
+    assert exercise.solution is not None
+    found = {}
+    for task in exercise.tasks:
+        heard = _Listener(reference_namespace(exercise.folder, exercise.solution))
+        outcomes = run_suites(exercise, heard, 1, ("cpu",), hidden=True, only={task.id}, reference=reference_namespace)
+        passed = all(outcome.status is Status.PASSED for outcome in outcomes)
+        # a test that ended early has not called all it may call
+        found[task.id] = frozenset(heard.names if passed else exercise.functions)
+    return found
+
+
+class _Listener(InProcess):
+    """An endpoint that remembers which functions of the module were asked for."""
+
+    def __init__(self, namespace: Any, names: set[str] | None = None) -> None:
+        super().__init__(namespace)
+        self.names = set() if names is None else names
+
+    def fresh(self) -> _Listener:
+        return _Listener(self._namespace, self.names)
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request["op"] == "call" and request["target"] == MODULE:
+            self.names.add(request["name"].split(".")[0])
+        return super().run(request)
 
 
 def table(exercise: Exercise) -> str:
@@ -112,14 +192,24 @@ def document(exercises: list[Exercise]) -> str:
 
 
 def run(exercise: Exercise, seeds: int, console: Console, jobs: int = 1) -> int:
-    """Grade every case under each seed, print what came out, and count the cases that were graded wrongly."""
+    """Grade every case under each seed, print what came out, and count the cases that were graded wrongly.
+
+    The reference and the stub in full, the others in the tasks whose tests can see how they differ.
+    """
     known = list(cases(exercise))
-    todo = [(exercise, case, Settings(seed)) for seed in range(1, seeds + 1) for case in known]
     wrong = 0
-    for (_, _, settings), finding in zip(todo, _examined(todo, jobs), strict=True):
-        if not finding.as_expected:
-            wrong += 1
-            console.print(Text(_complaint(finding, settings.seed), style="red"), soft_wrap=True)
+    with Hosts(jobs) as pool:
+        called = pool.submit(functions_called, exercise).result()
+        futures = [
+            (seed, pool.submit(examine, exercise, case, Settings(seed), altered(exercise, case, called)))
+            for seed in range(1, seeds + 1)
+            for case in known
+        ]
+        for seed, future in futures:
+            finding = future.result()
+            if not finding.as_expected:
+                wrong += 1
+                console.print(Text(_complaint(finding, seed), style="red"), soft_wrap=True)
     counts = Counter(case.kind for case in known)
     verdict = "all graded as they must be" if not wrong else f"{wrong} graded wrongly"
     console.print(
@@ -129,14 +219,6 @@ def run(exercise: Exercise, seeds: int, console: Console, jobs: int = 1) -> int:
         soft_wrap=True,
     )
     return wrong
-
-
-def _examined(todo: list[tuple[Exercise, Case, Settings]], jobs: int) -> Iterator[Finding]:
-    if jobs <= 1:
-        yield from (examine(*item) for item in todo)
-        return
-    with processes(jobs) as pool:
-        yield from pool.map(examine, *zip(*todo, strict=True), chunksize=4)
 
 
 def _complaint(finding: Finding, seed: int) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from nbgrader.preprocessors import ClearSolutions, SaveAutoGrades
 from traitlets import Enum, Float, Unicode
 
 from autograder.exports.nbgrader import GRADES, graded_cell_id
+from autograder.hosts import Hosts
 from autograder.intake import Found
 from autograder.model import Exercise, PtqlabError, Report, Settings, TaskScore
 from autograder.notebook import choose_notebook, stub_code
@@ -67,10 +67,9 @@ class PtqlabGrade(SaveAutoGrades):  # type: ignore[misc]
             return None
         course = self.parent.parent.coursedir
         folder = course.format_path(course.submitted_directory, names["student"], names["assignment"])
-        return _pool().submit(
-            grade_one, Path(folder), names["student"], exercise, Path(course.root), self.device, self.isolation,
-            self.language,
-        ).result()  # fmt: skip
+        return grade_one(
+            Path(folder), names["student"], exercise, Path(course.root), self.device, self.isolation, self.language
+        )
 
     def _add_score(self, cell: NotebookNode, resources: Any) -> None:
         """Write a cell's score: ours for a task, nbgrader's for an answer that a person reads, none for anything else."""
@@ -101,11 +100,11 @@ def grade_one(
 
     What has been graded by the same kit, tests and seed is not run again.
     """
-    from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415 - imports torch
+    from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
 
     settings = Settings(assignment_seed(course / GRADES, None, language), device, isolation, language)
     found = _found(folder, student, exercise)
-    return grade_class([found], [exercise], settings, course / GRADES, root=course)[0]
+    return grade_class([found], [exercise], settings, course / GRADES, root=course, pool=_pool())[0]
 
 
 def _found(folder: Path, student: str, exercise: Exercise) -> Found:
@@ -130,11 +129,9 @@ def _catalog(exercises: str, solutions: str) -> Sequence[Exercise]:
 
 
 @cache
-def _pool() -> ProcessPoolExecutor:
-    """One process for a whole class: formgrader's server imports no torch, and nothing of pytest stays in it."""
-    from autograder.batch import processes  # noqa: PLC0415
-
-    return processes(1)
+def _pool() -> Hosts:
+    """One grading process for a whole class, beside nbgrader's own or formgrader's server."""
+    return Hosts(1)
 
 
 def _shown(report: Report, task: TaskScore, language: str) -> dict[str, str]:

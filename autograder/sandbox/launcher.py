@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import IO, Any
 
 import msgpack
 
@@ -29,6 +32,65 @@ class ZygoteError(Exception):
     """The sandbox itself failed: our fault, never the student's."""
 
 
+def interpreter(program: str, control: socket.socket, log: IO[bytes], *arguments: str) -> subprocess.Popen[bytes]:
+    """Execute a program of the kit's own in a new interpreter with a made environment, at one end of a socket."""
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment |= {"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+    environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        environment[f"{library}_NUM_THREADS"] = "1"
+    return subprocess.Popen(
+        [sys.executable, "-s", "-P", "-c", program, str(control.fileno()), *arguments],
+        env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        pass_fds=[control.fileno()], start_new_session=True,
+    )  # fmt: skip
+
+
+def scratch_folder() -> str:
+    """A new folder below which workers get their scratch."""
+    folder = tempfile.mkdtemp(prefix="ptqlab-")
+    os.chmod(folder, 0o711)  # a worker's own user must reach the scratch below
+    return folder
+
+
+def last_words(log: IO[bytes]) -> str:
+    """What a log ends with; where its writers go on is left alone."""
+    size = os.fstat(log.fileno()).st_size
+    return os.pread(log.fileno(), 2000, max(0, size - 2000)).decode("utf-8", "replace").strip() or "no message"
+
+
+class Forked:
+    """A process that another one has forked, with the methods of Popen that are needed here."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        try:
+            self._pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._pidfd = -1
+
+    def poll(self) -> int | None:
+        """None as long as it lives."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; what it ended with only its parent knows."""
+        if self._pidfd >= 0:
+            poll = select.poll()
+            poll.register(self._pidfd, select.POLLIN)
+            if not poll.poll(None if timeout is None else timeout * 1000):
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
+        return 0
+
+    def kill(self) -> None:
+        """SIGKILL, if it still lives."""
+        with contextlib.suppress(ProcessLookupError):
+            if self._pidfd >= 0:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+
 class Zygote:
     """One prepared interpreter; lives as long as the grader's process.
 
@@ -36,33 +98,25 @@ class Zygote:
     the first worker finds that it can't have any.
     """
 
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.control = ours
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
-        self.folder = tempfile.mkdtemp(prefix="ptqlab-")
-        os.chmod(self.folder, 0o711)  # a worker's own user must reach the scratch below
+    def __init__(self, forked: Forked | None = None, control: socket.socket | None = None, folder: str = "") -> None:
         self.namespaces_refused = ""
         self._loaded: set[str] = set()
-        with theirs:
-            self.process = self._spawn(theirs)
+        self.process: subprocess.Popen[bytes] | Forked
+        self.log: IO[bytes]
+        if forked is not None and control is not None:  # the nursery has forked one for this process
+            self.process, self.control, self.folder = forked, control, folder
+            self.log = open(os.dup(2), "rb")  # noqa: SIM115 - closed with the zygote
+        else:
+            self.folder = scratch_folder()
+            self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
+            self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self.process = interpreter(_PROGRAM, theirs, self.log, self.folder)
         atexit.register(self.close)
-        ours.settimeout(START_S)
+        self.control.settimeout(START_S)
         ready = self._answer("start")
         self.trouble = str(ready["trouble"])
         self.simulated = str(ready["simulated"])
-
-    def _spawn(self, control: socket.socket) -> subprocess.Popen[bytes]:
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= {"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
-        environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-        for library in ("OMP", "OPENBLAS", "MKL"):
-            environment[f"{library}_NUM_THREADS"] = "1"
-        return subprocess.Popen(
-            [sys.executable, "-s", "-P", "-c", _PROGRAM, str(control.fileno()), self.folder],
-            env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-            pass_fds=[control.fileno()], start_new_session=True,
-        )  # fmt: skip
 
     def fork(self, message: dict[str, Any], descriptors: Iterable[int]) -> int:
         """Start one worker; returns its process number."""
@@ -91,8 +145,7 @@ class Zygote:
         return ZygoteError(f"the sandbox's interpreter {what}: {said}")
 
     def _said(self) -> str:
-        self.log.seek(0)
-        return self.log.read()[-2000:].decode("utf-8", "replace").strip() or "no message"
+        return last_words(self.log)
 
     def preload(self, modules: Sequence[str]) -> None:
         """Import modules of installed libraries before the next fork, so that no worker has to."""
@@ -129,6 +182,11 @@ class Zygote:
 
 
 _ZYGOTE: list[Zygote] = []
+
+
+def adopt(control: socket.socket, pid: int, folder: str) -> None:
+    """Use the zygote that was forked for this process."""
+    _ZYGOTE[:] = [Zygote(Forked(pid), control, folder)]
 
 
 def zygote() -> Zygote:

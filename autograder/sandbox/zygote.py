@@ -89,7 +89,7 @@ def _warm_up() -> None:
     if simulated.available():
         with simulated.session():
             (simulated.to_device(x) * 2).amax().item()
-    _settle()
+    settle()
 
 
 def _import(names: list[str]) -> str:
@@ -100,11 +100,11 @@ def _import(names: list[str]) -> str:
             importlib.import_module(name)
     except ImportError as error:
         return str(error)
-    _settle()
+    settle()
     return ""
 
 
-def _settle() -> None:
+def settle() -> None:
     """Ready to fork: one thread, and a heap that the collector leaves alone, so that its pages stay shared."""
     threads = os.listdir("/proc/self/task")
     if len(threads) != 1:

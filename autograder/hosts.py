@@ -1,0 +1,155 @@
+"""Grading processes as an executor: `submit` a function, get a future; a process that dies loses only its own job.
+
+All are forks of one interpreter in which torch is imported (sandbox/nursery.py), so a new one costs little: after
+some hundred runs a process is replaced, and memory stays flat. Each is bound to one core together with its worker:
+the two only ever take turns, and a message to the same core costs a fraction of one to another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from autograder.model import PtqlabError
+from autograder.sandbox.launcher import ZygoteError
+from autograder.sandbox.nursery import Nursery
+
+RUNS_PER_PROCESS = 300  # pytest keeps a little of every run
+
+
+class HostDied(Exception):
+    """A grading process ended in the middle of a job."""
+
+
+@dataclass
+class _Host:
+    pid: int
+    jobs: Connection
+    runs: int = 0
+
+
+class Hosts(Executor):
+    """So many grading processes, each with a zygote of its own; they are started when they are first needed."""
+
+    def __init__(self, count: int) -> None:
+        self._queue: queue.SimpleQueue[tuple[Future[Any], Any] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._nursery: Nursery | None = None
+        self._closed = False
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        places = [cores[(os.getpid() + index) % len(cores)] if cores else None for index in range(count)]
+        self._threads = [threading.Thread(target=self._attend, args=(core,), daemon=True) for core in places]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run `function(*args, **kwargs)` in a grading process. HostDied when that ended before it was done."""
+        if self._closed:
+            raise RuntimeError("these grading processes were shut down")
+        future: Future[Any] = Future()
+        self._queue.put((future, (function, args, kwargs)))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the processes end, after what they have to do unless it is cancelled."""
+        if not self._closed:
+            self._closed = True
+            if cancel_futures:
+                with contextlib.suppress(queue.Empty):
+                    while (item := self._queue.get_nowait()) is not None:
+                        item[0].cancel()
+            for _ in self._threads:
+                self._queue.put(None)
+        if wait:
+            for thread in self._threads:
+                thread.join()
+            if self._nursery is not None:
+                self._nursery.close()
+                self._nursery = None
+
+    def _attend(self, core: int | None) -> None:
+        """One thread for each process: hands it a job, waits for the answer."""
+        host: _Host | None = None
+        while (item := self._queue.get()) is not None:
+            future, work = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                if host is None or host.runs >= RUNS_PER_PROCESS:
+                    host = self._another(host, core)
+                host.runs += 1
+                succeeded, value = _ask(host, work)
+            except (EOFError, OSError):
+                host = self._another(host, core, start=False)
+                future.set_exception(HostDied("the grading process died"))
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(value) if succeeded else future.set_exception(value)
+        self._another(host, core, start=False)
+
+    def _another(self, host: _Host | None, core: int | None, start: bool = True) -> Any:
+        if host is not None:
+            host.jobs.close()
+        return self._start(core) if start else None
+
+    def _start(self, core: int | None) -> _Host:
+        ours, theirs = socket.socketpair()
+        with theirs, self._lock:
+            try:
+                if self._nursery is None or self._nursery.process.poll() is not None:
+                    self._nursery = Nursery()
+                pid = self._nursery.fork(theirs, core)
+            except ZygoteError as error:
+                raise PtqlabError(f"The grader can't start its processes: {error}") from None
+        jobs = Connection(ours.detach())
+        jobs.send((dict(os.environ), os.getcwd(), sys.path))
+        return _Host(pid, jobs)
+
+
+def _ask(host: _Host, work: object) -> tuple[bool, Any]:
+    host.jobs.send(work)
+    return host.jobs.recv()  # type: ignore[no-any-return]
+
+
+# --- in the grading process ---------------------------------------------------------------------------------------
+
+
+def serve(descriptor: socket.socket, use_zygote: Callable[[], None]) -> None:
+    """Do one job after the other, until nobody asks any more."""
+    use_zygote()
+    jobs = Connection(descriptor.detach())
+    with contextlib.suppress(EOFError, OSError):
+        environment, folder, path = jobs.recv()
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        sys.path[:] = path
+        while True:
+            function, args, kwargs = jobs.recv()
+            try:
+                answer = True, function(*args, **kwargs)
+            except Exception as error:
+                error.add_note(traceback.format_exc())
+                answer = False, error
+            _reply(jobs, answer)
+    os._exit(0)
+
+
+def _reply(jobs: Connection, answer: tuple[bool, Any]) -> None:
+    try:
+        jobs.send(answer)
+    except OSError:
+        raise
+    except Exception as error:  # it has no form that can be sent
+        jobs.send((False, RuntimeError(f"the result can't be sent: {type(error).__name__}: {error}")))

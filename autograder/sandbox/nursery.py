@@ -1,0 +1,154 @@
+"""One interpreter that imports torch for a whole command, and forks what grades.
+
+    ptqlab ──starts──▶ nursery ──forks──▶ grading process: holds the tests, and asks its zygote for workers
+                          └──────forks──▶ zygote of that grading process: forks the jailed workers
+
+Importing torch costs two CPU seconds, a fork some milliseconds. Like a zygote it is executed separately, with a made
+environment, and no test, solution or seed ever comes into its memory: what a grading process has to know, that
+process is told itself, after the fork. When whoever started the nursery goes away, all of them end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import msgpack
+
+from autograder.sandbox import launcher
+
+START_S = launcher.START_S
+END_S = 10.0  # for grading processes to notice that nobody needs them any more
+_PROGRAM = """import gc, sys
+gc.disable()
+from autograder.sandbox import nursery
+nursery.start(int(sys.argv[1]))"""
+
+
+class Nursery:
+    """The starting end: `fork` gives a new grading process, with a zygote of its own."""
+
+    def __init__(self) -> None:
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the nursery
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self.process: subprocess.Popen[bytes] = launcher.interpreter(_PROGRAM, theirs, self.log)
+        self.control.settimeout(START_S)
+        self._answer("start")
+
+    def fork(self, jobs: socket.socket, core: int | None = None) -> int:
+        """Start a grading process that is spoken to through `jobs`, bound to one core; returns its number."""
+        try:
+            socket.send_fds(self.control, [msgpack.packb({"core": core})], [jobs.fileno()])
+        except OSError as error:
+            raise launcher.ZygoteError(f"the grader's own interpreter is gone ({error}): {self.said()}") from None
+        return int(self._answer("start a grading process")["pid"])
+
+    def _answer(self, doing: str) -> dict[str, Any]:
+        data = b""
+        with contextlib.suppress(OSError):
+            data = self.control.recv(1 << 16)
+        if not data:
+            raise launcher.ZygoteError(f"the grader's own interpreter stopped when asked to {doing}: {self.said()}")
+        return dict(msgpack.unpackb(data))
+
+    def said(self) -> str:
+        """The end of what it and its grading processes printed."""
+        return launcher.last_words(self.log)
+
+    def close(self) -> None:
+        """End it, once its grading processes have ended."""
+        self.control.close()
+        try:
+            self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+
+
+# --- in the nursery itself ----------------------------------------------------------------------------------------
+
+
+def start(control: int) -> None:
+    """Import torch, say READY, fork on request; at the end wait for all who were forked."""
+    from autograder.sandbox import zygote  # noqa: PLC0415 - imports torch
+
+    asked = socket.socket(fileno=control)
+    zygote.settle()
+    asked.send(msgpack.packb({"ready": True}))
+    graders: set[int] = set()
+    signal.signal(signal.SIGCHLD, lambda *_: _reap(graders, os.WNOHANG))
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(asked, 1 << 16, 1)
+        if not data:
+            break
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        pid = _fork(msgpack.unpackb(data)["core"], descriptors[0])
+        graders.add(pid)  # before it can be reaped: a number of one that has ended may be another's
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        os.close(descriptors[0])
+        asked.send(msgpack.packb({"pid": pid}))
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for pid in list(graders):  # nobody waits for what they still do; their zygotes notice, and clean up
+        os.kill(pid, signal.SIGKILL)
+    _reap(graders, 0)
+    os._exit(0)  # torch would take half a CPU second to take itself apart
+
+
+def _reap(graders: set[int], options: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while (pid := os.waitpid(-1, options)[0]) != 0:
+            graders.discard(pid)
+
+
+def _fork(core: int | None, jobs: int) -> int:
+    """A zygote and the grading process that it is for; returns the number of the latter."""
+    from autograder.sandbox import zygote  # noqa: PLC0415
+
+    folder = launcher.scratch_folder()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        child = _child(core, (theirs.fileno(),), lambda: zygote.start(theirs.fileno(), folder))
+        return _child(core, (jobs, ours.fileno()), lambda: _grade(jobs, ours, child, folder))
+
+
+def _grade(jobs: int, control: socket.socket, pid: int, folder: str) -> None:
+    from autograder import hosts  # noqa: PLC0415
+
+    hosts.serve(socket.socket(fileno=jobs), lambda: launcher.adopt(control, pid, folder))
+
+
+def _child(core: int | None, keep: tuple[int, ...], run: Callable[[], None]) -> int:
+    """Fork a process that has these descriptors, the log and nothing else, and that never returns."""
+    child = os.fork()
+    if child:
+        return child
+    _run_alone(core, keep, run)
+
+
+def _run_alone(core: int | None, keep: tuple[int, ...], run: Callable[[], None]) -> NoReturn:
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        low = 3
+        for descriptor in (*sorted(keep), 1 << 16):
+            os.closerange(low, descriptor)
+            low = descriptor + 1
+        if core is not None:
+            with contextlib.suppress(OSError):  # that core was taken from us meanwhile: any other will do
+                os.sched_setaffinity(0, {core})
+        run()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+

@@ -1,0 +1,253 @@
+"""Grading processes: forks of one interpreter that knows nothing, replaced when they die or have worked long enough."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from autograder import hosts
+from autograder.batch import Job, grade_class
+from autograder.catalog import load_exercise
+from autograder.hosts import HostDied, Hosts
+from autograder.intake import Found
+from autograder.model import PtqlabError, Settings
+from autograder.sandbox import launcher
+from autograder.sources import reference_source
+
+ROOT = Path(__file__).resolve().parents[1]
+SLUG = "01_basic_quantization"
+MARKER = "a-token-of-the-instructors-" + "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Hosts]:
+    with Hosts(1) as running:
+        yield running
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def number_of_process() -> int:
+    return os.getpid()
+
+
+def fails() -> None:
+    raise PtqlabError("one clear sentence")
+
+
+def dies() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def gives_what_cannot_be_sent() -> Callable[[], None]:
+    return lambda: None
+
+
+def where() -> tuple[str, str | None, list[str]]:
+    return os.getcwd(), os.environ.get("PTQLAB_TEST_TOKEN"), sys.path
+
+
+def zygote_of_process() -> tuple[int, int, int]:
+    found = launcher.zygote().process
+    return os.getpid(), os.getppid(), found.pid
+
+
+def cores() -> tuple[set[int], set[int]]:
+    return os.sched_getaffinity(0), os.sched_getaffinity(launcher.zygote().process.pid)
+
+
+def test_a_function_runs_there_and_its_value_comes_back(pool: Hosts) -> None:
+    assert list(pool.map(double, range(5))) == [0, 2, 4, 6, 8]
+    assert pool.submit(number_of_process).result() != os.getpid()
+
+
+def test_an_error_comes_back_as_itself_with_the_place_where_it_happened(pool: Hosts) -> None:
+    with pytest.raises(PtqlabError, match="one clear sentence") as caught:
+        pool.submit(fails).result()
+    assert "in fails" in caught.value.__notes__[0]
+
+
+def test_a_value_that_cannot_be_sent_is_an_error_and_the_process_goes_on(pool: Hosts) -> None:
+    before = pool.submit(number_of_process).result()
+    with pytest.raises(RuntimeError, match="the result can't be sent"):
+        pool.submit(gives_what_cannot_be_sent).result()
+    assert pool.submit(number_of_process).result() == before
+
+
+def test_it_stands_in_the_same_folder_with_the_same_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PTQLAB_TEST_TOKEN", MARKER)
+    monkeypatch.chdir(tmp_path)
+    with Hosts(1) as running:
+        assert running.submit(where).result() == (str(tmp_path), MARKER, sys.path)
+
+
+def test_one_that_dies_loses_its_own_job_and_no_other(pool: Hosts) -> None:
+    jobs = [pool.submit(double, 1), pool.submit(dies), pool.submit(double, 2)]
+    assert jobs[0].result() == 2
+    with pytest.raises(HostDied):
+        jobs[1].result()
+    assert jobs[2].result() == 4
+
+
+def test_one_that_has_worked_long_enough_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "RUNS_PER_PROCESS", 2)
+    with Hosts(1) as running:
+        seen = [running.submit(number_of_process).result() for _ in range(5)]
+    assert [seen.index(number) for number in seen] == [0, 0, 2, 2, 4]
+
+
+def test_it_and_its_zygote_are_bound_to_the_same_core(pool: Hosts) -> None:
+    own, zygotes = pool.submit(cores).result()
+    assert own == zygotes
+    assert len(own) == 1
+
+
+def test_two_processes_take_two_cores() -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one core")
+    with Hosts(2) as running:
+        found = list(running.map(cores_after_a_while, range(2)))
+    assert found[0] != found[1]
+
+
+def cores_after_a_while(_: int) -> set[int]:
+    time.sleep(1)  # long enough for the other to get the second job
+    return os.sched_getaffinity(0)
+
+
+def test_its_zygote_is_a_process_beside_it_and_ends_with_it() -> None:
+    with Hosts(1) as running:
+        host, parent, zygote = running.submit(zygote_of_process).result()
+        assert Path(f"/proc/{zygote}/stat").read_text().split()[3] == str(parent)
+    assert not any(Path(f"/proc/{number}").exists() for number in (host, parent, zygote))
+
+
+def memory_of(pid: int) -> bytes:
+    """All readable memory of a process: what a fork of it could find."""
+    found = []
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            first, last, rights, _, _, *name = re.split(r"[ -]+", line, maxsplit=6)
+            if rights.startswith("rw") and name[0:1] != ["[vvar]"]:
+                memory.seek(int(first, 16))
+                try:
+                    found.append(memory.read(int(last, 16) - int(first, 16)))
+                except OSError:
+                    continue
+    return b"".join(found)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="reading another process's memory needs root")
+def test_nothing_that_a_grading_process_is_told_is_in_the_memory_of_its_zygote_or_of_their_parent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Deleted objects stay readable in a fork: the environment, a submission, the tests must never have been there."""
+    monkeypatch.setenv("PTQLAB_TEST_TOKEN", MARKER)
+    exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
+    handed = tmp_path / "somebody.py"
+    handed.write_text(reference_source(ROOT / "solutions" / SLUG / "source.py") + f"\n# {MARKER}\n")
+    hidden = hidden_name(exercise.solution)
+    with Hosts(1) as running:
+        found = [Found("somebody", SLUG, handed)]
+        report = grade_class(found, [exercise], Settings(20261123), tmp_path / "out", root=tmp_path, pool=running)[0]
+        assert report.earned == exercise.possible
+        host, parent, zygote = running.submit(zygote_of_process).result()
+        texts = {"host": memory_of(host), "zygote": memory_of(zygote), "parent": memory_of(parent)}
+    for secret in (MARKER.encode(), hidden):
+        assert [name for name, text in texts.items() if secret in text] == ["host"], secret
+
+
+def hidden_name(solution: Path | None) -> bytes:
+    assert solution is not None
+    names = re.findall(r"^def (test_\w+)", (solution / "test_hidden.py").read_text(encoding="utf-8"), re.MULTILINE)
+    return max(names, key=len).encode()
+
+
+def test_a_submission_that_kills_its_grading_process_once_is_graded_all_the_same(tmp_path: Path) -> None:
+    """And one that does so twice is withheld, with a reason; nobody else is touched."""
+    exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
+    found = []
+    for name in ("once", "twice", "never"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(reference_source(ROOT / "solutions" / SLUG / "source.py"))
+        found.append(Found(name, SLUG, path))
+    with Deadly(1, tmp_path) as running:
+        reports = grade_class(found, [exercise], Settings(1), tmp_path / "out", root=tmp_path, pool=running)
+    assert [report.status for report in reports] == ["graded", "withheld", "graded"]
+    assert reports[1].reason == "The grading process died 2 times while grading this submission."
+    assert json.loads((tmp_path / "out" / "twice" / f"{SLUG}.json").read_text())["earned"] is None
+
+
+class Deadly(Hosts):
+    """Kills the process that grades `once` the first time, and that grades `twice` every time."""
+
+    def __init__(self, count: int, folder: Path) -> None:
+        super().__init__(count)
+        self.folder = folder
+
+    def submit(self, function, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        job = args[0]
+        assert isinstance(job, Job)
+        mark = self.folder / "killed"
+        if job.found.student == "twice" or (job.found.student == "once" and not mark.exists()):
+            if job.found.student == "once":
+                mark.touch()
+            return super().submit(dies)
+        return super().submit(function, *args, **kwargs)
+
+
+def test_the_command_that_starts_them_imports_no_torch() -> None:
+    """It costs two seconds, and memory that only grading processes need."""
+    code = "import sys, autograder.batch, autograder.class_report, autograder.cli; print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
+
+
+def test_when_the_command_is_killed_everything_ends() -> None:
+    code = textwrap.dedent("""
+        import sys, time
+        sys.path.insert(0, {tests!r})
+        from test_hosts import Hosts, zygote_of_process
+        running = Hosts(1)
+        print(*running.submit(zygote_of_process).result(), flush=True)
+        running.submit(time.sleep, 60)
+        time.sleep(1)
+        print("busy", flush=True)
+        time.sleep(60)
+    """).format(tests=str(Path(__file__).parent))
+    with subprocess.Popen([sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        host, parent, zygote = map(int, command.stdout.readline().split())
+        command.stdout.readline()
+        command.kill()
+    assert eventually(lambda: not any(alive(number) for number in (zygote, parent, host)))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
