@@ -44,14 +44,23 @@ def names_of(statement: ast.stmt) -> Names:
     A statement nested too deeply to be analysed counts as one that may do anything.
     """
     try:
-        return _names_of(statement)
+        text = ast.unparse(statement)
+        if text not in _KNOWN:  # half of what a class hands in is what it was given
+            while len(_KNOWN) >= _MOST_KNOWN:
+                del _KNOWN[next(iter(_KNOWN))]
+            _KNOWN[text] = _names_of(statement, text)
+        return _KNOWN[text]
     except (RecursionError, MemoryError):
         return Names(dynamic=frozenset({""}))
 
 
-def _names_of(statement: ast.stmt) -> Names:
+_KNOWN: dict[str, Names] = {}
+_MOST_KNOWN = 2000
+
+
+def _names_of(statement: ast.stmt, text: str) -> Names:
     scopes = _Scopes()
-    scopes.add(symtable.symtable(ast.unparse(statement), "<cell>", "exec"), deferred=False)
+    scopes.add(symtable.symtable(text, "<cell>", "exec"), deferred=False)
     own = list(_own_nodes(statement))
     binds = frozenset(_bound_by(own))
     flow = _Flow()

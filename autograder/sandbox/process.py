@@ -96,7 +96,7 @@ class Process:
             raise Crashed("the worker died, or sent what nobody asked for, between two calls")
         deadline = time.monotonic() + wall_s
         stop = self.cpu_s() + cpu_s
-        self._watch(deadline, stop)
+        self._watch_disk()
         for chunk in wire.frame(request, guest.unwrap):
             self._write(memoryview(chunk), deadline, stop)
         return self._receive(deadline, stop)
@@ -147,6 +147,9 @@ class Process:
             raise TimedOut("it used more CPU time than a right answer ever needs; is there an endless loop?")
         if time.monotonic() > deadline:
             raise TimedOut("it did not answer in time; does it sleep or wait for something?")
+        self._watch_disk()
+
+    def _watch_disk(self) -> None:
         if self._on_disk and scratch.is_over(self.scratch, self.limits.scratch_mb):
             raise Crashed(f"it wrote more than {self.limits.scratch_mb} MB of files, or too many of them")
 
