@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo-grades
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint prove bench clean
+.PHONY: help setup demo test lint prove bench figures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,9 @@ prove: setup  ## the full-size proofs: ten seeds, large classes, long fuzzing
 
 bench: setup  ## CPU seconds a submission: ptqlab, nbgrader, one pytest process
 	$(BIN)/python -P tests/benchmarks/compare.py
+
+figures: setup  ## what each method does to each model: docs/figures.md
+	$(BIN)/python -P tests/benchmarks/figures.py
 
 clean:  ## remove what the targets above made, but the environment
 	rm -rf $(DEMO) $(DEMO)-class build dist .pytest_cache .mypy_cache .ruff_cache
