@@ -61,13 +61,15 @@ class Hosts(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let the processes end, after what they have to do unless it is cancelled."""
+        """Let the processes end: after what they have to do, or at once where that is cancelled and not waited for."""
         if not self._closed:
             self._closed = True
             if cancel_futures:
                 with contextlib.suppress(queue.Empty):
                     while (item := self._queue.get_nowait()) is not None:
                         item[0].cancel()
+                if not wait and self._nursery is not None:
+                    self._nursery.control.close()  # Ctrl-C: it ends its grading processes in the middle of their jobs
             for _ in self._threads:
                 self._queue.put(None)
         if wait:

@@ -210,6 +210,19 @@ class Deadly(Hosts):
         return super().submit(function, *args, **kwargs)
 
 
+def test_after_an_interruption_nobody_waits_for_what_is_still_being_done() -> None:
+    """As on Ctrl-C in `ptqlab grade`: the job in hand is given up, the waiting one never starts."""
+    with pytest.raises(KeyboardInterrupt), Hosts(1) as running:
+        host = running.submit(number_of_process).result()
+        begun, waiting = running.submit(time.sleep, 600), running.submit(double, 1)
+        assert eventually(begun.running)
+        running.shutdown(wait=False, cancel_futures=True)
+        raise KeyboardInterrupt
+    assert isinstance(begun.exception(), HostDied)
+    assert waiting.cancelled()
+    assert not alive(host)
+
+
 def test_the_command_that_starts_them_imports_no_torch() -> None:
     """It costs two seconds, and memory that only grading processes need."""
     code = "import sys, autograder.batch, autograder.class_report, autograder.cli; print('torch' in sys.modules)"
