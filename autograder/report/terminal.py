@@ -169,7 +169,8 @@ def _total(report: Report) -> Text:
 
 
 def _score(report: Report) -> str:
-    return f"{'?' if report.earned is None else number(report.earned)}/{number(report.possible)}"
+    earned = "?" if report.earned is None else number(report.earned)
+    return f"{earned}/{number(report.possible)}" if report.possible else f"{earned} bonus"
 
 
 def _status(report: Report) -> Text:

@@ -69,6 +69,17 @@ def test_a_page_is_whole_and_needs_nothing_from_outside(samples: Samples, kind: 
     assert not re.search(r"url\(|@import|https?:", re.sub(r"http://x\.example", "", html))
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "8 bonus points, of 10"), ("zh-TW", "8 加分，最多 10 分")])
+def test_where_all_points_are_bonus_none_are_possible_and_no_share_is_shown(
+    samples: Samples, language: str, words: str
+) -> None:
+    report = samples["perfect"]
+    task = replace(report.tasks[0], points=10.0, earned=8.0, bonus=True)
+    page = report_to_html(replace(report, earned=8.0, possible=0.0, tasks=(task,)), language)
+    score = page[page.index('<p class="score">') :].split("</p>")[0]
+    assert " ".join(re.sub("<[^>]+>", " ", score).split()).endswith(words)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_headings_descend_one_level_at_a_time(samples: Samples, kind: str) -> None:
     levels = [int(tag[1]) for tag, _ in Page(report_to_html(samples[kind])).elements if re.fullmatch("h[1-6]", tag)]
