@@ -329,6 +329,13 @@ def test_a_release_follows_no_symbolic_link(course: Path) -> None:
         release(course)
 
 
+def test_the_kit_that_ships_as_a_wheel_holds_no_line_of_an_answer() -> None:
+    """A release made where dist/ has a wheel looks into it, too."""
+    package = ROOT / "autograder"
+    files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in package.rglob("*.py")}
+    authoring._require_no_leak(files, ROOT / "solutions")
+
+
 def test_the_course_itself_can_be_released(tmp_path: Path) -> None:
     names = authoring.release(tmp_path / "course.zip", ROOT / "exercises", ROOT / "solutions")
     assert {f"exercises/{slug}/{slug}.ipynb" for slug in SLUGS} <= set(names)

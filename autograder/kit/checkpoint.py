@@ -16,7 +16,7 @@ from torch import Tensor
 
 from autograder.kit.files import folder
 
-INDEX = "model.safetensors.index.json"
+INDEX_FILE = "model.safetensors.index.json"
 RANDOM_BYTES = 1 << 20  # what a large checkpoint is made of, again and again: writing it takes no more memory
 HEADER_LENGTH = 8  # bytes, little endian, before the header
 
@@ -121,5 +121,5 @@ def _shard_name(number: int, count: int) -> str:
 def _write_index(target: Path, config: Mapping[str, Any], parts: Sequence[Sequence[str]], total: int) -> None:
     names = {name: _shard_name(number, len(parts)) for number, part in enumerate(parts, start=1) for name in part}
     index = {"metadata": {"total_size": total}, "weight_map": names}
-    (target / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    (target / INDEX_FILE).write_text(json.dumps(index), encoding="utf-8")
     (target / "config.json").write_text(json.dumps(dict(config)), encoding="utf-8")
