@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import queue
 import socket
 import sys
@@ -93,12 +94,17 @@ class Hosts(Executor):
                 succeeded, value = _ask(host, work)
             except (EOFError, OSError):
                 host = self._another(host, core, start=False)
-                future.set_exception(HostDied("the grading process died"))
+                future.set_exception(HostDied(f"the grading process died; the last it said: {self._said()}"))
             except BaseException as error:
                 future.set_exception(error)
             else:
                 future.set_result(value) if succeeded else future.set_exception(value)
         self._another(host, core, start=False)
+
+    def _said(self) -> str:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # it may be closed by now
+            return self._nursery.said()  # type: ignore[union-attr]
+        return "nothing"
 
     def _another(self, host: _Host | None, core: int | None, start: bool = True) -> Any:
         if host is not None:
@@ -138,8 +144,9 @@ def serve(descriptor: socket.socket, use_zygote: Callable[[], None]) -> None:
         os.chdir(folder)
         sys.path[:] = path
         while True:
-            function, args, kwargs = jobs.recv()
+            message = jobs.recv_bytes()
             try:
+                function, args, kwargs = pickle.loads(message)
                 answer = True, function(*args, **kwargs)
             except Exception as error:
                 error.add_note(traceback.format_exc())

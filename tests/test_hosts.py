@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import textwrap
@@ -21,10 +20,23 @@ from autograder.catalog import load_exercise
 from autograder.hosts import HostDied, Hosts
 from autograder.intake import Found
 from autograder.model import PtqlabError, Settings
-from autograder.sandbox import launcher
 from autograder.sources import reference_source
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from host_jobs import (  # noqa: E402
+    cores,
+    cores_after_a_while,
+    dies,
+    double,
+    fails,
+    gives_what_cannot_be_sent,
+    number_of_process,
+    where,
+    zygote_of_process,
+)  # fmt: skip
+
 SLUG = "01_basic_quantization"
 MARKER = "a-token-of-the-instructors-" + "0123456789abcdef"
 
@@ -33,39 +45,6 @@ MARKER = "a-token-of-the-instructors-" + "0123456789abcdef"
 def pool() -> Iterator[Hosts]:
     with Hosts(1) as running:
         yield running
-
-
-def double(number: int) -> int:
-    return 2 * number
-
-
-def number_of_process() -> int:
-    return os.getpid()
-
-
-def fails() -> None:
-    raise PtqlabError("one clear sentence")
-
-
-def dies() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def gives_what_cannot_be_sent() -> Callable[[], None]:
-    return lambda: None
-
-
-def where() -> tuple[str, str | None, list[str]]:
-    return os.getcwd(), os.environ.get("PTQLAB_TEST_TOKEN"), sys.path
-
-
-def zygote_of_process() -> tuple[int, int, int]:
-    found = launcher.zygote().process
-    return os.getpid(), os.getppid(), found.pid
-
-
-def cores() -> tuple[set[int], set[int]]:
-    return os.sched_getaffinity(0), os.sched_getaffinity(launcher.zygote().process.pid)
 
 
 def test_a_function_runs_there_and_its_value_comes_back(pool: Hosts) -> None:
@@ -103,6 +82,13 @@ def test_one_that_dies_loses_its_own_job_and_no_other(pool: Hosts) -> None:
     assert jobs[2].result() == 4
 
 
+def test_a_function_that_it_cannot_import_is_an_error_and_the_process_goes_on(pool: Hosts) -> None:
+    before = pool.submit(number_of_process).result()
+    with pytest.raises(ModuleNotFoundError, match="No module named"):
+        pool.submit(eventually, bool).result()
+    assert pool.submit(number_of_process).result() == before
+
+
 def test_one_that_has_worked_long_enough_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "RUNS_PER_PROCESS", 2)
     with Hosts(1) as running:
@@ -122,11 +108,6 @@ def test_two_processes_take_two_cores() -> None:
     with Hosts(2) as running:
         found = list(running.map(cores_after_a_while, range(2)))
     assert found[0] != found[1]
-
-
-def cores_after_a_while(_: int) -> set[int]:
-    time.sleep(1)  # long enough for the other to get the second job
-    return os.sched_getaffinity(0)
 
 
 def test_its_zygote_is_a_process_beside_it_and_ends_with_it() -> None:
@@ -234,7 +215,8 @@ def test_when_the_command_is_killed_everything_ends() -> None:
     code = textwrap.dedent("""
         import sys, time
         sys.path.insert(0, {tests!r})
-        from test_hosts import Hosts, zygote_of_process
+        from autograder.hosts import Hosts
+        from host_jobs import zygote_of_process
         running = Hosts(1)
         print(*running.submit(zygote_of_process).result(), flush=True)
         running.submit(time.sleep, 60)

@@ -1,0 +1,50 @@
+"""What test_hosts.py has its grading processes do: a module that they can import."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from autograder.model import PtqlabError
+from autograder.sandbox import launcher
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def number_of_process() -> int:
+    return os.getpid()
+
+
+def fails() -> None:
+    raise PtqlabError("one clear sentence")
+
+
+def dies() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def gives_what_cannot_be_sent() -> Callable[[], None]:
+    return lambda: None
+
+
+def where() -> tuple[str, str | None, list[str]]:
+    return os.getcwd(), os.environ.get("PTQLAB_TEST_TOKEN"), sys.path
+
+
+def zygote_of_process() -> tuple[int, int, int]:
+    found = launcher.zygote().process
+    return os.getpid(), os.getppid(), found.pid
+
+
+def cores() -> tuple[set[int], set[int]]:
+    return os.sched_getaffinity(0), os.sched_getaffinity(launcher.zygote().process.pid)
+
+
+def cores_after_a_while(_: int) -> set[int]:
+    time.sleep(1)  # long enough for the other to get the second job
+    return os.sched_getaffinity(0)
