@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import queue
 import secrets as secret_numbers
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -65,10 +66,9 @@ def grade_class(
             done[index] = earlier
             tell(earlier)
     left = [index for index in range(len(todo)) if index not in done]
-    with contextlib.ExitStack() as stack:
-        if pool is None and left:
-            pool = stack.enter_context(Hosts(min(jobs, len(left))))
-        for index, report in _spread(pool, todo, left) if pool else ():
+    running = contextlib.nullcontext(pool) if pool or not left else Hosts(min(jobs, len(left)))
+    with running as graders:
+        for index, report in _spread(graders, todo, left) if graders else ():
             write_report(report, out, todo[index].found, settings.language)
             done[index] = report
             tell(report)
@@ -126,24 +126,33 @@ def _withheld(job: Job, submission: Submission, reason: str) -> Report:
 
 def _spread(pool: Executor, todo: Sequence[Job], indices: Sequence[int]) -> Iterator[tuple[int, Report]]:
     """Hand out submissions; reports come as they are ready. Who kills the grading process twice gets no third one."""
-    waiting: dict[Future[Report], int] = {pool.submit(run_job, todo[index]): index for index in indices}
+    waiting: dict[Future[Report], int] = {}
+    ready: queue.SimpleQueue[Future[Report]] = queue.SimpleQueue()
+
+    def hand_out(index: int) -> None:
+        future = pool.submit(run_job, todo[index])
+        waiting[future] = index
+        future.add_done_callback(ready.put)
+
+    for index in indices:
+        hand_out(index)
     tries = Counter(indices)
     try:
         while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                index = waiting.pop(future)
-                try:
-                    report = future.result()
-                except HostDied:
-                    if tries[index] < TRIES:
-                        tries[index] += 1
-                        waiting[pool.submit(run_job, todo[index])] = index
-                        continue
-                    report = _lost(todo[index])
-                yield index, report
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
+            future = ready.get()
+            index = waiting.pop(future)
+            try:
+                report = future.result()
+            except HostDied:
+                if tries[index] < TRIES:
+                    tries[index] += 1
+                    hand_out(index)
+                    continue
+                report = _lost(todo[index])
+            yield index, report
+    finally:
+        for future in waiting:  # after an error or Ctrl-C; the pool is its owner's to end
+            future.cancel()
 
 
 def _lost(job: Job) -> Report:

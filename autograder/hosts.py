@@ -80,6 +80,11 @@ class Hosts(Executor):
                 self._nursery.close()
                 self._nursery = None
 
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.shutdown(wait=False, cancel_futures=True)
+        self.shutdown()
+
     def _attend(self, core: int | None) -> None:
         """One thread for each process: hands it a job, waits for the answer."""
         host: _Host | None = None
@@ -88,28 +93,28 @@ class Hosts(Executor):
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                if host is None or host.runs >= RUNS_PER_PROCESS:
-                    host = self._another(host, core)
+                if host is not None and host.runs >= RUNS_PER_PROCESS:
+                    host.jobs.close()
+                    host = None
+                host = host or self._start(core)
                 host.runs += 1
                 succeeded, value = _ask(host, work)
             except (EOFError, OSError):
-                host = self._another(host, core, start=False)
+                if host is not None:
+                    host.jobs.close()
+                    host = None
                 future.set_exception(HostDied(f"the grading process died; the last it said: {self._said()}"))
             except BaseException as error:
                 future.set_exception(error)
             else:
                 future.set_result(value) if succeeded else future.set_exception(value)
-        self._another(host, core, start=False)
+        if host is not None:
+            host.jobs.close()
 
     def _said(self) -> str:
         with contextlib.suppress(AttributeError, OSError, ValueError):  # it may be closed by now
             return self._nursery.said()  # type: ignore[union-attr]
         return "nothing"
-
-    def _another(self, host: _Host | None, core: int | None, start: bool = True) -> Any:
-        if host is not None:
-            host.jobs.close()
-        return self._start(core) if start else None
 
     def _start(self, core: int | None) -> _Host:
         ours, theirs = socket.socketpair()

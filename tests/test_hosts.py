@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,30 @@ def test_a_submission_that_kills_its_grading_process_once_is_graded_all_the_same
     assert [report.status for report in reports] == ["graded", "withheld", "graded"]
     assert reports[1].reason == "The grading process died 2 times while grading this submission."
     assert json.loads((tmp_path / "out" / "twice" / f"{SLUG}.json").read_text())["earned"] is None
+
+
+def test_a_pool_that_is_lent_outlives_an_error(pool: Hosts, tmp_path: Path) -> None:
+    """As in nbgrader, where one pool grades a whole class."""
+    exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
+    handed = tmp_path / "somebody.py"
+    handed.write_text("x = 1\n")
+    with pytest.raises(PtqlabError):
+        grade_class([Found("somebody", SLUG, handed)], [exercise], Settings(1), tmp_path / "out",
+                    root=tmp_path, pool=Refusing(pool))  # fmt: skip
+    assert pool.submit(double, 1).result() == 2
+
+
+class Refusing(Executor):
+    """Hands every job to a pool as one that fails."""
+
+    def __init__(self, pool: Hosts) -> None:
+        self.pool = pool
+
+    def submit(self, function, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        return self.pool.submit(fails)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
 class Deadly(Hosts):

@@ -6,6 +6,7 @@ Steps that `nbgrader.configure` puts into nbgrader's lists, and what a course's 
 # mypy: allow-untyped-calls
 from __future__ import annotations
 
+import atexit
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -131,7 +132,9 @@ def _catalog(exercises: str, solutions: str) -> Sequence[Exercise]:
 @cache
 def _pool() -> Hosts:
     """One grading process for a whole class, beside nbgrader's own or formgrader's server."""
-    return Hosts(1)
+    pool = Hosts(1)
+    atexit.register(pool.shutdown)
+    return pool
 
 
 def _shown(report: Report, task: TaskScore, language: str) -> dict[str, str]:
