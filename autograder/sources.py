@@ -7,10 +7,13 @@ The source is a module in percent cells (jupytext). Its reference answers stand 
 from __future__ import annotations
 
 import ast
+import importlib
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from autograder.model import PtqlabError
 
@@ -32,13 +35,26 @@ class Cell:
 
 def read_cells(source: Path) -> tuple[Cell, ...]:
     """The cells of a `source.py`, each English text followed by its zh-TW twin (else PtqlabError)."""
-    import jupytext  # noqa: PLC0415 - a package of instructors only
-
-    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    notebook = _jupytext().reads(source.read_text(encoding="utf-8"), fmt="py:percent")
     written = [cell for cell in notebook.cells if cell.source]
     cells = tuple(Cell(cell.cell_type, cell.source, cell.metadata.get("lang", "")) for cell in written)
     _require_twins(cells, source)
     return cells
+
+
+def _jupytext() -> ModuleType:
+    """The package, imported when it is needed: only instructors have it.
+
+    It imports jsonschema, which compiles the grammar of international web addresses if it finds it: two CPU seconds
+    in each grading process, and no notebook has any. So for that moment it is not found.
+    """
+    grammar = "rfc3987_syntax"
+    is_hidden = sys.modules.setdefault(grammar, None) is None  # type: ignore[arg-type]
+    try:
+        return importlib.import_module("jupytext")
+    finally:
+        if is_hidden:
+            del sys.modules[grammar]
 
 
 def reference_source(source: Path) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -389,3 +391,14 @@ def test_a_slug_that_is_taken_in_either_folder_is_refused(tmp_path: Path) -> Non
 
 def test_no_exercise_of_the_course_is_unfinished() -> None:
     assert authoring.unfinished(ROOT / "exercises", ROOT / "solutions") == []
+
+
+def test_reading_a_source_does_not_compile_the_grammar_of_web_addresses() -> None:
+    """It costs two CPU seconds in every grading process; whoever wants it later still gets it."""
+    program = (
+        "import sys; from pathlib import Path; from autograder.sources import read_cells; read_cells(Path(sys.argv[1]));"
+        "found = 'rfc3987_syntax' in sys.modules; import jsonschema; print(found, 'jupytext' in sys.modules)"
+    )
+    source = ROOT / "solutions" / "01_basic_quantization" / "source.py"
+    done = subprocess.run([sys.executable, "-P", "-c", program, source], capture_output=True, text=True, check=True)
+    assert done.stdout == "False True\n"
