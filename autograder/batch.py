@@ -14,16 +14,16 @@ import secrets as secret_numbers
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from autograder.fingerprint import tests_sha256
-from autograder.hosts import HostDied, Hosts
+from autograder.hosts import GivenUp, HostDied, Hosts
 from autograder.intake import Found, file_name
 from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
-from autograder.notebook import read_submission, stub_code
+from autograder.notebook import UnreadableError, read_bytes, read_submission, stub_code
 from autograder.report import report_from_json, report_to_html, report_to_json, scores_csv, write_atomically
 from autograder.scoring import rescore, unscored
 
@@ -39,6 +39,7 @@ class Job:
     exercise: Exercise
     settings: Settings
     secrets: tuple[str, ...]
+    data: bytes | None = None  # the file's content, where the grading process may be on another machine
 
 
 def grade_class(
@@ -50,12 +51,14 @@ def grade_class(
     root: Path,
     jobs: int = 1,
     pool: Executor | None = None,
+    elsewhere: bool = False,
     regrade: bool = False,
     tell: Callable[[Report], None] = lambda report: None,
 ) -> list[Report]:
     """Grade every submission found and write its report below `out`; returns all reports, in the order found.
 
-    `pool` runs them; without one, so many grading processes (`jobs`) are started, and ended afterwards.
+    `pool` runs them; without one, so many grading processes (`jobs`) are started, and ended afterwards. `elsewhere`
+    says that it does so on other machines: they get the files' content, and what they graded with is compared with ours.
     """
     by_slug = {exercise.slug: exercise for exercise in exercises}
     todo = [Job(item, by_slug[item.exercise], settings, (str(root.resolve()),)) for item in found]
@@ -68,7 +71,7 @@ def grade_class(
     left = [index for index in range(len(todo)) if index not in done]
     running = contextlib.nullcontext(pool) if pool or not left else Hosts(min(jobs, len(left)))
     with running as graders:
-        for index, report in _spread(graders, todo, left) if graders else ():
+        for index, report in _spread(graders, todo, left, elsewhere) if graders else ():
             write_report(report, out, todo[index].found, settings.language)
             done[index] = report
             tell(report)
@@ -105,7 +108,8 @@ def read(job: Job) -> Submission:
     """What the student handed in; a file that is not there is a submission with a problem."""
     if job.found.path is None:
         return Submission(job.found.student, job.exercise.slug, "", "", problem=job.found.problem)
-    return read_submission(job.found.path, job.exercise, job.found.student, _stubs(job.exercise.folder, job.exercise))
+    stubs = _stubs(job.exercise.folder, job.exercise)
+    return read_submission(job.found.path, job.exercise, job.found.student, stubs, job.data)
 
 
 _STUBS: dict[Path, tuple[str, ...]] = {}
@@ -124,13 +128,15 @@ def _withheld(job: Job, submission: Submission, reason: str) -> Report:
     )  # fmt: skip
 
 
-def _spread(pool: Executor, todo: Sequence[Job], indices: Sequence[int]) -> Iterator[tuple[int, Report]]:
+def _spread(
+    pool: Executor, todo: Sequence[Job], indices: Sequence[int], elsewhere: bool
+) -> Iterator[tuple[int, Report]]:
     """Hand out submissions; reports come as they are ready. Who kills the grading process twice gets no third one."""
     waiting: dict[Future[Report], int] = {}
     ready: queue.SimpleQueue[Future[Report]] = queue.SimpleQueue()
 
     def hand_out(index: int) -> None:
-        future = pool.submit(run_job, todo[index])
+        future = pool.submit(run_job, _packed(todo[index]) if elsewhere else todo[index])
         waiting[future] = index
         future.add_done_callback(ready.put)
 
@@ -143,20 +149,40 @@ def _spread(pool: Executor, todo: Sequence[Job], indices: Sequence[int]) -> Iter
             index = waiting.pop(future)
             try:
                 report = future.result()
-            except HostDied:
-                if tries[index] < TRIES:
+            except HostDied as died:
+                if tries[index] < TRIES and not isinstance(died, GivenUp):
                     tries[index] += 1
                     hand_out(index)
                     continue
                 report = _lost(todo[index])
-            yield index, report
+            yield index, _compared(todo[index], report) if elsewhere else report
     finally:
         for future in waiting:  # after an error or Ctrl-C; the pool is its owner's to end
             future.cancel()
 
 
+def _packed(job: Job) -> Job:
+    """The job with its file's content; what can't be read is a problem here, and not another one elsewhere."""
+    if job.found.path is None:
+        return job
+    try:
+        return replace(job, data=read_bytes(job.found.path))
+    except UnreadableError as error:
+        return replace(job, found=replace(job.found, path=None, problem=str(error)))
+
+
+def _compared(job: Job, report: Report) -> Report:
+    """What another machine says, if it has our kit and our tests; else nothing that we would sign."""
+    ours = version("ptqlab"), tests_sha256(job.exercise)
+    if ours == (report.kit_version, report.tests_sha256):
+        return report
+    differs = "tests" if report.kit_version == ours[0] else f"version of ptqlab ({report.kit_version}, not {ours[0]})"
+    reason = f"The machine that graded it has another {differs}; install the same there, and grade again."
+    return _withheld(job, Submission(report.student, report.exercise, "", ""), reason)
+
+
 def _lost(job: Job) -> Report:
-    reason = f"The grading process died {TRIES} times while grading this submission."
+    reason = "The grading process died each time that this submission was graded."
     return _withheld(job, Submission(job.found.student, job.found.exercise, "", ""), reason)
 
 

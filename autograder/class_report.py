@@ -18,7 +18,7 @@ from urllib.parse import quote
 from autograder import similarity
 from autograder.intake import Found, file_name
 from autograder.model import Exercise, PtqlabError, Report
-from autograder.notebook import _read_bytes, _sources, _UnreadableError
+from autograder.notebook import UnreadableError, _sources, read_bytes
 from autograder.report import report_from_json, write_atomically
 from autograder.report.class_data import Alike, ExerciseTally, tally
 from autograder.report.class_page import class_to_html
@@ -99,9 +99,9 @@ def _fingerprints(
 def _code(path: Path) -> tuple[list[str], str]:
     """A notebook's code cells, or a script's text, as the grader reads them, and the file's sha256."""
     try:
-        data = _read_bytes(path)
+        data = read_bytes(path)
         return _sources(path.name, data), hashlib.sha256(data).hexdigest()
-    except _UnreadableError:
+    except UnreadableError:
         return [], ""
 
 

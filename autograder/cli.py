@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +37,8 @@ def grade(
     submissions: Annotated[Path, typer.Argument(help="A notebook or module, or a class's folder or archive.")],
     out: Annotated[Path, typer.Option(help="Where reports and scores.csv go.")],
     exercise: Annotated[str | None, typer.Option(help="One exercise: its slug or number.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = 1,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Submissions at a time; else one a core, if memory allows.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Grade on a Dask cluster: the address of its scheduler.")] = None,
     seed: Annotated[int | None, typer.Option(help="The assignment's seed; else drawn once and kept in --out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     isolation: Annotated[str, typer.Option(help="auto, or none to run student code without a jail.")] = "auto",
@@ -62,18 +65,27 @@ def grade(
         # torch is imported from here on: a mistake in the arguments is answered before that
         from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
         from autograder.class_report import write_class_report  # noqa: PLC0415
+        from autograder.hosts import best_count  # noqa: PLC0415
         from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
 
         settings = Settings(assignment_seed(out, seed, language), device, isolation, language)
         console = Console()
-        with ClassProgress(len(found), console) as progress:
-            reports = grade_class(found, exercises, settings, out, root=view.root, jobs=jobs, regrade=regrade,
-                                  tell=progress.finished)  # fmt: skip
+        with _cluster(scheduler, device) as pool, ClassProgress(len(found), console) as progress:
+            reports = grade_class(found, exercises, settings, out, root=view.root, jobs=jobs or best_count(), pool=pool,
+                                  elsewhere=pool is not None, regrade=regrade, tell=progress.finished)  # fmt: skip
         with console.status("Making the class report"):
             write_class_report(out, exercises, found, language)
     print_scoreboard(reports, console)
     console.print(f"Reports, scores.csv and class.html are in {out}", highlight=False, soft_wrap=True)
     raise typer.Exit(1 if any(report.earned is None for report in reports) else 0)
+
+
+def _cluster(address: str | None, device: str) -> AbstractContextManager[Executor | None]:
+    if address is None:
+        return nullcontext()
+    from autograder.cluster import Cluster  # noqa: PLC0415
+
+    return Cluster(address, device)
 
 
 @app.command()

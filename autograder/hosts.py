@@ -26,10 +26,22 @@ from autograder.sandbox.launcher import ZygoteError
 from autograder.sandbox.nursery import Nursery
 
 RUNS_PER_PROCESS = 300  # pytest keeps a little of every run
+MEMORY_PER_PROCESS = 2 << 30  # bytes, its worker included: what a submission of the whole course may take
+
+
+def best_count() -> int:
+    """How many grading processes this machine has cores and memory for, at least one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(cores, memory // MEMORY_PER_PROCESS))
 
 
 class HostDied(Exception):
     """A grading process ended in the middle of a job."""
+
+
+class GivenUp(HostDied):
+    """It did so each time that the executor tried."""
 
 
 @dataclass
@@ -40,14 +52,17 @@ class _Host:
 
 
 class Hosts(Executor):
-    """So many grading processes, each with a zygote of its own; they are started when they are first needed."""
+    """So many grading processes, each with a zygote of its own; they are started when they are first needed.
 
-    def __init__(self, count: int) -> None:
+    `bound`: each to a core of its own, which only works out for the one who hands out this machine's cores.
+    """
+
+    def __init__(self, count: int, bound: bool = True) -> None:
         self._queue: queue.SimpleQueue[tuple[Future[Any], Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._nursery: Nursery | None = None
         self._closed = False
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        cores = sorted(os.sched_getaffinity(0)) if bound and hasattr(os, "sched_getaffinity") else []
         places = [cores[(os.getpid() + index) % len(cores)] if cores else None for index in range(count)]
         self._threads = [threading.Thread(target=self._attend, args=(core,), daemon=True) for core in places]
         for thread in self._threads:

@@ -23,23 +23,26 @@ _LONGEST_NOTE = 500  # characters
 _AGAIN = "save it again and hand it in again."
 
 
-class _UnreadableError(Exception):
+class UnreadableError(Exception):
     """Why a file is no submission, as one sentence for the student."""
 
 
-def read_submission(path: Path, exercise: Exercise, student: str, stubs: Sequence[str] = ()) -> Submission:
+def read_submission(
+    path: Path, exercise: Exercise, student: str, stubs: Sequence[str] = (), data: bytes | None = None
+) -> Submission:
     """Return what `student` handed in at `path` (.ipynb or .py), cut down to what the graded names need.
 
     Never raises for what the file holds: `problem` then says in a sentence why nothing can be graded.
     `stubs` is the code of the notebooks as handed out (`stub_code`); a note tells who has changed nothing.
+    `data` is the file's content, for who has read it already (`read_bytes`).
     """
     sha256 = ""
     try:
-        data = _read_bytes(path)
+        data = read_bytes(path) if data is None else data
         sha256 = hashlib.sha256(data).hexdigest()
         sources = _sources(path.name, data)
         cells, notes = _parsed(path.name, sources)
-    except _UnreadableError as error:
+    except UnreadableError as error:
         return Submission(student, exercise.slug, "", sha256, problem=str(error))
     found = slice_cells(cells, exercise.functions)
     notes = (*_remarks(path.name, sources, stubs), *_first(notes), *_left_out(found.dropped))
@@ -68,8 +71,8 @@ def stub_code(exercise: Exercise) -> tuple[str, ...]:
 
 def _code_of(path: Path) -> str | None:
     try:
-        return _joined(_sources(path.name, _read_bytes(path)))
-    except _UnreadableError:
+        return _joined(_sources(path.name, read_bytes(path)))
+    except UnreadableError:
         return None
 
 
@@ -78,49 +81,49 @@ def _joined(sources: Sequence[str]) -> str:
     return "\n\n".join(source.strip() for source in sources if source.strip())
 
 
-def _read_bytes(path: Path) -> bytes:
-    """The file's bytes; links, pipes and devices are refused, and so is what is too large to be a notebook."""
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes; UnreadableError for links, pipes and devices, and for what is too large to be a notebook."""
     flags = os.O_RDONLY
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"):  # whichever the system knows
         flags |= getattr(os, name, 0)
     try:
         if path.is_symlink():
-            raise _UnreadableError(f"{path.name} is a symbolic link, which is not followed; hand in the file itself.")
+            raise UnreadableError(f"{path.name} is a symbolic link, which is not followed; hand in the file itself.")
         descriptor = os.open(path, flags)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _UnreadableError(f"{path.name} is not a file; hand in a notebook (.ipynb) or a script (.py).")
+                raise UnreadableError(f"{path.name} is not a file; hand in a notebook (.ipynb) or a script (.py).")
             with open(descriptor, "rb", closefd=False) as file:
                 data = file.read(_MOST_FILE_BYTES + 1)
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise _UnreadableError(f"{path.name} cannot be read ({error.strerror}); hand it in again.") from None
+        raise UnreadableError(f"{path.name} cannot be read ({error.strerror}); hand it in again.") from None
     if len(data) > _MOST_FILE_BYTES:
         limit = f"{_MOST_FILE_BYTES // 1_000_000} MB"
-        raise _UnreadableError(f"{path.name} is larger than {limit}; clear its outputs, {_AGAIN}")
+        raise UnreadableError(f"{path.name} is larger than {limit}; clear its outputs, {_AGAIN}")
     return data
 
 
 def _sources(name: str, data: bytes) -> list[str]:
     """The code cells of a notebook, or the one text of a script."""
     if not data.strip():
-        raise _UnreadableError(f"{name} is empty ({len(data)} bytes); {_AGAIN}")
+        raise UnreadableError(f"{name} is empty ({len(data)} bytes); {_AGAIN}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _UnreadableError(f"{name} is not UTF-8 (byte {error.start}); save it as UTF-8 and hand it in again.") from None
+        raise UnreadableError(f"{name} is not UTF-8 (byte {error.start}); save it as UTF-8 and hand it in again.") from None
     suffix = Path(name).suffix.lower()
     if suffix not in (".ipynb", ".py"):
-        raise _UnreadableError(f"Expected a notebook (.ipynb) or a script (.py), but {name} came; hand in one of them.")
+        raise UnreadableError(f"Expected a notebook (.ipynb) or a script (.py), but {name} came; hand in one of them.")
     sources = [text] if suffix == ".py" else _code_cells(name, text)
     if len(sources) > _MOST_STATEMENTS:
         limit = f"at most {_MOST_STATEMENTS:,} are graded; remove what no task needs."
-        raise _UnreadableError(f"{name} has {len(sources):,} code cells, but {limit}")
+        raise UnreadableError(f"{name} has {len(sources):,} code cells, but {limit}")
     size = sum(len(source.encode("utf-8", "replace")) for source in sources)
     if size > _MOST_SOURCE_BYTES:
         limit = f"at most {_MOST_SOURCE_BYTES:,} are graded; remove what no task needs."
-        raise _UnreadableError(f"{name} holds {size:,} bytes of code, but {limit}")
+        raise UnreadableError(f"{name} holds {size:,} bytes of code, but {limit}")
     return sources
 
 
@@ -130,12 +133,12 @@ def _code_cells(name: str, text: str) -> list[str]:
         notebook = json.loads(text)
     except json.JSONDecodeError as error:
         came = f"line {error.lineno} is not valid JSON ({error.msg})"
-        raise _UnreadableError(f"{name} is no notebook: {came}; {_AGAIN}") from None
+        raise UnreadableError(f"{name} is no notebook: {came}; {_AGAIN}") from None
     except (ValueError, RecursionError, MemoryError):
-        raise _UnreadableError(f"{name} is no notebook: its JSON is too deep or a number too long; {_AGAIN}") from None
+        raise UnreadableError(f"{name} is no notebook: its JSON is too deep or a number too long; {_AGAIN}") from None
     cells = _cells(notebook)
     if cells is None:
-        raise _UnreadableError(f"{name} is JSON, but no notebook: it has no list of cells; {_AGAIN}")
+        raise UnreadableError(f"{name} is JSON, but no notebook: it has no list of cells; {_AGAIN}")
     return [_text(cell) for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
 
 
@@ -164,7 +167,7 @@ def _parsed(name: str, sources: Sequence[str]) -> Parsed:
     count = sum(len(statements_of(cell.source)) for cell in cells)
     if count > _MOST_STATEMENTS:
         limit = f"at most {_MOST_STATEMENTS:,} are graded; remove what no task needs."
-        raise _UnreadableError(f"{name} has {count:,} statements at the top level, but {limit}")
+        raise UnreadableError(f"{name} has {count:,} statements at the top level, but {limit}")
     return cells, notes
 
 

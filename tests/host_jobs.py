@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from autograder.model import PtqlabError
 from autograder.sandbox import launcher
@@ -48,3 +49,17 @@ def cores() -> tuple[set[int], set[int]]:
 def cores_after_a_while(_: int) -> set[int]:
     time.sleep(1)  # long enough for the other to get the second job
     return os.sched_getaffinity(0)
+
+
+def machine(_: int = 0) -> tuple[int, int]:
+    """The grading process, and the process that has the nursery it was forked by."""
+    return os.getpid(), _parent(os.getppid())
+
+
+def kills_whoever_asked() -> None:
+    os.kill(_parent(os.getppid()), signal.SIGKILL)
+    time.sleep(60)
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])

@@ -170,7 +170,7 @@ def test_a_submission_that_kills_its_grading_process_once_is_graded_all_the_same
     with Deadly(1, tmp_path) as running:
         reports = grade_class(found, [exercise], Settings(1), tmp_path / "out", root=tmp_path, pool=running)
     assert [report.status for report in reports] == ["graded", "withheld", "graded"]
-    assert reports[1].reason == "The grading process died 2 times while grading this submission."
+    assert reports[1].reason == "The grading process died each time that this submission was graded."
     assert json.loads((tmp_path / "out" / "twice" / f"{SLUG}.json").read_text())["earned"] is None
 
 
@@ -271,3 +271,12 @@ def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.mark.parametrize("cores, gigabytes, count", [(2, 24, 2), (64, 16, 8), (4, 1, 1)])
+def test_as_many_processes_as_there_are_cores_unless_memory_is_short(
+    monkeypatch: pytest.MonkeyPatch, cores: int, gigabytes: int, count: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": gigabytes << 18, "SC_PAGE_SIZE": 4096}.__getitem__)
+    assert hosts.best_count() == count

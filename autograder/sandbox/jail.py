@@ -136,7 +136,7 @@ def become_nobody(plan: Plan, number: int) -> str:
             os.setresgid(effective, effective, effective)
             os.setresuid(uid, effective, effective)
     kernel.drop_capabilities()
-    return f"user {os.geteuid()}" if os.geteuid() == os.getuid() >= FIRST_UID else "no capabilities"
+    return "own user" if os.geteuid() == os.getuid() >= FIRST_UID else "no capabilities"
 
 
 def _reachable_by_others(paths: tuple[str, ...]) -> bool:

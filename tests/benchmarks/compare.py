@@ -119,7 +119,7 @@ class Bench:
         """The whole class in one command, start-up included."""
         out = self.folder / "grades"
         shutil.rmtree(out, ignore_errors=True)
-        command = [BIN / "ptqlab", "grade", self.folder / "handed_in", "--out", out, "--seed", SEED, "--exercise", SLUG]
+        command = [BIN / "ptqlab", "grade", self.folder / "handed_in", "--out", out, "--seed", SEED, "--exercise", SLUG, "--jobs", "1"]
         spent, _ = cost.run(command, self.folder, self.settings)
         reports = {student: json.loads((out / student / f"{SLUG}.json").read_text()) for student in self.students}
         self.ways["ptqlab"].add(spent, {student: _passed(report) for student, report in reports.items()})
