@@ -37,6 +37,7 @@ class Case:
     source: str
     loses: frozenset[str]
     about: str  # the mistake, or how the variant differs
+    tasks: frozenset[str] = frozenset()  # those whose answers differ from the reference's
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _case(path: Path, kind: str, reference: str, every: frozenset[str]) -> Case:
             f"{path.name} names the tasks {', '.join(sorted(tasks - every))}, which the exercise does not have."
         )
     source = f"{reference}\n\n{text}"
-    return Case(path.stem, kind, source, tasks if kind == "mutant" else frozenset(), header[need[1]])
+    return Case(path.stem, kind, source, tasks if kind == "mutant" else frozenset(), header[need[1]], tasks)
 
 
 def examine(exercise: Exercise, case: Case, settings: Settings, only: Collection[str] | None = None) -> Finding:
