@@ -7,7 +7,7 @@ import textwrap
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from autograder.comparison import Column, Comparison
 from autograder.plots import _COLOURS, _STYLE, _finished
@@ -73,6 +73,9 @@ def _panel(axes: Axes, table: Comparison, column: Column) -> None:
     _room(axes, logarithmic)
     if column.key == "accuracy_drop":
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    if column.key.endswith("_bytes"):
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e6:g}"))
+        axes.set_xlabel(f"MB, {axes.get_xlabel()}")
 
 
 def _promise(table: Comparison, column: Column) -> float | None:
@@ -87,7 +90,9 @@ def _room(axes: Axes, logarithmic: bool) -> None:
     """Space on the right for the numbers behind the bars."""
     low, high = axes.get_xlim()
     if logarithmic:
-        axes.set_xlim(low, high * (high / low) ** 0.35)
+        axes.set_xlim(low / 1.01, max(high * (high / low) ** 0.35, 10 * low))
+        axes.xaxis.set_major_locator(LogLocator(numticks=4))
+        axes.xaxis.set_minor_formatter(NullFormatter())  # 2×10⁻⁵ 3×10⁻⁵ … would stand on each other
     else:
         axes.set_xlim(low, high + 0.3 * (high - low))
         axes.xaxis.set_major_locator(MaxNLocator(4))

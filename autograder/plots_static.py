@@ -29,7 +29,7 @@ def plot_input_ranges(found: Mapping[str, Ranges]) -> Figure:
         axes.set(ylabel="range of the layer's input", xticks=range(len(layers)))
         axes.set_xticklabels([_short(name) for name in layers], rotation=90, fontsize=8)
         axes.grid(axis="x", visible=False)
-        axes.legend(loc="best", frameon=True)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(found), frameon=False)
     return _finished(figure)
 
 

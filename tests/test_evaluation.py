@@ -219,6 +219,19 @@ def test_the_accuracy_panel_draws_the_promise_as_the_drop_it_allows() -> None:
     assert [bar.get_width() for bar in axes.patches] == [0.0, 0.0, 0.5]
 
 
+def test_axes_are_labelled_in_units_that_can_be_read() -> None:
+    """Bytes as MB, without an exponent beside the axis; of a logarithmic axis only the powers of ten, at least one."""
+    rows = {"float": {"kl": None, "weight_bytes": 14e6}, "int8": {"kl": 5.5e-5, "weight_bytes": 3.6e6}}
+    figure = comparison.Comparison(rows, "float", {}, Machine("a machine", None)).plot()
+    figure.canvas.draw()
+    kl, size = (next(axes for axes in figure.axes if axes.get_title() == t) for t in ("KL (nats)", "weights in memory"))
+    assert [tick.get_text() for tick in size.get_xticklabels()][:3] == ["0", "5", "10"]
+    assert size.get_xlabel() == "MB, less is better"
+    assert {tick.get_text() for tick in kl.get_xticklabels(minor=True)} <= {""}
+    low, high = kl.get_xlim()
+    assert any(low <= tick <= high for tick in kl.get_xticks())
+
+
 def test_a_bar_shows_on_what_takes_long_and_never_on_stderr(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     table_of({"size": get_model_size})
     quick = capsys.readouterr()
