@@ -60,21 +60,32 @@ class Collection:
         if report.failed:
             self.errors.append(f"{report.nodeid}: {report.longreprtext[-1000:]}")
 
-    def run(self, wanted: Callable[[pytest.Item], bool]) -> tuple[list[str], dict[str, Any]]:
+    def run(
+        self, wanted: Callable[[pytest.Item], bool], after: Callable[[pytest.Item], None] | None = None
+    ) -> tuple[list[str], dict[str, Any]]:
         """Run the wanted tests; returns their names and pytest-json-report's record of this run.
 
+        `after` is called with each test that has run, and may change which ones are still wanted.
         Raises what ends a pytest session: KeyboardInterrupt, pytest.exit, an error in a plugin.
         """
         items = [item for item in self._session.items if wanted(item)]
+        ran = []
         record = self.config._json_report
         record.__init__(self.config)  # as new: a record is of one run
         record.pytest_sessionstart(self._session)
         with _quiet():
             for item, following in zip(items, [*items[1:], None], strict=False):
-                self.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if after is None:
+                    self.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                elif wanted(item):  # which one follows is not known before this one has run
+                    self.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+                    after(item)
+                else:
+                    continue
                 _clean(item)
+                ran.append(item.nodeid)
         record.pytest_sessionfinish(self._session)
-        return [item.nodeid for item in items], record.report
+        return ran, record.report
 
     def close(self) -> None:
         """Tear down what is still set up, and end the session."""

@@ -24,10 +24,12 @@ def grade(
     settings: Settings,
     secrets: tuple[str, ...] = (),
     only: Collection[str] | None = None,
+    until_lost: bool = False,
 ) -> Report:
     """Grade one submission. `secrets` are further paths that its code must not be able to read.
 
-    `only` names the tasks to grade, where not all are: the report then knows of no others.
+    `only` names the tasks to grade, where not all are: the report then knows of no others. With `until_lost` a task
+    is given up at the first test that does not pass: the report then tells which tasks are solved, and no score.
 
     Raises IsolationError below the isolation floor, and PtqlabError for settings this machine can't satisfy.
     """
@@ -41,7 +43,7 @@ def grade(
     with Worker(submission.source, exercise.limits, _walls(exercise, settings, secrets), exercise.preload) as worker:
         worker.start()
         outcomes = run_suites(exercise, worker, settings.seed, devices, hidden=True, only=only,
-                              reference=reference_namespace)  # fmt: skip
+                              until_lost=until_lost, reference=reference_namespace)  # fmt: skip
         notes = (*submission.notes, *worker.problems)
     duration_s = round(time.perf_counter() - started, 3)
     return score(_part(exercise, only), submission, outcomes, settings,

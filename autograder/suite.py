@@ -229,11 +229,13 @@ def run_suites(
     *,
     hidden: bool,
     only: Collection[str] | None = None,
+    until_lost: bool = False,
     reference: Callable[[Path, Path], dict[str, Any]] | None = None,
 ) -> tuple[Outcome, ...]:
     """Run an exercise's tests against `endpoint`, in this process; one outcome a test, in the files' order.
 
-    `only` names the tasks whose tests are run, where not all are.
+    `only` names the tasks whose tests are run, where not all are. With `until_lost` a task's tests end with the
+    first that does not pass: enough to see that it is lost, and no score.
     """
     from autograder.collection import collected  # noqa: PLC0415
 
@@ -246,12 +248,21 @@ def run_suites(
     try:
         with collected(files, tuple(devices), lambda: (sys.modules[__name__], _Grading(devices))) as tests:
             tests.config.stash[CONTEXT] = context
-            expected, record = tests.run(lambda item: only is None or _task_of(item) in only)
+            lost: set[str] = set()
+            expected, record = tests.run(
+                lambda item: (only is None or _task_of(item) in only) and _task_of(item) not in lost,
+                partial(_note_loss, lost) if until_lost else None,
+            )
             errors = tests.errors
             del tests.config.stash[CONTEXT]
     except Exception as error:  # not a test's: that would be an outcome
         expected, record, errors = [], {}, [f"pytest itself failed: {type(error).__name__}: {error}"]
     return outcomes_of(exercise, expected, record, errors)
+
+
+def _note_loss(lost: set[str], item: pytest.Item) -> None:
+    if VERDICT in item.stash:
+        lost.add(_task_of(item))
 
 
 def _task_of(item: pytest.Item) -> str:

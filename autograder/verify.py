@@ -93,11 +93,12 @@ def _case(path: Path, kind: str, reference: str, every: frozenset[str]) -> Case:
 def examine(exercise: Exercise, case: Case, settings: Settings, only: Collection[str] | None = None) -> Finding:
     """Grade one case as if a student had handed it in: what no task needs (plots, experiments) is cut off first.
 
-    `only` names the tasks to grade; the others were found to be the reference's (see `altered`).
+    `only` names the tasks to grade; the others were found to be the reference's (see `altered`). A wrong answer's task
+    is lost with the first test that does not pass, and the rest of its tests are not run.
     """
     needed = slice_cells([Cell(0, case.source)], exercise.functions)
     submission = Submission(case.name, exercise.slug, needed.source, "")
-    report = grade(exercise, submission, settings, only=only)
+    report = grade(exercise, submission, settings, only=only, until_lost=case.kind == "mutant")
     lost = frozenset(task.id for task in report.tasks if task.status != "full")
     return Finding(case, lost, report)
 

@@ -220,3 +220,36 @@ def test_the_worker_of_the_last_run_is_not_kept_alive(make: Make) -> None:
     del endpoint
     gc.collect()
     assert gone() is None
+
+
+TWO_TASKS = '''
+import pytest
+
+@pytest.mark.task("9.1", kind="core")
+def test_first(student):
+    """It is 42."""
+    assert student.answer() == 42
+
+@pytest.mark.task("9.2", kind="core")
+def test_other(student):
+    """It is even."""
+    assert student.answer() % 2 == 0
+
+@pytest.mark.task("9.1", kind="edge")
+def test_second(student):
+    """It is no bool."""
+    assert type(student.answer()) is int
+'''
+
+
+def test_a_task_that_is_lost_can_be_given_up_while_the_others_go_on(make: Make) -> None:
+    exercise = make(tests=TWO_TASKS)
+
+    def ran(value: int, **more: Any) -> list[tuple[str, Status]]:
+        found = run_suites(exercise, InProcess({"answer": lambda: value}), 1, ("cpu",), hidden=False, **more)
+        return [(outcome.test.rpartition("::")[2], outcome.status) for outcome in found]
+
+    lost, kept = ("test_first", Status.FAILED), ("test_other", Status.PASSED)
+    assert ran(44, until_lost=True) == [lost, kept]
+    assert ran(44) == [lost, kept, ("test_second", Status.PASSED)], "nothing of it stays"
+    assert ran(42, until_lost=True) == ran(42) != []

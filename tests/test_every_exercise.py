@@ -88,7 +88,7 @@ CONSTANTS = {
 @pytest.mark.parametrize("body", CONSTANTS.values(), ids=CONSTANTS)
 def test_an_answer_that_computes_nothing_earns_nothing(proven: str, body: str) -> None:
     exercise = EXERCISES[proven]
-    case = Case("constant", "mutant", constant(exercise, body).source, frozenset(), "")
+    case = Case("constant", "constant", constant(exercise, body).source, frozenset(), "")
     report = examine(exercise, case, Settings(SEED)).report
     assert (report.earned, report.status) == (0, "graded"), [
         t for task in report.tasks for t in task.tests if t.status == "passed"
@@ -113,7 +113,7 @@ def test_every_task_has_core_and_edge_tests_and_enough_known_answers(slug: str) 
 def test_every_test_says_what_it_claims_and_a_failure_of_a_hidden_one_carries_no_value(proven: str) -> None:
     """A hidden message is words: not one number with a decimal point, no tensor, no call."""
     exercise = EXERCISES[proven]
-    zeros = Case("c", "mutant", constant(exercise, CONSTANTS["returns zeros"]).source, frozenset(), "")
+    zeros = Case("c", "constant", constant(exercise, CONSTANTS["returns zeros"]).source, frozenset(), "")
     for test in (test for task in examine(exercise, zeros, Settings(SEED)).report.tasks for test in task.tests):
         assert test.claim != test.test.rpartition("::")[2], f"{test.test} has no docstring"
         if test.hidden:
