@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
@@ -243,7 +244,10 @@ register(app)
 def _exercises(course: Path | None, solutions: Path | None) -> tuple[Exercise, ...]:
     from autograder.catalog import find_exercises  # noqa: PLC0415
 
-    return find_exercises(course, solutions)
+    found = find_exercises(course, solutions)
+    if course is not None:  # its datasets are meant, too, in each process that grades
+        os.environ["PTQLAB_COURSE"] = str(found[0].folder.parent.parent)
+    return found
 
 
 def _folders(course: Path | None, solutions: Path | None) -> tuple[Path, Path]:

@@ -22,7 +22,9 @@ from autograder.model import PtqlabError
 # --- data ---------------------------------------------------------------------------------------
 
 DATASETS_VARIABLE = "PTQLAB_DATASETS"
+COURSE_VARIABLE = "PTQLAB_COURSE"
 _INSTALLED = Path(__file__).parent / "course" / "datasets"
+_IN_A_CLONE = Path(__file__).parents[1] / "datasets"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,11 @@ def load_layer(file: str = "char_layer.safetensors", datasets: str | Path | None
 
 
 def find_datasets(explicit: str | Path | None = None) -> Path:
-    """The folder of the course's data: the first that holds a manifest.json; none is a PtqlabError."""
+    """The folder of the course's data: the first that holds a manifest.json; none is a PtqlabError.
+
+    Looked for in `explicit`, in what PTQLAB_DATASETS names, in the course that PTQLAB_COURSE names, from the working
+    folder upwards, and beside or in the installed package.
+    """
     named = explicit or os.environ.get(DATASETS_VARIABLE)
     if named:
         if not (Path(named) / "manifest.json").is_file():
@@ -89,8 +95,10 @@ def find_datasets(explicit: str | Path | None = None) -> Path:
                 f"{source} names {named}, which holds no manifest.json. Name the course's datasets folder."
             )
         return Path(named)
-    here = Path.cwd()
-    for folder in (*(parent / "datasets" for parent in (here, *here.parents)), _INSTALLED):
+    here, course = Path.cwd(), os.environ.get(COURSE_VARIABLE)
+    places = [Path(course) / "datasets"] if course else []
+    places += [parent / "datasets" for parent in (here, *here.parents)]
+    for folder in (*places, _INSTALLED, _IN_A_CLONE):
         if (folder / "manifest.json").is_file():
             return folder
     raise PtqlabError(

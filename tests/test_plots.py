@@ -59,20 +59,27 @@ def a_copy(folder: Path) -> Path:
     return folder
 
 
-def test_data_is_found_by_argument_variable_upwards_and_in_the_installed_kit(tmp_path, monkeypatch) -> None:
-    places = [a_copy(tmp_path / name) for name in ("argument", "variable", "course/datasets", "kit")]
+def test_data_is_found_by_argument_variable_course_upwards_in_the_installed_kit_and_beside_it(tmp_path, monkeypatch) -> None:
+    names = ("argument", "variable", "course/datasets", "kit", "named/datasets", "clone")
+    places = [a_copy(tmp_path / name) for name in names]
     work = tmp_path / "course/exercises/01"
     work.mkdir(parents=True)
     monkeypatch.chdir(work)
     monkeypatch.setattr(plots, "_INSTALLED", places[3])
+    monkeypatch.setattr(plots, "_IN_A_CLONE", places[5])
     monkeypatch.setenv("PTQLAB_DATASETS", str(places[1]))
     assert plots.find_datasets(places[0]) == places[0]
     assert plots.find_datasets() == places[1]
     monkeypatch.delenv("PTQLAB_DATASETS")
+    monkeypatch.setenv("PTQLAB_COURSE", str(tmp_path / "named"))
+    assert plots.find_datasets() == places[4]
+    monkeypatch.delenv("PTQLAB_COURSE")
     assert plots.find_datasets() == places[2]
     (places[2] / "manifest.json").unlink()
     assert plots.find_datasets() == places[3]
     (places[3] / "manifest.json").unlink()
+    assert plots.find_datasets() == places[5]
+    (places[5] / "manifest.json").unlink()
     with pytest.raises(PtqlabError, match=r"no datasets folder was found from .* upwards\. Start"):
         plots.load_layer()
 
