@@ -209,6 +209,7 @@ HOSTILE: dict[str, tuple[object, bytes]] = {
     "a CUDA device without a number": (["T", "float32", [2], "cuda"], TWO),
     "a device of no kind": (["v", "toaster"], b""),
     "a device with a long name": (["v", "cpu" + "0" * 40], b""),
+    "a device whose number torch wraps around": (["v", "cpu:999"], b""),
     "a dtype of no kind": (["y", "float31"], b""),
     "a dtype that is an attribute of torch": (["y", "__dict__"], b""),
     "a handle without a name": (["h", 1], b""),
