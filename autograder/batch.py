@@ -22,7 +22,7 @@ from pathlib import Path
 from autograder.fingerprint import tests_sha256
 from autograder.hosts import GivenUp, HostDied, Hosts
 from autograder.intake import Found, file_name
-from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
+from autograder.model import Exercise, PtqlabError, Report, Settings, Status, Submission
 from autograder.notebook import UnreadableError, read_bytes, read_submission, stub_code
 from autograder.report import report_from_json, report_to_html, report_to_json, scores_csv, write_atomically
 from autograder.scoring import rescore, unscored
@@ -90,11 +90,26 @@ def run_job(job: Job) -> Report:
         return _withheld(job, submission, job.found.problem)
     try:
         submission = read(job)
-        return grade(job.exercise, submission, job.settings, job.secrets)
+        return _believed(lambda: grade(job.exercise, submission, job.settings, job.secrets))
     except PtqlabError:
         raise  # the machine or the arguments are at fault, for every submission alike
     except Exception as error:
         return _withheld(job, submission, f"The grader itself failed: {type(error).__name__}: {error}")
+
+
+def _believed(grade: Callable[[], Report]) -> Report:
+    """The report of a grading in which nothing crashed, or that agrees with another one on what did.
+
+    A worker that was killed from outside (memory ran out, an operator) looks like one that the student's code ended.
+    """
+    seen: list[object] = []
+    for _ in range(TRIES + 1):
+        report = grade()
+        statuses = [(test.test, test.status) for task in report.tasks for test in task.tests]
+        if Status.CRASHED not in (status for _, status in statuses) or statuses in seen:
+            break
+        seen.append(statuses)
+    return report
 
 
 @cache
