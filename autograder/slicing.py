@@ -131,8 +131,8 @@ def _description(cell: Cell, lines: Sequence[str], node: ast.stmt) -> tuple[str,
 
 def _append(parts: list[str], cell: Cell, lines: list[str]) -> None:
     """Add a cell's lines to the module: under a marker, or at their own line numbers in a .py file."""
-    while lines and not lines[-1].strip():
-        lines.pop()
+    while lines and not lines[-1].strip() and not "".join(lines[-2:-1]).endswith("\\"):
+        lines.pop()  # but not the line that a backslash needs below it
     if cell.number:
         parts.append(f"{_MARKER}{cell.number}")
     else:

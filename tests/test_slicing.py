@@ -333,6 +333,14 @@ def test_a_statement_nested_too_deeply_to_be_analysed_is_kept(monkeypatch: pytes
     assert kept("x = 1", F) == ["x = 1", F]
 
 
+@pytest.mark.parametrize(
+    "cell", ["def f(): pass\n\\\n\n", "def f(): pass\n\\\nprint(1)", "f = abs \\\n\n", "f = abs\n\\\n\\\n    \n"], ids=repr
+)
+def test_a_stray_backslash_at_the_end_costs_nothing(cell: str) -> None:
+    assert "f" in compile(cut(cell).source, "<slice>", "exec").co_names
+    assert "f" in compile(cut(cell, "def f(): return 2").source, "<slice>", "exec").co_names
+
+
 # --- running the slice is running the notebook --------------------------------------------------------------------
 
 PIECES = [

@@ -196,6 +196,7 @@ HOSTILE: dict[str, tuple[object, bytes]] = {
     "a product that overflows 64 bits": (["T", "float32", [2**32, 2**32], "cpu"], TWO),
     "a product that overflows to its own size": (["T", "float32", [2**33, 2**31 + 1], "cpu"], TWO),
     "a product that torch can't hold though it is 0": (["T", "float32", [0, 2**39, 2**39], "cpu"], b""),
+    "a size that numpy can't hold though it is 0": (["T", "int64", [0, 2**39, 2**23], "cpu"], b""),
     "a length above any memory": (["T", "float32", [2**40], "cpu"], TWO),
     "more dimensions than torch has": (["T", "float32", [1] * 65, "cpu"], bytes(4)),
     "fewer bytes than the tensor has": (["T", "float32", [3], "cpu"], TWO),

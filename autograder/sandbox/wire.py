@@ -172,7 +172,7 @@ class _Reader:
             case "y", [str() as name] if name in DTYPES or name in OTHER_DTYPES:
                 return DTYPES.get(name) or OTHER_DTYPES[name]
             case "v", [str() as name] if len(name) < 32:
-                return torch.device(name)
+                return _device(name)
             case "i", [str() as digits] if len(digits) <= MAX_DIGITS + 1:
                 return int(digits, 16)
         raise WireError("the frame has a malformed value")  # not quoted: it may carry what a test must not say
@@ -191,7 +191,8 @@ class _Reader:
     def tensor(self, dtype_name: str, shape: list[Any], device: str) -> torch.Tensor:
         dtype = DTYPES.get(dtype_name)
         sizes_ok = len(shape) <= MAX_RANK and all(type(n) is int and 0 <= n < 2**40 for n in shape)
-        if dtype is None or not sizes_ok:
+        # an empty tensor's other lengths count too: numpy multiplies them
+        if dtype is None or not sizes_ok or math.prod(max(n, 1) for n in shape) > 2**40:
             raise WireError("the frame claims a tensor of unknown dtype or impossible shape")
         size = math.prod(shape) * dtype.itemsize
         if size > len(self.body) - self.at:
@@ -199,6 +200,13 @@ class _Reader:
         raw = bytearray(self.body[self.at : self.at + size])
         self.at += size
         return self.wrap(_from_bytes(raw, dtype, shape), device)
+
+
+def _device(name: str) -> torch.device:
+    device = torch.device(name)
+    if str(device) != name:  # torch makes cpu:-25 of cpu:999
+        raise WireError("the frame names a device that does not exist")
+    return device
 
 
 def _is_key(value: object) -> bool:
