@@ -26,7 +26,7 @@ import watched  # noqa: E402
 
 VICTIMS = ("worker", "zygote", "grading process", "nursery", "command")
 FULL_TRIALS = 10  # of each victim
-SEED = int(os.environ.get("PTQLAB_KILL_SEED", 0)) or secrets.randbelow(2**32)
+SEED = int(os.environ.get("PTQLAB_KILL_SEED", "0")) or secrets.randbelow(2**32)
 OPTIONS = ("--seed", 20261123, "--jobs", 2)
 # a crash of the student's own must stay one, beside those that come from outside
 CLASS = {

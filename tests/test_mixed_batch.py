@@ -147,7 +147,7 @@ class Batch:
 
 
 @pytest.fixture(scope="module")
-def batch(course: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Batch]:
+def batch(course: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Batch:
     full = request.config.getoption("--full")
     half = 100 if full else 6
     folder = tmp_path_factory.mktemp("classes")
@@ -163,7 +163,7 @@ def batch(course: Path, tmp_path_factory: pytest.TempPathFactory, request: pytes
         mixed = grade(folder / "mixed", course, 2)
         found = Batch([n for n, _ in honest], [n for n, _ in hostile], alone, mixed, target.hits(), (shared, set(os.listdir("/dev/shm"))))
     print(*(f"{role} {pid}: {kb:+} kB" for (role, pid), kb in mixed.levels.growth_kb(2 * half).items()), sep="\n")
-    yield found
+    return found
 
 
 def of(student: str) -> str:
