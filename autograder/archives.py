@@ -8,21 +8,22 @@ counted while reading, not believed. What is refused is said, of the student who
 from __future__ import annotations
 
 import contextlib
+import glob
 import re
 import shutil
-import tarfile
 import tempfile
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeAlias
 
+from autograder import tarballs
 from autograder.intake import Found
 from autograder.model import PtqlabError
+from autograder.tarballs import RefusedError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CODE = (".ipynb", ".py")
@@ -30,22 +31,6 @@ _Opener: TypeAlias = Callable[[], IO[bytes]]
 DEPTH = 8  # folders above a file
 _CHUNK = 1 << 20
 _LONGEST_PART = 255  # bytes; what file systems allow
-_BROKEN = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    UnicodeError,
-    MemoryError,
-    OverflowError,
-    IndexError,
-    KeyError,
-    TypeError,
-)  # fmt: skip - what the readers of the standard library raise on hostile bytes
 _MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(file|onlinetext)_?")
 _CANVAS = re.compile(r"(?P<name>[^_]+)(_LATE)?_(?P<id>\d+)_\d+_(?P<file>.+)")
 _AGAIN = re.compile(r"-\d+(?=\.\w+$)")  # Canvas marks a file that was handed in again
@@ -84,13 +69,10 @@ class Unpacked:
         """Remember the first thing that was wrong with a student's archive or, without a student, with the class's."""
         if student:
             self.problems.setdefault(student, sentence)
-            (self.root / student).mkdir(exist_ok=True)  # a row for each student, also for one without a file
+            with contextlib.suppress(FileExistsError):  # a file may be called like the folder
+                (self.root / student).mkdir()  # a row for each student, also for one without a file
         else:
             self.notes.append(sentence)
-
-
-class RefusedError(Exception):
-    """An archive, or an entry of it, that is not unpacked; the text says why."""
 
 
 @contextlib.contextmanager
@@ -128,8 +110,10 @@ def _without_suffix(name: str) -> str:
 
 
 def _students_archives(folder: Path) -> list[Path]:
+    """At most one folder deep. None that is hidden: `...zip` without its suffix is the folder above."""
     found = [*folder.glob("*"), *folder.glob("*/*")]
-    return sorted(path for path in found if is_archive(path.name) and path.is_file() and not path.is_symlink())
+    wanted = (path for path in found if is_archive(path.name) and not path.name.startswith("."))
+    return sorted(path for path in wanted if path.is_file() and not path.is_symlink())
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -144,14 +128,16 @@ def _copy(source: Path, target: Path) -> None:
 
 def _unpack_students(view: Unpacked) -> None:
     """One level of archives within: `<student>.zip`, or any archive in a student's folder."""
+    flat = bool(_code_below(view.root, "*"))
     for path in _students_archives(view.root):
         above = path.parent
         student = above.name if above != view.root else _without_suffix(path.name)
         folder = view.root / student
-        folder.mkdir(exist_ok=True)
-        if any(other.name.lower().endswith(CODE) for other in folder.iterdir()):
+        beside = flat and _code_below(view.root, f"{glob.escape(student)}.*")
+        if folder.is_file() or beside or _code_below(folder, "**/*"):
             view.notes.append(f"{student}/ holds notebooks or scripts, and {path.name}, which was not opened.")
             continue
+        folder.mkdir(exist_ok=True)
         own = Unpacked(folder)
         try:
             unpack(path, folder, STUDENT, own)
@@ -161,6 +147,22 @@ def _unpack_students(view: Unpacked) -> None:
         for sentence in own.notes:
             view.refuse(student, f"In {path.name}, {sentence}")
         path.unlink(missing_ok=True)
+        if flat and above == view.root and folder.is_dir():
+            _lay_flat(view, student)
+
+
+def _code_below(folder: Path, pattern: str) -> list[Path]:
+    return [path for path in folder.glob(pattern) if path.name.lower().endswith(CODE) and path.is_file()]
+
+
+def _lay_flat(view: Unpacked, student: str) -> None:
+    """Where students' files lie beside each other, an archive's one file becomes one more of them."""
+    code = _code_below(view.root / student, "**/*")
+    if len(code) == 1:
+        code[0].rename(view.root / f"{student}{code[0].suffix.lower()}")
+    else:
+        view.notes.append(f"{student}'s archive holds {len(code)} notebooks or scripts, and not one; it is not graded.")
+    shutil.rmtree(view.root / student)
 
 
 def unpack(archive: Path, into: Path, caps: Caps, view: Unpacked) -> None:
@@ -171,9 +173,11 @@ def unpack(archive: Path, into: Path, caps: Caps, view: Unpacked) -> None:
     seen: dict[str, Path] = {}
     left = caps.all_bytes
     try:
-        for number, (name, size, content) in enumerate(_entries(archive)):
+        for number, (name, size, content) in enumerate(_entries(archive, caps)):
             if number >= caps.entries:
                 raise RefusedError(f"holds more than {caps.entries} entries")
+            if name.endswith("/"):
+                continue
             try:
                 target = _place(name, into, seen, size, caps, content is None)
             except RefusedError as error:
@@ -185,35 +189,28 @@ def unpack(archive: Path, into: Path, caps: Caps, view: Unpacked) -> None:
                 continue
             with content() as stream:
                 left -= _write(stream, target, min(left, caps.file_bytes))
-    except _BROKEN as error:
+    except RefusedError:
+        raise
+    except Exception as error:  # whatever hostile bytes make the standard library's readers say, it is one thing to us
         raise RefusedError(f"can't be read ({type(error).__name__})") from None
 
 
-def _entries(archive: Path) -> Iterator[tuple[str, int, _Opener | None]]:
-    """Name, claimed size and a way to the bytes of each entry that is a file; None for the bytes of what is no file."""
+def _entries(archive: Path, caps: Caps) -> Iterator[tuple[str, int, _Opener | None]]:
+    """Name, claimed size and a way to the bytes of each entry; None for what is no file. Folders' names end in /."""
     if archive.name.lower().endswith(".zip"):
         with zipfile.ZipFile(archive) as packed:
             for info in packed.infolist():
-                if not info.is_dir():
-                    plain = not _is_special(info.external_attr >> 16)
-                    yield info.filename, info.file_size, partial(packed.open, info) if plain else None
+                plain = not info.is_dir() and not _is_special(info.external_attr >> 16)
+                yield info.filename, info.file_size, partial(packed.open, info) if plain else None
         return
-    with tarfile.open(archive) as bundle:
-        for member in bundle:
-            if not member.isdir():
-                yield member.name, member.size, partial(_stream, bundle, member) if member.isreg() else None
+    for member, content in tarballs.members(archive, caps.all_bytes):
+        name = f"{member.name}/" if member.isdir() else member.name
+        yield name, member.size, content if member.isreg() else None
 
 
 def _is_special(mode: int) -> bool:
     """Whether a zip entry is a link, a pipe or a device; many archives give no mode at all."""
     return mode & 0o170000 not in (0, 0o100000)
-
-
-def _stream(bundle: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    stream = bundle.extractfile(member)
-    if stream is None:
-        raise RefusedError("holds an entry without content")
-    return stream
 
 
 def _place(name: str, into: Path, seen: dict[str, Path], size: int, caps: Caps, special: bool) -> Path | None:
@@ -225,7 +222,8 @@ def _place(name: str, into: Path, seen: dict[str, Path], size: int, caps: Caps, 
         raise RefusedError("is a link or a device, which is not unpacked; hand in the file itself")
     if size > caps.file_bytes:
         raise RefusedError(f"is larger than {caps.file_bytes >> 20} MB; clear the outputs and hand it in anew")
-    key = unicodedata.normalize("NFC", "/".join(parts)).casefold()
+    own = 1 if caps is CLASS else 0  # whose folder it is: two students' names may differ in case alone
+    key = "/".join((*parts[:own], unicodedata.normalize("NFC", "/".join(parts[own:])).casefold()))
     if key in seen:
         seen[key].unlink(missing_ok=True)  # which one counts is not for an unpacker to say
         raise RefusedError("is in the archive twice; hand in one file of that name")

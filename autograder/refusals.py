@@ -120,6 +120,11 @@ _RULES = tuple(
             "_?(calculate|determine|choose)_qparams|_non_linear_param_search"
             "|_?(fake_quant|(de)?quantize|prepare|convert)",
         ),
+        # torch's own tests hold some that they compare with; they want a package to be imported, which is easily forged
+        ("torch.testing._internal.common_quantized", "_.*(quantize|qparams)|to_mxfp"),
+        ("torch.testing._internal.common_quantization", ".*quantize"),
+        ("transformers.models.ibert.quant_modules", ".*quant|forward$"),
+        ("transformers.integrations", "_?(affine_)?quantize|activation_quant"),
         ("torchao", ".*quantize|.*qparams|autoquant"),
         (
             "neural_compressor",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import os
 import stat
 import tarfile
 import tempfile
+import tracemalloc
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,9 +34,9 @@ def exercises(tmp_path: Path) -> list[Exercise]:
     return [Exercise(SLUG, {}, (Task("1.1", {}, ("f",), 1.0, {}),), Limits(), folder)]
 
 
-def zipped(contents: Mapping[str, bytes]) -> bytes:
+def zipped(contents: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(buffer, "w", method) as packed:
         for name, data in contents.items():
             packed.writestr(name, data)
     return buffer.getvalue()
@@ -221,6 +223,51 @@ def test_a_file_beside_an_archive_counts_and_is_mentioned(tmp_path: Path, exerci
     found, notes = rows(tmp_path / "class", exercises)
     assert found == {"ann": "a"}
     assert notes == ["ann/ holds notebooks or scripts, and old.zip, which was not opened."]
+
+
+# --- lies in a header ---------------------------------------------------------------------------------------------
+
+SMALL = Caps(entries=3, file_bytes=1000, all_bytes=1500)
+
+
+def tarred(*members: tuple[str, bytes, bytes, bytes], end: bytes = bytes(1024)) -> bytes:
+    """Members of (name, type, size field, content), each header with a right checksum."""
+    data = b""
+    for name, kind, size, content in members:
+        header = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT))
+        header[124:136], header[156:157] = size or b"%011o\0" % len(content), kind
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        data += bytes(header) + content + bytes(-len(content) % 512)
+    return data + end
+
+
+def lzma_entry() -> bytes:
+    """A stored entry whose method was changed to LZMA, whose reader raises an error of its own."""
+    data = bytearray(zipped({"a.py": b"\x09\x04\x05\x00\xff" + bytes(40)}, zipfile.ZIP_STORED))
+    for at in (8, data.index(b"PK\1\2") + 10):
+        data[at] = 14
+    return bytes(data)
+
+
+LIES = {
+    "an LZMA entry of a zip that is none": lzma_entry(),
+    "more folders than entries may be": tarred(*[(f"d{n}/", b"5", b"", b"") for n in range(4)]),
+    "a long header of 8 MB": gzip.compress(tarred(("a.py", b"x", b"", bytes(8 << 20)))),
+    "a long name of 8 MB": gzip.compress(tarred(("a.py", b"L", b"", bytes(8 << 20)))),
+    "more to skip than may be unpacked": gzip.compress(tarred(("a.png", b"0", b"", bytes(8 << 20)), ("b.py", b"0", b"", b"b"))),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lie_in_a_header_is_refused_before_it_costs_anything(name: str, tmp_path: Path) -> None:
+    path = put(tmp_path / ("x.zip" if "zip" in name else "x.tar"), LIES[name])
+    tracemalloc.start()
+    with pytest.raises(RefusedError):
+        unpack(path, tmp_path / "out", SMALL, Unpacked(tmp_path / "out"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
 
 
 # --- any bytes ----------------------------------------------------------------------------------------------------
