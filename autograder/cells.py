@@ -166,7 +166,8 @@ def _without_await(source: str) -> tuple[str, _Trouble] | None:
         return None
     own = [(_error(ast.Module([node], [])) is None, node) for node in statements_of(source)]
     first = next((node.lineno for keep, node in own if not keep), 1)
-    return "\n".join(kept_lines(source, own)), _Trouble(first, "uses await at the top level")
+    kept = "\n".join(kept_lines(source, own)) + "\n"  # a backslash needs a line below it
+    return kept, _Trouble(first, "uses await at the top level")
 
 
 def _percent_cells(text: str) -> Iterator[tuple[int, str]]:

@@ -439,6 +439,12 @@ def test_of_two_changed_notebooks_none_counts(handed_out: Exercise, tmp_path: Pa
     )
 
 
+def test_a_backslash_above_an_await_at_the_end_costs_nothing(tmp_path: Path) -> None:
+    submission = read(write(tmp_path / "a.ipynb", GOOD, "x = 1\n\\\ny = await x"))
+    assert body(submission) == GOOD.splitlines()
+    assert len(submission.notes) == 2
+
+
 # --- whatever comes -----------------------------------------------------------------------------------------------
 
 JSON = st.recursive(
