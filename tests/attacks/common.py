@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import secrets
@@ -14,9 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+libc = ctypes.CDLL(None)
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-CATEGORIES = ("read", "tell", "compare", "forge", "shadow", "payload", "resource", "network", "banned call")
+CALLED = ("read", "tell", "compare", "forge", "shadow", "payload", "resource", "network and IPC", "banned call")
+HANDED_IN = ("archive", "notebook", "malformed")  # what these attack with is the form of the submission
+CATEGORIES = (*CALLED, *HANDED_IN)
 WINS = {
     "points": "a point is earned, though no task is solved",
     "leak": "what the grader keeps to itself stands in the report",
@@ -26,6 +30,7 @@ WINS = {
     "message": "a message reaches another program",
     "signal": "the grader is signalled",
     "no report": "there is no report: the grader died or hung",
+    "neighbour": "another student's score or report is another one, or withheld",
 }
 SECRET, INPUT = re.compile(r"LEAK:\s*\S"), re.compile(r"INPUT:\s*\S")  # attacks put these before what they found
 SCRIPT, ESCAPE = "<script>ptqlab", "\x1b[31m"
@@ -46,14 +51,20 @@ class Attack:
     def aimed(self, target: Target) -> str:
         """The submission: told the port and the names that this run listens to."""
         text = self.source
-        for mark, value in (("@PORT@", str(target.port)), ("@MARK@", target.mark), ("@SOCKET@", target.mark[5:])):
+        for mark, value in (("@PORT@", str(target.port)), ("@MARK@", target.mark), ("@SOCKET@", target.mark[5:]), ("@KEY@", str(target.key))):
             text = text.replace(mark, value)
         return text
 
 
 def read_bank(names: Sequence[str] = ()) -> list[Attack]:
-    """Every attack, or those named."""
+    """Every attack that is called, or those named."""
     files = sorted((HERE / "bank").glob("*.py"))
+    return [read_attack(file) for file in files if not names or file.stem in names]
+
+
+def read_built(names: Sequence[str] = ()) -> list[Attack]:
+    """Every attack that builds what it hands in, a notebook or an archive, or those named."""
+    files = sorted((HERE / "bank" / "built").glob("*.py"))
     return [read_attack(file) for file in files if not names or file.stem in names]
 
 
@@ -67,7 +78,7 @@ def read_attack(file: Path) -> Attack:
     if header.get("naive") not in ("wins", "robustness"):
         raise ValueError(f"{file.name}: expected `# naive: wins` or `# naive: robustness`")
     return Attack(
-        file.stem, header["category"], header["wins if"], header["naive"], float(header.get("cpu", 3)),
+        file.stem, header["category"], header["wins if"], header["naive"], float(header.get("cpu", 1)),
         " ".join(what[1].split()), text,
     )  # fmt: skip
 
@@ -79,6 +90,7 @@ class Target:
     folders: Sequence[Path] = ()  # in which nothing new may appear
     own: Path | None = None  # the naive grader's, from which every later interpreter loads: nothing marked may appear
     mark: str = field(default_factory=lambda: f"/tmp/ptqlab-attack-{secrets.token_hex(4)}")
+    key: int = field(default_factory=lambda: secrets.randbelow(1 << 30) + 1)  # of System V IPC
     port: int = 0
     signals: int = 0
     listeners: list[socket.socket] = field(default_factory=list)
@@ -112,6 +124,13 @@ class Target:
         places += [str(self.own)] if self.own else []
         return [path for place in places for path in _children(Path(place)) if path.name.startswith(name)]
 
+    def _is_left_in_memory(self) -> bool:
+        """Whether an attack has left a segment or a queue; it is gone afterwards."""
+        segment, queue = libc.shmget(self.key, 0, 0), libc.msgget(self.key, 0)
+        left = [libc.shmctl(segment, 0, None)] if segment >= 0 else []
+        left += [libc.msgctl(queue, 0, None)] if queue >= 0 else []
+        return bool(left) or libc.mq_unlink(b"/" + self.mark[5:].encode()) == 0
+
     def clean(self) -> None:
         """Remove what attacks left."""
         for path in (*self.marked(), *(self._names() - self.seen)):
@@ -127,6 +146,8 @@ class Target:
             found.add("message")
             for listener in ready:
                 listener.recv(4096) if listener.type is socket.SOCK_DGRAM else listener.accept()[0].close()
+        if self._is_left_in_memory():
+            found.add("message")
         if self.signals:
             found.add("signal")
         self.signals = 0

@@ -120,18 +120,19 @@ def lay_out(folder: Path, attack: Attack, target: Target) -> None:
     (folder.parent / "other" / "submission.py").write_text("# another student's work\n")
 
 
-def grade_in_process(folder: Path, plants_files: bool) -> None:
+def grade_in_process(folder: Path, attack: Attack) -> None:
     """Run pytest here, beside the student's code; the exit code and report.json are the grade. Does not return."""
     import pytest
 
     from autograder.sandbox import kernel
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    cpu_s = max(CPU_S, int(attack.cpu_s))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, 32 << 20))
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
     sys.path.remove(str(Path(__file__).resolve().parent))  # where this control lies is none of the attack's business
-    if plants_files and kernel.landlock_abi():  # it may win, but in temporary folders: this is somebody's machine
+    if attack.wins_if == "file" and kernel.landlock_abi():  # it may win, but in temporary folders: this is somebody's machine
         kernel.landlock(["/"], WRITABLE, [], files_only=True)
     os.environ["GRADER_TOKEN"] = "of the grader"  # something that an attack can find
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -153,7 +154,7 @@ def grade_in_process(folder: Path, plants_files: bool) -> None:
         os._exit(code)
 
 
-def supervise(folder: Path, target: Target, tell: int, plants_files: bool) -> None:
+def supervise(folder: Path, target: Target, tell: int, attack: Attack) -> None:
     """Start one grading, wait for it, look what it left. Does not return."""
     from autograder.sandbox import kernel
 
@@ -163,7 +164,7 @@ def supervise(folder: Path, target: Target, tell: int, plants_files: bool) -> No
     if child == 0:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         os.closerange(3, 256)  # what belongs to this control, not to the grader
-        grade_in_process(folder, plants_files)
+        grade_in_process(folder, attack)
     deadline, code = time.monotonic() + TIME_S, None
     while code is None and time.monotonic() < deadline:
         with contextlib.suppress(InterruptedError):
@@ -185,11 +186,11 @@ def supervise(folder: Path, target: Target, tell: int, plants_files: bool) -> No
     os._exit(0)
 
 
-def supervised(folder: Path, target: Target, plants_files: bool) -> dict[str, Any]:
+def supervised(folder: Path, target: Target, attack: Attack) -> dict[str, Any]:
     told, tell = os.pipe()
     supervisor = os.fork()
     if supervisor == 0:
-        supervise(folder, target, tell, plants_files)
+        supervise(folder, target, tell, attack)
     os.close(tell)
     os.waitpid(supervisor, 0)
     with os.fdopen(told, "rb") as facts:
@@ -205,7 +206,7 @@ def grade_naively(attack: Attack, target: Target) -> dict[str, object]:
         lay_out(folder, attack, target)
         target.folders, target.own = (folder.parent, folder.parent / "other"), folder
         target.seen = target._names()
-        facts = supervised(folder, target, attack.wins_if == "file")
+        facts = supervised(folder, target, attack)
         points, text = believed(folder, facts["code"])
     finally:
         shutil.rmtree(parent, ignore_errors=True)

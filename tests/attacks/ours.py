@@ -1,7 +1,7 @@
-"""The bank against the real grader: read_submission, grade, the reports, as `ptqlab grade` does it.
+"""The bank against the real grader, as `ptqlab grade` has it: a grading process of the nursery, run_job, the reports.
 
-Each attack is graded in this process, as a class is. What counts as a win is looked for after each of them, all ways
-and not only the one that the attack is after. Prints JSON.
+All attacks are graded in one grading process, as a class is. What counts as a win is looked for after each of them, all
+ways and not only the one that the attack is after. Prints JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children_of, read_bank
 from rich.console import Console
 
+from autograder.batch import Job, run_job
 from autograder.catalog import load_exercise
 from autograder.grade import grade
+from autograder.hosts import Hosts
+from autograder.intake import Found
 from autograder.model import Exercise, Limits, Report, Settings, Submission
 from autograder.notebook import read_submission
 from autograder.report import print_scoreboard, report_to_html, report_to_json, scoreboard_lines, scores_csv
@@ -38,36 +41,34 @@ def limits(attack: Attack) -> Limits:
     return Limits(call_cpu_s=attack.cpu_s, submission_cpu_s=20 * attack.cpu_s, memory_mb=600, scratch_mb=8, reply_mb=8)
 
 
-def submissions(file: Path, exercise: Exercise, attack: Attack) -> Iterator[Submission]:
-    """The attack as it is read; and whole, where reading leaves out part of it: the jail must hold without that."""
+def reports(file: Path, exercise: Exercise, attack: Attack, both: bool) -> Iterator[tuple[Submission, Report]]:
+    """The attack as it is read; or whole, where reading leaves out part of it: the jail must hold without that."""
+    secrets = (str(file.parent),)
     read = read_submission(file, exercise, attack.name)
-    yield read
+    if both or not (read.notes or read.problem):
+        yield read, run_job(Job(Found(attack.name, SLUG, file), exercise, SETTINGS, secrets))
     if read.notes or read.problem:
         text = file.read_text(encoding="utf-8")
-        yield Submission(attack.name, SLUG, text, hashlib.sha256(text.encode()).hexdigest())
+        whole = Submission(attack.name, SLUG, text, hashlib.sha256(text.encode()).hexdigest())
+        yield whole, grade(exercise, whole, SETTINGS, secrets)
 
 
-def grade_attack(attack: Attack, folder: Path, exercise: Exercise, target: Target) -> dict[str, Any]:
-    """Points, status and ways of winning, over both forms of the attack."""
+def grade_attack(attack: Attack, folder: Path, exercise: Exercise, target: Target, both: bool) -> dict[str, Any]:
+    """Points, status, ways of winning and what went wrong while it was loaded, over the forms of the attack."""
     file = folder / f"{attack.name}.py"
     file.write_text(attack.aimed(target), encoding="utf-8")
     exercise = replace(exercise, limits=limits(attack))
     target.seen = target._names()
-    earned, statuses, hits, started = 0.0, [], set(), time.monotonic()
-    for submission in submissions(file, exercise, attack):
-        begun = time.monotonic()
-        try:
-            report = grade(exercise, submission, SETTINGS, secrets=(str(folder),))
-        except Exception as error:
-            return {"points": 0.0, "hits": ["no report"], "status": f"{type(error).__name__}: {error}", "isolation": ""}
+    earned, statuses, hits, problems, begun = 0.0, [], set(), [], time.monotonic()
+    for submission, report in reports(file, exercise, attack, both):
         hits |= won_in(report) | target.hits() | ({"process"} if is_left() else set())
         hits |= {"no report"} if report.earned is None or time.monotonic() - begun > HANGS_S else set()
         earned = max(earned, report.earned or 0.0)
         statuses.append(f"{report.status}: {report.reason}" if report.reason else report.status)
-        isolation = report.isolation
-    took = time.monotonic() - started
+        problems += [note for note in report.notes if note not in submission.notes]
+        isolation, begun = report.isolation, time.monotonic()
     hits |= {"points"} if earned else set()
-    return {"points": earned, "hits": sorted(hits), "status": statuses, "isolation": isolation, "took_s": round(took, 2)}
+    return {"points": earned, "hits": sorted(hits), "status": statuses, "isolation": isolation, "problems": problems}
 
 
 def is_left() -> bool:
@@ -96,10 +97,9 @@ def won_in(report: Report) -> set[str]:
     return hits
 
 
-def main() -> None:
-    """Grade the bank, or the attacks named, and print what came of each as JSON."""
+def grade_bank(names: Sequence[str], both: bool) -> dict[str, Any]:
+    """In the grading process: what came of each attack, or of those named."""
     exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
-    os.environ["GRADER_TOKEN"] = "of the grader"
     with tempfile.TemporaryDirectory() as parent:
         os.chdir(parent)
         folder = Path(parent, "submissions")
@@ -107,9 +107,19 @@ def main() -> None:
         (folder / "other.py").write_text("# another student's work\n")
         watched = (Path(parent), exercise.folder, ROOT / "solutions" / SLUG)
         with Target(watched) as target:
-            results = {a.name: grade_attack(a, folder, exercise, target) for a in read_bank(sys.argv[1:])}
+            return {a.name: grade_attack(a, folder, exercise, target, both) for a in read_bank(names)}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Grade the bank, or the attacks named, and print what came of each as JSON; with --both in both of their forms."""
+    import ours  # as a grading process knows it
+
+    os.environ["GRADER_TOKEN"] = "of the grader"
+    with Hosts(1) as graders:
+        names = [argument for argument in arguments if argument != "--both"]
+        results = graders.submit(ours.grade_bank, names, "--both" in arguments).result()
     sys.stdout.write(json.dumps(results))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-# category: network
+# category: network and IPC
 # wins if: file
 # naive: wins
 """Leaves a message in the machine's shared memory."""

@@ -1,4 +1,4 @@
-# category: network
+# category: network and IPC
 # wins if: message
 # naive: wins
 """Connects to a Unix socket that has a name but no file."""

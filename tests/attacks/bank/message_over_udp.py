@@ -1,4 +1,4 @@
-# category: network
+# category: network and IPC
 # wins if: message
 # naive: wins
 """Sends a datagram, which needs no connection."""

@@ -1,4 +1,4 @@
-# category: network
+# category: network and IPC
 # wins if: signal
 # naive: wins
 """Sends its parent, and everybody else it finds, a signal."""

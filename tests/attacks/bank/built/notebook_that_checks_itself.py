@@ -1,0 +1,20 @@
+# category: notebook
+# wins if: points
+# naive: robustness
+"""Replaces check() and the kit's own modules by ones that find everything right."""
+from small import WRONG, IPYNB, cell, notebook, tests
+
+PATCH = """
+import autograder.lab
+import autograder.local
+
+autograder.lab.check = autograder.local.check = lambda *args, **kwargs: True
+DONE = autograder.lab.check("1.1")
+
+def double(x):
+    return DONE
+"""
+
+
+def hand_in(folder):
+    (folder / IPYNB).write_text(notebook(PATCH, *tests()))
