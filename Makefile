@@ -34,7 +34,7 @@ lint: setup
 
 prove: setup  ## the full-size proofs: ten seeds, large classes, long fuzzing
 	$(BIN)/ptqlab verify --seeds 10 --jobs 2
-	$(BIN)/pytest --full
+	$(BIN)/pytest --full --timeout 0
 
 bench: setup  ## CPU seconds a submission: ptqlab, nbgrader, one pytest process
 	$(BIN)/python -P tests/benchmarks/compare.py

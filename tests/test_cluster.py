@@ -33,6 +33,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from host_jobs import dies, double, kills_whoever_asked, machine  # noqa: E402
 
 SLUG = "01_basic_quantization"
+WAIT_S = 120  # no wait in here is for ever
 REFERENCE = reference_source(ROOT / "solutions" / SLUG / "source.py")
 CLASS = {
     "perfect": REFERENCE,
@@ -51,7 +52,8 @@ def dask_cluster() -> Iterator[SpecCluster]:
         for name, resources in (("with", {"GPU": 1}), ("without", {}))
     }
     scheduler = {"cls": Scheduler, "options": {"dashboard": False, "dashboard_address": None}}
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
+    patient = {"distributed.scheduler.allowed-failures": 1, "distributed.deploy.lost-worker-timeout": "10 min"}
+    with dask.config.set(patient):  # a busy machine needs a while to start a killed worker again
         with SpecCluster(workers=workers, scheduler=scheduler) as running:
             yield running
 
@@ -59,7 +61,7 @@ def dask_cluster() -> Iterator[SpecCluster]:
 @pytest.fixture
 def pool(dask_cluster: SpecCluster) -> Iterator[Cluster]:
     with Cluster(dask_cluster.scheduler_address) as found:
-        found._client.wait_for_workers(2)
+        found._client.wait_for_workers(2, timeout=WAIT_S)
         yield found
 
 
@@ -144,13 +146,13 @@ def test_a_grading_process_that_dies_takes_no_worker_with_it(pool: Cluster) -> N
 
 def test_a_job_that_kills_workers_is_given_up(pool: Cluster) -> None:
     with pytest.raises(GivenUp):
-        pool.submit(kills_whoever_asked).result(timeout=120)
-    assert pool.submit(double, 2).result(timeout=120) == 4
+        pool.submit(kills_whoever_asked).result(timeout=WAIT_S)
+    assert pool.submit(double, 2).result(timeout=WAIT_S) == 4
 
 
 def test_work_for_a_gpu_goes_only_where_one_is_offered(dask_cluster: SpecCluster) -> None:
     with Cluster(dask_cluster.scheduler_address, "cuda") as gpus:
-        gpus._client.wait_for_workers(2)
+        gpus._client.wait_for_workers(2, timeout=WAIT_S)
         assert gpus.size == 2
         assert len({worker for _, worker in gpus.map(machine, range(6))}) == 1
     with Cluster(dask_cluster.scheduler_address) as both:
