@@ -52,7 +52,7 @@ def dask_cluster() -> Iterator[SpecCluster]:
         for name, resources in (("with", {"GPU": 1}), ("without", {}))
     }
     scheduler = {"cls": Scheduler, "options": {"dashboard": False, "dashboard_address": None}}
-    patient = {"distributed.scheduler.allowed-failures": 1, "distributed.deploy.lost-worker-timeout": "10 min"}
+    patient = {"distributed.scheduler.allowed-failures": 1, "distributed.deploy.lost-worker-timeout": "600s"}
     with dask.config.set(patient):  # a busy machine needs a while to start a killed worker again
         with SpecCluster(workers=workers, scheduler=scheduler) as running:
             yield running

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autograder.catalog import find_exercises
-from autograder.model import Exercise, Settings, Submission
+from autograder.model import Exercise, Report, Settings, Submission
 from autograder.verify import Case, altered, cases, document, examine, functions_called
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,14 +59,19 @@ def test_the_grade_is_the_known_one(name: str, pytestconfig: pytest.Config) -> N
         assert finding.as_expected, (seed, sorted(finding.lost), finding.report.reason, wrong)
 
 
+@cache
+def graded(slug: str, kind: str) -> Report:
+    """The reference's or the stub's report."""
+    exercise = EXERCISES[slug]
+    return examine(exercise, next(case for case in cases(exercise) if case.kind == kind), Settings(SEED)).report
+
+
 @pytest.mark.parametrize("slug", EXERCISES)
 def test_the_reference_earns_all_points_and_the_stub_none(slug: str) -> None:
-    exercise = EXERCISES[slug]
-    by_kind = {case.kind: case for case in cases(exercise)}
+    exercise, reference = EXERCISES[slug], graded(slug, "reference")
     bonus = sum(task.points for task in exercise.tasks if task.bonus)
-    reference = examine(exercise, by_kind["reference"], Settings(SEED)).report
     assert (reference.earned, reference.status) == (exercise.possible + bonus, "graded")
-    assert examine(exercise, by_kind["stub"], Settings(SEED)).report.earned == 0
+    assert graded(slug, "stub").earned == 0
 
 
 def constant(exercise: Exercise, body: str) -> Submission:
@@ -99,7 +104,7 @@ def test_an_answer_that_computes_nothing_earns_nothing(proven: str, body: str) -
 def test_every_task_has_core_and_edge_tests_and_enough_known_answers(slug: str) -> None:
     exercise = EXERCISES[slug]
     assert exercise.solution is not None, f"solutions/{slug} is missing"
-    report = examine(exercise, next(cases(exercise)), Settings(SEED)).report
+    report = graded(slug, "reference")
     known = list(cases(exercise))
     for task in report.tasks:
         assert {test.kind for test in task.tests} == {"core", "edge"}, f"task {task.id} needs core and edge tests"

@@ -197,7 +197,8 @@ def test_nothing_outside_was_reached(batch: Batch) -> None:
     """No file, no message, no signal; nothing in shared memory."""
     assert batch.hits == set()
     before, after = batch.shared_memory
-    assert after - before == set()
+    of_other_tests = {name for name in after if name.startswith("sem.mp-")}  # Python's own, of whatever runs beside this
+    assert after - before - of_other_tests == set()
 
 
 def test_no_process_is_left(batch: Batch) -> None:

@@ -1,0 +1,113 @@
+"""What isolation costs: milliseconds from asking for a worker to its first answer, with and without each layer.
+
+    .venv/bin/python -P tests/benchmarks/isolation.py [--rounds 40] [--calls 200] [--out FILE]
+
+The ways take turns, so that a busy moment meets all of them. "First answer" is a function's value: the fork, the
+layers, the probes, loading a submission of one function, and calling it. Everything runs on one core, as in a class.
+A probe that nothing holds back does what it tries, which costs more than being refused: so the layers are compared in
+a zygote whose probes are empty, and the probes are a row of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from compare import _cpu_model
+
+from autograder.model import Limits
+from autograder.sandbox import jail, launcher
+from autograder.sandbox.host import Walls, Worker
+from autograder.sandbox.launcher import Zygote
+
+SOURCE = "def answer(x):\n    return x\n"
+REQUEST = {"op": "call", "target": 0, "name": "answer", "args": (1,), "kwargs": {}, "simulated": False}
+UNPROBED = "from autograder.sandbox import probes\nprobes.attempt = lambda *_: {}\n"
+WHOLE = "every layer"
+WAYS = {
+    f"{WHOLE}, and the probes": jail.LAYERS,
+    WHOLE: jail.LAYERS,
+    **{f"without {layer}": tuple(other for other in jail.LAYERS if other != layer) for layer in jail.LAYERS},
+    "no layer": (),
+}
+
+
+def zygotes() -> tuple[Zygote, Zygote]:
+    """One as it is, and one in which the probes try nothing."""
+    usual = Zygote()
+    program = launcher._PROGRAM
+    imports, _, start = program.rpartition("\n")
+    launcher._PROGRAM = f"{imports}\n{UNPROBED}{start}"
+    try:
+        return usual, Zygote()
+    finally:
+        launcher._PROGRAM = program
+
+
+def start_and_call(layers: tuple[str, ...], calls: int) -> tuple[float, float, str]:
+    """(ms from asking for a worker to its first answer, ms a call afterwards, the layers that were reached)."""
+    with Worker(SOURCE, Limits(), Walls(layers=layers, required=False)) as worker:
+        started = time.perf_counter()
+        worker.run(dict(REQUEST))
+        first = time.perf_counter() - started
+        assert worker._process is not None
+        reached = ", ".join(worker._process.hello["reached"]) or "none"
+        started = time.perf_counter()
+        for _ in range(calls):
+            worker.run(dict(REQUEST))
+        later = (time.perf_counter() - started) / calls
+    return 1000 * first, 1000 * later, reached
+
+
+def measure(rounds: int, calls: int) -> dict[str, list[tuple[float, float, str]]]:
+    """Every way, in turns; the first turn warms up and is not counted."""
+    found: dict[str, list[tuple[float, float, str]]] = {name: [] for name in WAYS}
+    probed, unprobed = zygotes()
+    for turn in range(rounds + 1):
+        for name, layers in WAYS.items():
+            launcher._ZYGOTE[:] = [probed if name.endswith("probes") else unprobed]
+            figures = start_and_call(layers, calls)
+            if turn:
+                found[name].append(figures)
+    return found
+
+
+def table(found: dict[str, list[tuple[float, float, str]]]) -> str:
+    """The findings as Markdown: medians, and what the layer adds to the whole."""
+    whole = statistics.median(first for first, _, _ in found[WHOLE])
+    lines = ["| worker | first answer, ms | against every layer, ms | a call after it, ms | reached |", "|---|---:|---:|---:|---|"]
+    for name, figures in found.items():
+        first, later = (statistics.median(column) for column in list(zip(*figures, strict=True))[:2])
+        share = "" if name == WHOLE else f"{first - whole:+.1f}"
+        lines.append(f"| {name} | {first:.1f} | {share} | {later:.3f} | {figures[0][2]} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=40, help="how often the ways take turns")
+    parser.add_argument("--calls", type=int, default=200, help="calls after the first, for their mean")
+    parser.add_argument("--out", type=Path, help="write the table to this file, too")
+    arguments = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before the zygotes start: they inherit this
+    found = measure(arguments.rounds, arguments.calls)
+    who = "root" if os.geteuid() == 0 else "an ordinary user"
+    said = (
+        f"{table(found)}\n\nMedians of {arguments.rounds} turns on one core, started by {who}.\n"
+        f"{_cpu_model()}, Linux {platform.release().split('-')[0]}, Python {platform.python_version()}.\n"
+    )
+    sys.stdout.write(said)
+    if arguments.out:
+        arguments.out.write_text(said, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
