@@ -12,12 +12,13 @@ import json
 import queue
 import secrets as secret_numbers
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 from autograder.fingerprint import tests_sha256
 from autograder.hosts import GivenUp, HostDied, Hosts
@@ -76,7 +77,8 @@ def grade_class(
             done[index] = report
             tell(report)
     reports = [done[index] for index in range(len(todo))]
-    write_atomically(out / "scores.csv", scores_csv(_all_reports(out), exercises))
+    known = {report_path(out, item): report for item, report in zip(found, reports, strict=True)}
+    write_atomically(out / "scores.csv", scores_csv([report for _, report in all_reports(out, known)], exercises))
     return reports
 
 
@@ -232,13 +234,15 @@ def _already_graded(job: Job, out: Path) -> Report | None:
     return report if same else None
 
 
-def all_reports(out: Path) -> list[tuple[Path, Report]]:
-    """Every report below a folder of grades, with its path; a damaged one is a PtqlabError that names it."""
-    return [(path, report_from_json(path.read_text(encoding="utf-8"))) for path in sorted(out.glob("*/*.json"))]
+def all_reports(out: Path, known: Mapping[Path, Report] = MappingProxyType({})) -> list[tuple[Path, Report]]:
+    """Every report below a folder of grades, with its path; a damaged one is a PtqlabError that names it.
 
-
-def _all_reports(out: Path) -> list[Report]:
-    return [report for _, report in all_reports(out)]
+    `known` are those that need not be read again: what is written is read as it was.
+    """
+    return [
+        (path, known.get(path) or report_from_json(path.read_text(encoding="utf-8")))
+        for path in sorted(out.glob("*/*.json"))
+    ]
 
 
 def assignment_seed(out: Path, given: int | None, language: str = "en") -> int:

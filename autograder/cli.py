@@ -64,7 +64,7 @@ def grade(
             print(f"ptqlab: {note}", file=sys.stderr)
 
         # torch is imported from here on: a mistake in the arguments is answered before that
-        from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
+        from autograder.batch import assignment_seed, grade_class, report_path  # noqa: PLC0415
         from autograder.class_report import write_class_report  # noqa: PLC0415
         from autograder.hosts import best_count  # noqa: PLC0415
         from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
@@ -75,7 +75,8 @@ def grade(
             reports = grade_class(found, exercises, settings, out, root=view.root, jobs=jobs or best_count(), pool=pool,
                                   elsewhere=pool is not None, regrade=regrade, tell=progress.finished)  # fmt: skip
         with console.status("Making the class report"):
-            write_class_report(out, exercises, found, language)
+            known = {report_path(out, item): report for item, report in zip(found, reports, strict=True)}
+            write_class_report(out, exercises, found, language, known)
     print_scoreboard(reports, console)
     console.print(f"Reports, scores.csv and class.html are in {out}", highlight=False, soft_wrap=True)
     raise typer.Exit(1 if any(report.earned is None for report in reports) else 0)

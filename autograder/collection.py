@@ -27,7 +27,7 @@ OPTIONS = (
     "--json-report-omit", "collectors", "log", "traceback", "streams", "warnings", "keywords",
 )  # fmt: skip
 UNUSED = ("cacheprovider", "capture", "debugging", "doctest", "faulthandler", "junitxml", "logging", "monkeypatch",
-          "pastebin", "recwarn", "reports", "setuponly", "setupplan", "stepwise", "subtests", "threadexception",
+          "pastebin", "recwarn", "reports", "setuponly", "setupplan", "skipping", "stepwise", "subtests", "threadexception",
           "tmpdir", "unittest", "unraisableexception", "warnings")  # fmt: skip
 
 

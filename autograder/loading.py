@@ -8,6 +8,7 @@ import linecache
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
@@ -61,7 +62,7 @@ def _fresh_module(source: str, name: str) -> ModuleType:
     return module
 
 
-def _statements(source: str, filename: str, problems: list[str]) -> list[ast.stmt]:
+def _statements(source: str, filename: str, problems: list[str]) -> Sequence[ast.stmt]:
     """The top-level statements; none, and a problem, when the source does not parse."""
     try:
         return statements_of(source)

@@ -10,6 +10,7 @@ import ast
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -46,10 +47,10 @@ def fingerprint(cells: Sequence[str], handed_out: frozenset[str] = frozenset()) 
 
 def definitions(cells: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(name, tokens) of each top-level function and class; what does not parse is left out."""
-    nodes = [node for cell in cells for node in _parsed(cell) if isinstance(node, _DEFINITIONS)]
-    names = frozenset(node.name for node in nodes)
-    for node in nodes:
-        yield node.name, "".join(_character(token) for token in _tokens(node, names | _own_names(node)))
+    nodes = [(cell, node) for cell in cells for node in _definitions_in(cell)]
+    names = frozenset(node.name for _, node in nodes)
+    for cell in dict.fromkeys(cell for cell, _ in nodes):
+        yield from _normal_forms(cell, names)
 
 
 def groups(fingerprints: Mapping[str, str], least: float = NEAR_IDENTICAL) -> tuple[Group, ...]:
@@ -129,6 +130,22 @@ def _counts(codes: Sequence[Codes], buckets: int) -> Counts:
 
 # --- the normal form ----------------------------------------------------------------------------
 
+_MEMORY = 512  # cells: most of a class's are alike, the handed-out ones
+
+
+@lru_cache(_MEMORY)
+def _definitions_in(cell: str) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, ...]:
+    return tuple(node for node in _parsed(cell) if isinstance(node, _DEFINITIONS))
+
+
+@lru_cache(_MEMORY)
+def _normal_forms(cell: str, names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """(name, tokens) of each definition in a cell of a submission in which these names are defined."""
+    return tuple(
+        (node.name, "".join(_character(token) for token in _tokens(node, names | _own_names(node))))
+        for node in _definitions_in(cell)
+    )
+
 
 def _parsed(cell: str) -> list[ast.stmt]:
     """A cell's statements; of one with magics or mistakes, those that the grader would keep."""
@@ -177,10 +194,13 @@ def _tokens(definition: ast.stmt, own: frozenset[str]) -> Iterator[str]:
 
 def _given_name(node: ast.AST) -> str:
     """The name that a node carries itself; that of a definition is its own affair."""
-    found = {ast.Name: "id", ast.Attribute: "attr", ast.arg: "arg", ast.keyword: "arg", ast.alias: "name"}.get(
-        type(node)
-    )
+    found = _NAMED_BY.get(type(node))
     return (getattr(node, found) or "") if found else ""
+
+
+_NAMED_BY: dict[type[ast.AST], str] = {
+    ast.Name: "id", ast.Attribute: "attr", ast.arg: "arg", ast.keyword: "arg", ast.alias: "name",
+}  # fmt: skip
 
 
 def _children(field: str, value: object) -> list[ast.AST]:

@@ -10,11 +10,13 @@ import ast
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from autograder.effects import Effects
 from autograder.names import Names, names_of
 
 _MARKER = "# ptqlab: cell "
+KEPT = 10_000  # characters: what is found out of a cell of at most this size is kept for the next submission's
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ def slice_cells(cells: Sequence[Cell], wanted: Iterable[str]) -> Slice:
 
     Every line keeps its number within its cell: `locate` finds the place again. Each cell must parse.
     """
-    bodies = [statements_of(cell.source) for cell in cells]
+    analysed = [_analysed(cell.source) for cell in cells]
+    bodies = [body for body, _ in analysed]
     nodes = [node for body in bodies for node in body]
-    kept = _closure(nodes, frozenset(wanted))
+    kept = _closure(nodes, [names for _, each in analysed for names in each], frozenset(wanted))
     late = _late_futures(nodes, kept)
     shown = kept - late
     parts = _future_line(nodes[index] for index in sorted(late))
@@ -61,11 +64,30 @@ def slice_cells(cells: Sequence[Cell], wanted: Iterable[str]) -> Slice:
     return Slice("\n".join(parts) + "\n", tuple(dropped))
 
 
-def statements_of(source: str) -> list[ast.stmt]:
+def statements_of(source: str) -> Sequence[ast.stmt]:
     """Parse source that compiles; an invalid escape in it is the student's matter, not the grader's log's."""
+    return _parsed_before(source) if len(source) <= KEPT else _parsed(source)
+
+
+def _parsed(source: str) -> Sequence[ast.stmt]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ast.parse(source).body
+        return tuple(ast.parse(source).body)
+
+
+def _analysed(source: str) -> _Analysed:
+    """A cell's statements, and what each does with names. Most cells of a class are those that were handed out."""
+    return _analysed_before(source) if len(source) <= KEPT else _analyse(source)
+
+
+def _analyse(source: str) -> _Analysed:
+    body = statements_of(source)
+    return body, [names_of(node) for node in body]
+
+
+_Analysed = tuple[Sequence[ast.stmt], Sequence[Names]]
+_parsed_before = lru_cache(1000)(_parsed)
+_analysed_before = lru_cache(1000)(_analyse)
 
 
 def locate(source: str, line: int) -> str:
@@ -77,9 +99,8 @@ def locate(source: str, line: int) -> str:
     return f"line {line}"
 
 
-def _closure(nodes: Sequence[ast.stmt], wanted: frozenset[str]) -> set[int]:
+def _closure(nodes: Sequence[ast.stmt], every: Sequence[Names], wanted: frozenset[str]) -> set[int]:
     """The indices of the statements to keep: a fixed point of "what a kept statement needs is kept"."""
-    every = [names_of(node) for node in nodes]
     effects = Effects(every, wanted)
     end = len(every)
     kept = {i for i in range(end) if _binds_unseen(nodes[i]) or effects.binds_anything(i)}

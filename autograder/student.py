@@ -45,6 +45,10 @@ class Endpoint(Protocol):
     def evaluator(self) -> Endpoint:
         """A process like a submission's, without a submission: only the kit's own functions."""
 
+    @property
+    def methods(self) -> set[tuple[str, str]]:
+        """The methods seen so far, by type and as "Meter.step": objects of one class share them; each is asked for once."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -80,7 +84,6 @@ class Student:
     simulated: bool = field(default=False)  # set by the `device` fixture for a test's simulated run
     watch_memory: bool = False  # set by a test that asks how much memory its next calls take
     allowed: tuple[str, ...] = ()  # libraries whose ready-made quantizers the calls may use
-    _methods: set[tuple[str, str]] = field(default_factory=set)  # seen in this test: type, and method as "Meter.step"
 
     def __getattr__(self, name: str) -> _Member:
         if name.startswith("_"):
@@ -107,8 +110,9 @@ class Student:
 
     def _ask(self, op: str, target: int, name: str, label: str, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        given = (args, kwargs) if op == "call" else None
         if op != "kit":  # a reader knows their own functions
-            self.last_call = Call(label, (args, kwargs) if op == "call" else None)
+            self.last_call = Call(label, given)
         request = {
             "op": op,
             "target": target,
@@ -125,7 +129,9 @@ class Student:
         self.calls += 1
         facts = dict(reply["facts"])
         refused = facts.pop("refused")
-        if self.last_call is not None:
+        if op != "kit":
+            self.last_call = Call(label, given, **facts)
+        elif self.last_call is not None:
             self.last_call = replace(self.last_call, **facts)
         if refused and (reply["failure"] or {}).get("kind") != "undefined":
             raise Refused(refused[0])
@@ -183,12 +189,21 @@ class Handle:
         if name.startswith("__"):
             raise AttributeError(name)
         student, number, label = self._student, self._ref.number, f"{self._label}.{name}"
-        if (self.type_name, label) not in student._methods:  # objects of one class share their methods: ask once
+        known = student._endpoint.methods
+        if (self.type_name, label) not in known:
             value = student._ask("get", number, name, label)
             if type(value) is not str or value != METHOD:
                 return value
-            student._methods.add((self.type_name, label))
+            known.add((self.type_name, label))
         return _Member(student, number, name, label)
+
+    def read(self, *names: str) -> tuple[Any, ...]:
+        """Several attributes at once: `scale, zero_point = quantizer.read("scale", "zero_point")`."""
+        label = f"{self._label}.{' and .'.join(names)}"
+        values = self._student._ask("read", self._ref.number, "", label, names)
+        if type(values) is not tuple or len(values) != len(names):
+            raise Crashed("the worker answered something that was not asked")
+        return values
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the object itself, as a module is called on its input."""
@@ -204,6 +219,7 @@ class InProcess:
     def __init__(self, namespace: Any) -> None:
         self._namespace = namespace
         self._session = Session(namespace, interruptible=True)
+        self.methods: set[tuple[str, str]] = set()
 
     def fresh(self) -> InProcess:
         """The same namespace, without the objects that it has made: in one process there is no more to forget."""

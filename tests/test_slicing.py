@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder import names
+from autograder import names, slicing
 from autograder.loading import load_module
 from autograder.model import Exercise, Limits, Task
 from autograder.notebook import read_submission
@@ -329,6 +329,7 @@ def test_a_statement_nested_too_deeply_to_be_analysed_is_kept(monkeypatch: pytes
         raise RecursionError
 
     monkeypatch.setattr(names, "_KNOWN", {})
+    monkeypatch.setattr(slicing, "_analysed_before", slicing._analyse)
     monkeypatch.setattr(names, "_names_of", too_deep)
     assert kept("x = 1", F) == ["x = 1", F]
 

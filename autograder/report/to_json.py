@@ -25,6 +25,7 @@ FORMAT = 1
 REPORT_STATUSES = frozenset({"graded", "partial", "unreadable", "withheld"})
 TASK_STATUSES = frozenset({"full", "partial", "none", "missing", "refused", "withheld"})
 
+_PLAIN = (str, float, int, bool, type(None))  # in JSON as they are
 # Where the file's word differs from the field's name.
 _KEYS: Mapping[tuple[type, str], str] = {(Outcome, "test"): "id"}
 
@@ -87,14 +88,22 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kind = type(value)
-        return {_KEYS.get((kind, f.name), f.name): _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if dataclasses.is_dataclass(kind):
+        return {key: _plain(getattr(value, name)) for key, name in _keys(kind).items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return str(value) if isinstance(value, StrEnum) else value
+
+
+@cache
+def _keys(kind: type) -> dict[str, str]:
+    """A noun's fields by their keys in the file; looked up once, not once an outcome."""
+    return {_KEYS.get((kind, field.name), field.name): field.name for field in dataclasses.fields(kind)}
 
 
 def _parsed(text: str) -> Any:
@@ -149,9 +158,8 @@ def _loaded_noun(kind: type, value: Any, where: str) -> Any:
 
 @cache
 def _shape(kind: type) -> tuple[dict[str, Any], dict[str, str]]:
-    """A noun's annotations, and its fields by their keys in the file; looked up once, not once an outcome."""
-    keys = {_KEYS.get((kind, field.name), field.name): field.name for field in dataclasses.fields(kind)}
-    return typing.get_type_hints(kind), keys
+    """A noun's annotations, and its fields by their keys in the file."""
+    return typing.get_type_hints(kind), _keys(kind)
 
 
 def _member(kind: type[StrEnum], value: str, where: str) -> StrEnum:

@@ -48,6 +48,7 @@ class Worker:
     ) -> None:
         self.source, self.limits, self.walls, self.preload = source, limits, walls or Walls(), preload
         self.problems: tuple[str, ...] = ()
+        self.methods: set[tuple[str, str]] = set()
         self.isolation = ""
         self.used_s = 0.0  # CPU seconds of workers that have ended
         self._waited_s = 0.0  # wall seconds, for submissions that sleep

@@ -78,10 +78,11 @@ class Nursery:
 
 
 def start(control: int) -> None:
-    """Import torch, say READY, fork on request; at the end wait for all who were forked."""
+    """Import torch, warm up, say READY, fork on request; at the end wait for all who were forked."""
     from autograder.sandbox import zygote  # noqa: PLC0415 - imports torch
 
     asked = socket.socket(fileno=control)
+    zygote.prepare()
     zygote.settle()
     asked.send(msgpack.packb({"ready": True}))
     graders: set[int] = set()

@@ -98,21 +98,23 @@ def _no_extensions(code: int, data: bytes) -> Any:
     raise WireError("extension types are not part of the wire")
 
 
-def _encode(value: object, body: list[memoryview], unwrap: Unwrap, depth: int) -> object:
-    if depth > MAX_DEPTH:
-        raise TypeError(f"nested deeper than {MAX_DEPTH} levels")
-    if value is None or type(value) in (bool, float, str, bytes):
+_AS_IS = frozenset((type(None), bool, float, str, bytes))
+
+
+def _encode(value: Any, body: list[memoryview], unwrap: Unwrap, depth: int) -> object:
+    kind = type(value)
+    if kind in _AS_IS:
         return value
-    if type(value) is int:
+    if depth >= MAX_DEPTH and kind in (list, tuple, dict):
+        raise TypeError(f"nested deeper than {MAX_DEPTH} levels")
+    if kind is int:
         return value if -(2**63) <= value < 2**63 else ["i", _digits(value)]
+    if kind is dict:
+        return ["d", [[_encode_key(k, body, unwrap, depth), _encode(v, body, unwrap, depth + 1)] for k, v in value.items()]]
+    if kind is list or kind is tuple:
+        return ["l" if kind is list else "t", [_encode(v, body, unwrap, depth + 1) for v in value]]
     if isinstance(value, torch.Tensor):
         return _encode_tensor(value, body, unwrap)
-    if type(value) in (list, tuple):
-        return ["l" if type(value) is list else "t", [_encode(v, body, unwrap, depth + 1) for v in value]]  # type: ignore[attr-defined]
-    if type(value) is dict:
-        if not all(map(_is_key, value)):
-            raise TypeError("a dict with keys that are no plain values has no form on the wire")
-        return ["d", [[_encode(v, body, unwrap, depth + 1) for v in item] for item in value.items()]]
     if isinstance(value, HandleRef):
         return ["h", value.number, value.type_name]
     if isinstance(value, torch.dtype):
@@ -120,6 +122,14 @@ def _encode(value: object, body: list[memoryview], unwrap: Unwrap, depth: int) -
     if isinstance(value, torch.device):
         return ["v", str(value)]
     raise TypeError(f"a {type(value).__name__} has no form on the wire")
+
+
+def _encode_key(key: object, body: list[memoryview], unwrap: Unwrap, depth: int) -> object:
+    if type(key) is str:
+        return key
+    if not _is_key(key):
+        raise TypeError("a dict with keys that are no plain values has no form on the wire")
+    return _encode(key, body, unwrap, depth + 1)
 
 
 def _digits(value: int) -> str:
@@ -136,10 +146,14 @@ def _encode_tensor(tensor: torch.Tensor, body: list[memoryview], unwrap: Unwrap)
 
 def raw_bytes(plain: torch.Tensor) -> memoryview:
     """The bytes of a dense CPU tensor in row-major order; numpy looks at them for a tenth of what torch takes."""
-    plain = plain.detach()
+    if plain.requires_grad:
+        plain = plain.detach()
     if plain.dtype is torch.bfloat16:  # numpy has none
         plain = plain.contiguous().view(torch.int16)
     return np.ascontiguousarray(plain.numpy()).reshape(-1).view(np.uint8).data
+
+
+_READ_AS_IS = _AS_IS | {int}
 
 
 class _Reader:
@@ -152,19 +166,25 @@ class _Reader:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise WireError("the frame is nested too deep or has too many values")
-        if node is None or type(node) in (bool, int, float, str, bytes):
+        if type(node) in _READ_AS_IS:
             return node
         if type(node) is not list or not node or type(node[0]) is not str:
             raise WireError("the frame has a value of no known kind")
-        return self.tagged(node[0], node[1:], depth + 1)
+        if len(node) == 2 and type(node[1]) is list:
+            return self.container(node[0], node[1], depth + 1)
+        return self.tagged(node[0], node[1:])
 
-    def tagged(self, tag: str, rest: list[Any], depth: int) -> Any:
+    def container(self, tag: str, items: list[Any], depth: int) -> Any:
+        if tag == "d":
+            return self.dict(items, depth)
+        if tag == "l":
+            return [self.value(item, depth) for item in items]
+        if tag == "t":
+            return tuple([self.value(item, depth) for item in items])
+        raise WireError("the frame has a malformed value")
+
+    def tagged(self, tag: str, rest: list[Any]) -> Any:
         match tag, rest:
-            case "l" | "t", [list() as items]:
-                values = [self.value(item, depth) for item in items]
-                return values if tag == "l" else tuple(values)
-            case "d", [list() as items]:
-                return self.dict(items, depth)
             case "T", [str() as dtype, list() as shape, str() as device]:
                 return self.tensor(dtype, shape, device)
             case "h", [int() as number, str() as name] if type(number) is int and number > 0:
@@ -182,8 +202,8 @@ class _Reader:
         for item in items:
             if type(item) is not list or len(item) != 2:
                 raise WireError("the frame has a malformed dict")
-            key = self.value(item[0], depth)
-            if not _is_key(key) or key in found:
+            key = item[0] if type(item[0]) is str else self.value(item[0], depth)
+            if (type(key) is not str and not _is_key(key)) or key in found:
                 raise WireError("the frame has a dict with a key that is no plain value, or that comes twice")
             found[key] = self.value(item[1], depth)
         return found

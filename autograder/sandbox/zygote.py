@@ -15,6 +15,7 @@ import signal
 import socket
 import tempfile
 import traceback
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,8 +44,9 @@ def start(control: int, folder: str) -> None:
 
 
 def _serve(control: socket.socket, children: set[int]) -> None:
-    bpf, trouble = _compile_filter()
-    _warm_up()
+    bpf, trouble = prepare()
+    refusals.install()
+    settle()
     signal.signal(signal.SIGCHLD, lambda *_: _reap(children))
     control.send(msgpack.packb({"ready": True, "trouble": trouble, "simulated": simulated.unavailable_reason()}))
     while True:
@@ -72,6 +74,13 @@ def _end(children: set[int], folder: str) -> None:
     scratch.remove(folder)
 
 
+@cache
+def prepare() -> tuple[bytes, str]:
+    """The filter for system calls, or why there is none; and everything warm that a worker needs. Once, before forks."""
+    _warm_up()
+    return _compile_filter()
+
+
 def _compile_filter() -> tuple[bytes, str]:
     try:
         return syscalls.compile_filter(), ""
@@ -83,13 +92,11 @@ def _compile_filter() -> tuple[bytes, str]:
 def _warm_up() -> None:
     """Do now what would be slow or forbidden later, on one thread: a forked child has no other threads."""
     torch.set_num_threads(1)
-    refusals.install()
     x = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
     (torch.softmax(x @ x, -1).double().sum() + float(np.linalg.norm(x.numpy()))).item()
     if simulated.available():
         with simulated.session():
             (simulated.to_device(x) * 2).amax().item()
-    settle()
 
 
 def _import(names: list[str]) -> str:

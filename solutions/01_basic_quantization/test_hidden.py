@@ -136,11 +136,12 @@ def one_scale(scale):
 
 def parameters_of(quantizer, symmetric, lo, hi, bits=8):
     """(scale, zero point) of a quantizer that was calibrated on data from lo to hi, checked."""
+    scale, zero_point = quantizer.read("scale", "zero_point")
     if not symmetric:
-        scale = expect.asymmetric_scale(one_scale(quantizer.scale), lo, hi, bits)
-        return scale, expect.zero_point(quantizer.zero_point, lo, scale, bits)
-    scale = expect.symmetric_scale(one_scale(quantizer.scale), torch.tensor(max(-lo, hi)), bits)
-    zero_point = expect.integer(quantizer.zero_point, "zero point")
+        scale = expect.asymmetric_scale(one_scale(scale), lo, hi, bits)
+        return scale, expect.zero_point(zero_point, lo, scale, bits)
+    scale = expect.symmetric_scale(one_scale(scale), torch.tensor(max(-lo, hi)), bits)
+    zero_point = expect.integer(zero_point, "zero point")
     expect.that(zero_point == 0, "the zero point of a symmetric quantizer is not 0")
     return scale, zero_point
 
