@@ -1378,8 +1378,16 @@ def test_gptq_on_inputs_never_seen(student, rng):
 
 
 @pytest.mark.task("4.8", kind="core")
+def test_gptq_beyond_the_group(student, rng):
+    """A column's error is passed on beyond its own group: here only columns of two groups have to do with each other."""
+    weight, first = 0.05 * torch.randn(48, 64, generator=rng), torch.randn(512, 32, generator=rng)
+    x = torch.cat((first, first + 0.3 * torch.randn(512, 32, generator=rng)), dim=1)
+    check_gptq(student.gptq_quantize(weight, x, bits=4, group_size=32), weight, 4, 32, x)
+
+
+@pytest.mark.task("4.8", kind="core")
 def test_gptq_other_bits(student, rng):
-    """The levels follow `bits`, and a column's error is passed on beyond its own group."""
+    """The levels follow `bits`."""
     for bits, group_size in ((3, 64), (5, 16)):
         weight, x = 0.05 * torch.randn(32, 128, generator=rng), correlated_inputs(512, 128, rng)
         found = student.gptq_quantize(weight, x, bits=bits, group_size=group_size)
