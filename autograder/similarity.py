@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,10 +48,10 @@ def fingerprint(cells: Sequence[str], handed_out: frozenset[str] = frozenset()) 
 
 def definitions(cells: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(name, tokens) of each top-level function and class; what does not parse is left out."""
-    nodes = [(cell, node) for cell in cells for node in _definitions_in(cell)]
+    nodes = [(cell, node) for cell in cells for node in _kept(_definitions_in, cell)]
     names = frozenset(node.name for _, node in nodes)
     for cell in dict.fromkeys(cell for cell, _ in nodes):
-        yield from _normal_forms(cell, names)
+        yield from _kept(_normal_forms, cell, names)
 
 
 def groups(fingerprints: Mapping[str, str], least: float = NEAR_IDENTICAL) -> tuple[Group, ...]:
@@ -131,6 +132,11 @@ def _counts(codes: Sequence[Codes], buckets: int) -> Counts:
 # --- the normal form ----------------------------------------------------------------------------
 
 _MEMORY = 512  # cells: most of a class's are alike, the handed-out ones
+_SMALL = 10_000  # characters of a cell; what is found out of a larger one is not kept
+
+
+def _kept(function: Any, cell: str, *more: object) -> Any:
+    return (function if len(cell) <= _SMALL else function.__wrapped__)(cell, *more)
 
 
 @lru_cache(_MEMORY)
@@ -142,8 +148,8 @@ def _definitions_in(cell: str) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef |
 def _normal_forms(cell: str, names: frozenset[str]) -> tuple[tuple[str, str], ...]:
     """(name, tokens) of each definition in a cell of a submission in which these names are defined."""
     return tuple(
-        (node.name, "".join(_character(token) for token in _tokens(node, names | _own_names(node))))
-        for node in _definitions_in(cell)
+        (node.name, "".join(_character(token) for token in _tokens(node, names)))
+        for node in _kept(_definitions_in, cell)
     )
 
 
@@ -157,58 +163,57 @@ def _parsed(cell: str) -> list[ast.stmt]:
     return [node for piece in parse_script(cell)[0] for node in ast.parse(piece.source).body]
 
 
-def _own_names(definition: ast.stmt) -> frozenset[str]:
-    """The names that a definition gives: its arguments, variables, attributes and inner functions."""
-    own = set()
-    for node in ast.walk(definition):
-        if isinstance(node, ast.arg):
-            own.add(node.arg)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            own.add(node.id)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            own.add(node.attr)
-        elif isinstance(node, _DEFINITIONS):
-            own.add(node.name)
-    return frozenset(own)
+def _tokens(definition: ast.stmt, names: frozenset[str]) -> Iterator[str]:
+    """The definition's tree from the top down, without what a copyist changes first.
 
-
-def _tokens(definition: ast.stmt, own: frozenset[str]) -> Iterator[str]:
-    """The definition's tree from the top down, without what a copyist changes first. No recursion: it may be deep."""
+    `names` and those that the definition gives itself (arguments, variables, attributes, inner functions) are as one.
+    """
+    found: list[tuple[str, str]] = []  # what stands there, and the name that it carries
+    own = set(names)
     waiting: list[ast.AST] = [definition]
-    while waiting:
+    while waiting:  # no recursion: it may be deep
         node = waiting.pop()
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        kind = type(node)
+        if kind is ast.Constant:
+            found.append((_TEXT if isinstance(node.value, str) else repr(node.value)[:50], ""))  # type: ignore[attr-defined]
+            continue
+        if kind is ast.JoinedStr:
+            found.append((_TEXT, ""))
+            continue
+        if kind is ast.Expr and type(node.value) is ast.Constant:  # type: ignore[attr-defined]
             continue  # a docstring
-        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
-            yield _TEXT
-            continue
-        if isinstance(node, ast.Constant):
-            yield repr(node.value)[:50]
-            continue
-        yield type(node).__name__
-        name = _given_name(node)
+        carried = _NAMED_BY.get(kind)
+        name = (getattr(node, carried) or "") if carried else ""
+        if kind is ast.arg or type(getattr(node, "ctx", None)) is ast.Store:
+            own.add(name)
+        elif kind in _DEFINITIONS:
+            own.add(node.name)  # type: ignore[attr-defined]
+        found.append((kind.__name__, name))
+        waiting += reversed(_children(node))
+    for what, name in found:
+        yield what
         if name:
             yield _NAME if name in own else name
-        waiting += reversed([child for field, value in ast.iter_fields(node) for child in _children(field, value)])
 
 
-def _given_name(node: ast.AST) -> str:
-    """The name that a node carries itself; that of a definition is its own affair."""
-    found = _NAMED_BY.get(type(node))
-    return (getattr(node, found) or "") if found else ""
-
-
-_NAMED_BY: dict[type[ast.AST], str] = {
+_NAMED_BY: dict[type[ast.AST], str] = {  # the name that a node carries itself; that of a definition is its own affair
     ast.Name: "id", ast.Attribute: "attr", ast.arg: "arg", ast.keyword: "arg", ast.alias: "name",
 }  # fmt: skip
+_LEFT_OUT = frozenset(("annotation", "returns", "ctx", "type_params"))
 
 
-def _children(field: str, value: object) -> list[ast.AST]:
-    if field in ("annotation", "returns", "ctx", "type_params"):
-        return []
-    items = value if isinstance(value, list) else [value]
-    return [item for item in items if isinstance(item, ast.AST)]
+def _children(node: ast.AST) -> list[ast.AST]:
+    found = []
+    for field in node._fields:
+        if field not in _LEFT_OUT:
+            value = getattr(node, field, None)
+            if isinstance(value, ast.AST):
+                found.append(value)
+            elif type(value) is list:
+                found += [item for item in value if isinstance(item, ast.AST)]
+    return found
 
 
+@lru_cache(_MEMORY)
 def _character(token: str) -> str:
     return _ALPHABET[zlib.crc32(token.encode("utf-8", "surrogatepass")) % len(_ALPHABET)]

@@ -81,8 +81,21 @@ def _analysed(source: str) -> _Analysed:
 
 
 def _analyse(source: str) -> _Analysed:
-    body = statements_of(source)
-    return body, [names_of(node) for node in body]
+    body, lines = statements_of(source), source.split("\n")
+    return body, [names_of(node, _own_text(node, lines)) for node in body]
+
+
+def _own_text(node: ast.stmt, lines: Sequence[str]) -> str:
+    """The lines of a statement, when nothing but a comment shares them; else "", and it has to be written out anew."""
+    first, last = _first_line(node), node.end_lineno or node.lineno
+    behind = lines[last - 1].encode()[node.end_col_offset :].strip()
+    alone = node.col_offset == 0 and (not behind or behind.startswith(b"#"))
+    return "\n".join(lines[first - 1 : last]) if alone else ""
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: Sequence[ast.expr] = getattr(node, "decorator_list", ())
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 _Analysed = tuple[Sequence[ast.stmt], Sequence[Names]]
@@ -193,7 +206,7 @@ def _sharing_lines(lines: Sequence[str], own: Sequence[tuple[bool, ast.stmt]]) -
 
 def _lines(node: ast.stmt) -> range:
     """A statement's lines, decorators included, counted from 1."""
-    first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", ()))])
+    first = _first_line(node)
     return range(first, (node.end_lineno or first) + 1)
 
 

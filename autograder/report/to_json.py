@@ -25,16 +25,29 @@ FORMAT = 1
 REPORT_STATUSES = frozenset({"graded", "partial", "unreadable", "withheld"})
 TASK_STATUSES = frozenset({"full", "partial", "none", "missing", "refused", "withheld"})
 
+_TEST = 4  # levels above one: report, tasks, task, tests
 _PLAIN = (str, float, int, bool, type(None))  # in JSON as they are
 # Where the file's word differs from the field's name.
 _KEYS: Mapping[tuple[type, str], str] = {(Outcome, "test"): "id"}
 
 
 def report_to_json(report: Report) -> str:
-    """One report as indented JSON text; `report_from_json` gives back an equal report."""
-    text = json.dumps({"format": FORMAT, **_plain(report)}, ensure_ascii=False, allow_nan=False, indent=2)
+    """One report as indented JSON text, a line for each test; `report_from_json` gives back an equal report."""
+    text = _indented({"format": FORMAT, **_plain(report)})
     # lone surrogates (from undecodable file names) have no UTF-8; JSON can spell them
     return re.sub("[\ud800-\udfff]", lambda hit: f"\\u{ord(hit[0]):04x}", text) + "\n"
+
+
+def _indented(value: Any, depth: int = 0) -> str:
+    """JSON with two spaces a level, down to the tests of a task; json's own indenting is Python, and slow."""
+    if depth == _TEST or not isinstance(value, dict | list) or not value:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    inner = [_indented(item, depth + 1) for item in (value.values() if isinstance(value, dict) else value)]
+    if isinstance(value, dict):
+        inner = [f"{json.dumps(key, ensure_ascii=False)}: {text}" for key, text in zip(value, inner, strict=True)]
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    between = "\n" + "  " * (depth + 1)
+    return f"{start}{between}{(',' + between).join(inner)}{between[:-2]}{end}"
 
 
 def report_from_json(text: str) -> Report:

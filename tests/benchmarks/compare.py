@@ -101,8 +101,12 @@ class Bench:
         course.build(self.folder / name, self.exercise, notebooks, code_cells, self.settings)
 
     def _hand_in(self, student: str, cells: list[str]) -> None:
-        """Write the student's notebook, the folder in which pytest runs, and the module that the slice makes of it."""
-        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+        """Write the student's notebook, the folder in which pytest runs, and the module that the slice makes of it.
+
+        The cells with graded functions are every student's own, so that nothing found out about another's is of use.
+        """
+        own_cells = [f"# by {student}\n{text}" if self._is_graded(text) else text for text in cells]
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in own_cells])
         own = self.folder / "pytest" / student / SLUG
         for folder in (own, self.folder / "handed_in", self.folder / "modules"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +117,9 @@ class Bench:
         shutil.copy(own / f"{SLUG}.ipynb", self.folder / "handed_in" / f"{student}.ipynb")
         source = read_submission(own / f"{SLUG}.ipynb", self.exercise, student).source
         self._module(student).write_text(source, encoding="utf-8")
+
+    def _is_graded(self, cell: str) -> bool:
+        return any(f"def {name}(" in cell or f"class {name}" in cell for name in self.exercise.functions)
 
     def _module(self, student: str) -> Path:
         return self.folder / "modules" / f"{student}.py"
