@@ -29,8 +29,15 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except PtqlabError as error:
-        print(f"ptqlab: {error}", file=sys.stderr)
+        _complain(str(error))
         raise SystemExit(2) from None
+
+
+def _complain(sentence: str) -> None:
+    """A sentence on stderr; a file's name in it may hold what a terminal obeys, or what turns text around."""
+    from autograder.report.text import visible  # noqa: PLC0415
+
+    print(f"ptqlab: {visible(sentence)}", file=sys.stderr)
 
 
 @app.command()
@@ -61,7 +68,7 @@ def grade(
     with opened(submissions) as view:
         found = view.explain(find_submissions(view.root, exercises, exercise))
         for note in view.notes:
-            print(f"ptqlab: {note}", file=sys.stderr)
+            _complain(note)
 
         # torch is imported from here on: a mistake in the arguments is answered before that
         from autograder.batch import assignment_seed, grade_class, report_path  # noqa: PLC0415

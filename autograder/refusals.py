@@ -120,6 +120,7 @@ _RULES = tuple(
             "_?(calculate|determine|choose)_qparams|_non_linear_param_search"
             "|_?(fake_quant|(de)?quantize|prepare|convert)",
         ),
+        ("torch.ao.ns.fx.utils", "compute_"),
         # torch's own tests hold some that they compare with; they want a package to be imported, which is easily forged
         ("torch.testing._internal.common_quantized", "_.*(quantize|qparams)|to_mxfp"),
         ("torch.testing._internal.common_quantization", ".*quantize"),
@@ -150,8 +151,8 @@ def _pattern(module: str) -> re.Pattern[str] | None:
     return next(matches, None)
 
 
-def _functions(module: types.ModuleType, pattern: re.Pattern[str]) -> Iterator[types.FunctionType]:
-    """Yield the functions and methods defined in a module that are refused, and what decorators wrapped."""
+def _functions(module: types.ModuleType, pattern: re.Pattern[str]) -> Iterator[tuple[str, types.FunctionType]]:
+    """Yield the functions and methods defined in a module that are refused, and what decorators wrapped, by name."""
     for owner in (module, *(v for v in list(vars(module).values()) if isinstance(v, type))):
         if owner is not module and owner.__module__ != module.__name__:
             continue
@@ -159,7 +160,7 @@ def _functions(module: types.ModuleType, pattern: re.Pattern[str]) -> Iterator[t
             function = getattr(member, "__func__", member)  # static and class methods
             while pattern.match(name) and isinstance(function, types.FunctionType):
                 if function.__module__ == module.__name__:
-                    yield function
+                    yield name if "<locals>" in function.__qualname__ else function.__qualname__, function
                 function = getattr(function, "__wrapped__", None)
 
 
@@ -171,11 +172,10 @@ def _refuse_module(module_name: str, module: types.ModuleType) -> None:
     if _is_allowed(module_name):
         _met_meanwhile[module_name] = module
         return
-    for function in _functions(module, pattern):
+    for name, function in _functions(module, pattern):
         if function not in _swapped:
             _swapped[function] = function.__code__
-            name = f"{module_name}.{function.__qualname__}"
-            function.__code__ = _refusing_code(name, len(function.__code__.co_freevars))
+            function.__code__ = _refusing_code(f"{module_name}.{name}", len(function.__code__.co_freevars))
 
 
 def _is_allowed(module_name: str) -> bool:

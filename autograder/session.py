@@ -165,10 +165,18 @@ def _content(tensor: torch.Tensor) -> tuple[torch.Size, torch.dtype, bytes]:
     return tensor.shape, tensor.dtype, raw_bytes(plain).tobytes()
 
 
+def _takes_a_text(kind: type[Exception]) -> bool:
+    """Whether it can be raised anew of its text alone; a UnicodeError and an ExceptionGroup can't."""
+    try:
+        return str(kind("text")).strip("'") == "text"
+    except TypeError:
+        return False
+
+
 BUILTIN_ERRORS = {
     name: kind
     for name, kind in vars(builtins).items()
-    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UnicodeError | OSError)
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, OSError) and _takes_a_text(kind)
 }
 BUILTIN_ERRORS["OSError"] = OSError
 

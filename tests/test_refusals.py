@@ -197,6 +197,10 @@ READY_MADE: dict[str, tuple[Callable[[], Any], str]] = {  # what to call, and wh
         lambda: ao().FakeQuantize()(X),
         "torch.ao.quantization.fake_quantize.FakeQuantize.forward",
     ),
+    "sqnr_of_the_numeric_suite": (
+        lambda: __import__("torch.ao.ns.fx.utils", fromlist=["x"]).compute_sqnr(torch.ones(3), torch.zeros(3)),
+        "torch.ao.ns.fx.utils.compute_sqnr",
+    ),
     "quantize_dynamic": (
         lambda: ao().quantize_dynamic(nn.Sequential(nn.Linear(4, 3))),
         "torch.ao.quantization.quantize.quantize_dynamic",

@@ -15,7 +15,7 @@ from autograder import loading, simulated
 from autograder.model import Limits
 from autograder.sandbox.host import Worker
 from autograder.sandbox.wire import VALUE_DEPTH
-from autograder.session import Session, failure_of, type_name
+from autograder.session import BUILTIN_ERRORS, Session, failure_of, type_name
 from autograder.student import Endpoint, Handle, InProcess, Missing, Student, StudentError
 
 Open = Callable[[str], AbstractContextManager[Student]]
@@ -304,6 +304,14 @@ def test_the_failure_of_an_exception_says_kind_type_and_nearest_built_in() -> No
 
     failure = failure_of(Odd("x"))
     assert (failure["kind"], failure["builtin"], failure["type"], failure["text"]) == ("raised", "LookupError", "Odd", "x")
+
+
+def test_an_exception_that_takes_more_than_a_text_is_told_by_the_nearest_one_that_does_not() -> None:
+    failure = failure_of(ExceptionGroup("two at once", [ValueError("a"), KeyError("b")]))
+    assert (failure["builtin"], failure["type"]) == ("Exception", "ExceptionGroup")
+    assert set(BUILTIN_ERRORS).isdisjoint({"ExceptionGroup", "UnicodeDecodeError"})
+    for name, kind in BUILTIN_ERRORS.items():
+        assert isinstance(kind("text"), Exception), name
 
 
 def test_names_of_types_leave_out_what_says_nothing() -> None:
