@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from autograder.slicing import KEPT, Cell, kept_lines, statements_of
+from autograder.slicing import KEPT, MOST_KEPT, Cell, kept_lines, statements_of
 
 # below these, a cell is ordinary Python that runs in the notebook's namespace (or nearly: timeit)
 _PYTHON_BELOW = frozenset(("time", "timeit", "capture", "prun", "memit", "mprun", "snakeviz"))
@@ -109,7 +109,7 @@ def _mend(source: str) -> tuple[str, _Trouble | None]:
     return source, None
 
 
-_mended_before = lru_cache(1000)(_mend)
+_mended_before = lru_cache(MOST_KEPT)(_mend)
 
 
 def _error(source: str | ast.Module, flags: int = 0) -> _Trouble | None:

@@ -131,7 +131,7 @@ def _counts(codes: Sequence[Codes], buckets: int) -> Counts:
 
 # --- the normal form ----------------------------------------------------------------------------
 
-_MEMORY = 512  # cells: most of a class's are alike, the handed-out ones
+_MEMORY = 256  # cells: those that were handed out come again with every submission, and so stay
 _SMALL = 10_000  # characters of a cell; what is found out of a larger one is not kept
 
 

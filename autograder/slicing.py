@@ -17,6 +17,7 @@ from autograder.names import Names, names_of
 
 _MARKER = "# ptqlab: cell "
 KEPT = 10_000  # characters: what is found out of a cell of at most this size is kept for the next submission's
+MOST_KEPT = 256  # such cells; those that were handed out come again with every submission, and so stay
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ def _first_line(node: ast.stmt) -> int:
 
 
 _Analysed = tuple[Sequence[ast.stmt], Sequence[Names]]
-_parsed_before = lru_cache(1000)(_parsed)
-_analysed_before = lru_cache(1000)(_analyse)
+_parsed_before = lru_cache(MOST_KEPT)(_parsed)
+_analysed_before = lru_cache(MOST_KEPT)(_analyse)
 
 
 def locate(source: str, line: int) -> str:
