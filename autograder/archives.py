@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from autograder import tarballs
 from autograder.intake import Found
@@ -30,6 +30,7 @@ CODE = (".ipynb", ".py")
 _Opener: TypeAlias = Callable[[], IO[bytes]]
 DEPTH = 8  # folders above a file
 _CHUNK = 1 << 20
+_LARGEST_ENTRY = 1 << 10  # bytes in a zip's table of contents: a name, its times and owners
 _LONGEST_PART = 255  # bytes; what file systems allow
 _MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(file|onlinetext)_?")
 _CANVAS = re.compile(r"(?P<name>[^_]+)(_LATE)?_(?P<id>\d+)_\d+_(?P<file>.+)")
@@ -198,6 +199,7 @@ def unpack(archive: Path, into: Path, caps: Caps, view: Unpacked) -> None:
 def _entries(archive: Path, caps: Caps) -> Iterator[tuple[str, int, _Opener | None]]:
     """Name, claimed size and a way to the bytes of each entry; None for what is no file. Folders' names end in /."""
     if archive.name.lower().endswith(".zip"):
+        _check_directory(archive, caps)
         with zipfile.ZipFile(archive) as packed:
             for info in packed.infolist():
                 plain = not info.is_dir() and not _is_special(info.external_attr >> 16)
@@ -206,6 +208,14 @@ def _entries(archive: Path, caps: Caps) -> Iterator[tuple[str, int, _Opener | No
     for member, content in tarballs.members(archive, caps.all_bytes):
         name = f"{member.name}/" if member.isdir() else member.name
         yield name, member.size, content if member.isreg() else None
+
+
+def _check_directory(archive: Path, caps: Caps) -> None:
+    """Refuse a zip's table of contents that is too long, before `zipfile` reads all of it into memory."""
+    with open(archive, "rb") as file:
+        end: Any = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # it has done so since Python 2
+    if end and end[zipfile._ECD_SIZE] > caps.entries * _LARGEST_ENTRY:  # type: ignore[attr-defined]
+        raise RefusedError(f"holds more than {caps.entries} entries")
 
 
 def _is_special(mode: int) -> bool:

@@ -227,6 +227,16 @@ def test_a_file_beside_an_archive_counts_and_is_mentioned(tmp_path: Path, exerci
 
 # --- lies in a header ---------------------------------------------------------------------------------------------
 
+def test_a_table_of_contents_that_is_too_long_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`zipfile` makes objects of all of it at once: of 200 MB of names that is more memory than a grader has."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
+        for number in range(8):
+            made.writestr("n" * 500 + f"{number}.py", "")
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    with pytest.raises(RefusedError, match="more than 3 entries"):
+        unpack(tmp_path / "a.zip", tmp_path, Caps(3, 1000, 1500), Unpacked(tmp_path))
+
+
 SMALL = Caps(entries=3, file_bytes=1000, all_bytes=1500)
 
 
