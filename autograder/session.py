@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import errno
 import functools
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -30,7 +32,7 @@ class Session:
 
     def __init__(self, namespace: Mapping[str, Any], interruptible: bool = False) -> None:
         self.namespace = namespace
-        self.interruptible = interruptible  # in a student's own process Ctrl-C stops the check
+        self.interruptible = interruptible  # a student's own process: Ctrl-C stops the check, and there is no jail
         self.objects: dict[int, Any] = {}
         self.next_number = 1
 
@@ -47,6 +49,8 @@ class Session:
                 if self.interruptible and isinstance(error, KeyboardInterrupt):
                     raise
                 value, failure = None, failure_of(error)
+                if not self.interruptible and _wants_a_process(error):
+                    failure["kind"] = "jailed"
             if ledger is not None:
                 facts |= {"syncs": ledger.syncs, "device_ops": ledger.ops, "moved_elements": ledger.moved_elements}
         facts["refused"] = tuple(refusals.calls())
@@ -200,6 +204,20 @@ def failure_of(error: BaseException) -> dict[str, Any]:
         "where": _place(error),
         "error": error,
     }
+
+
+_STARTS_PROCESSES = re.compile(r"[/\\](multiprocessing[/\\]\w+|subprocess|concurrent[/\\]futures[/\\]process)\.py$")
+
+
+def _wants_a_process(error: BaseException | None) -> bool:
+    """Whether it is the jail's answer to a DataLoader with workers, torch.compile, a pool, or subprocess."""
+    for _ in range(10):  # exceptions that another one caused
+        if isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES, errno.ENOENT, errno.ENOSYS):
+            frames = traceback.walk_tb(error.__traceback__)
+            if any(_STARTS_PROCESSES.search(frame.f_code.co_filename) for frame, _ in frames):
+                return True
+        error = (error.__cause__ or error.__context__) if error else None
+    return False
 
 
 def _text(error: BaseException) -> str:

@@ -25,6 +25,16 @@ class Refused(Exception):
     """The student's code called a ready-made quantizer where the task is to write one."""
 
 
+class Jailed(Exception):
+    """The student's code wanted what the jail does not give: another process."""
+
+
+NO_PROCESSES = (
+    "it starts another process or program, which is not possible while it is graded: leave out torch.compile, "
+    "subprocess and multiprocessing, and give a DataLoader num_workers=0"
+)
+
+
 class TimedOut(Exception):
     """The call used more time than a right answer ever needs."""
 
@@ -269,6 +279,8 @@ def _error(failure: dict[str, Any], label: str) -> Exception:
         return Missing(text or f"{label} is not written yet")
     if failure["kind"] == "refused":
         return Refused(text)
+    if failure["kind"] == "jailed":
+        return Jailed(NO_PROCESSES)
     original = failure.get("error")
     kind = BUILTIN_ERRORS.get(failure["builtin"])
     if isinstance(original, Exception):

@@ -31,7 +31,7 @@ def verdict(error: BaseException, asked: Student | None, *, hidden: bool, in_tes
     if isinstance(error, PtqlabError):
         return _judged(Status.GRADER_ERROR, str(error), "")
     called = "" if hidden or asked is None or asked.last_call is None else asked.last_call.text
-    for kind, status in ((ends.Missing, Status.MISSING), (ends.Refused, Status.REFUSED),
+    for kind, status in ((ends.Missing, Status.MISSING), (ends.Refused, Status.REFUSED), (ends.Jailed, Status.FAILED),
                          (ends.TimedOut, Status.TIMED_OUT), (ends.Crashed, Status.CRASHED)):  # fmt: skip
         if isinstance(error, kind):
             return _judged(status, NOT_WRITTEN if hidden and status is Status.MISSING else str(error), called)

@@ -20,7 +20,8 @@ from autograder.model import Limits
 from autograder.sandbox import host, launcher, process, replies
 from autograder.sandbox.host import Walls, Worker, ZygoteError, zygote
 from autograder.session import METHOD
-from autograder.student import Crashed, Handle, Refused, Student, StudentError, TimedOut
+from autograder.student import Crashed, Handle, Jailed, Refused, Student, StudentError, TimedOut
+from autograder.verdicts import verdict
 
 sys.path.insert(0, str(Path(__file__).parent))
 import ordinary_user
@@ -655,3 +656,45 @@ def test_the_parts_that_others_use_have_their_names() -> None:
     assert {"IsolationError", "Walls", "Worker", "ZygoteError", "zygote"} <= set(host.__all__)
 
 
+
+
+# --- what an honest student may try ---------------------------------------------------------------------------------
+
+WANTS_A_PROCESS = {
+    "DataLoader": "list(torch.utils.data.DataLoader([x, x], num_workers=2))",
+    "torch.compile": "torch.compile(lambda t: t * 2 + 1)(x)",
+    "Pool": "__import__('multiprocessing').Pool(2).map(abs, [1])",
+    "ProcessPoolExecutor": "list(__import__('concurrent.futures', fromlist=['x']).ProcessPoolExecutor(2).map(abs, [1]))",
+    "subprocess": "__import__('subprocess').run(['ls'])",
+}
+
+
+@pytest.mark.parametrize("wish", WANTS_A_PROCESS.values(), ids=WANTS_A_PROCESS)
+def test_who_wants_another_process_is_told_so_in_our_words(wish: str) -> None:
+    with Worker(f"import torch\n\ndef f(x):\n    return {wish}\n", Limits()) as worker:
+        student = Student(worker)
+        with pytest.raises(Jailed, match="leave out torch.compile.*num_workers=0") as caught:
+            student.f(torch.ones(3))
+        for hidden in (False, True):
+            found = verdict(caught.value, student, hidden=hidden, in_test=True)
+            assert found["status"] == "failed"
+            assert "num_workers=0" in found["message"]
+
+
+def test_what_needs_no_other_process_is_done() -> None:
+    source = """
+        import torch
+        from concurrent.futures import ThreadPoolExecutor
+        def loaded(x):
+            return torch.cat(list(torch.utils.data.DataLoader(x, batch_size=2)))
+        def threads(x):
+            return list(ThreadPoolExecutor(2).map(float, x))
+        def missing_file(x):
+            return open("no such file")
+    """
+    with Worker(textwrap.dedent(source), Limits()) as worker:
+        student = Student(worker)
+        assert torch.equal(student.loaded(torch.arange(3.0)), torch.arange(3.0))
+        assert student.threads(torch.arange(3.0)) == [0.0, 1.0, 2.0]
+        with pytest.raises(OSError, match="no such file"):
+            student.missing_file(torch.ones(1))

@@ -21,7 +21,7 @@ from autograder.sandbox.wire import HandleRef
 FACTS = {"mutated", "syncs", "device_ops", "moved_elements", "refused"}
 COUNTS = ("syncs", "device_ops", "moved_elements")
 FAILURE = {"kind", "builtin", "type", "text", "where"}
-KINDS = {"raised", "missing", "undefined", "refused"}
+KINDS = {"raised", "missing", "undefined", "refused", "jailed"}
 OWN_CLASS = "object of a class of its own"
 READY_MADE = "a ready-made quantizer"
 LIBRARIES = ("torch", "torchao", "neural_compressor", "onnxruntime", "optimum", "bitsandbytes", "hqq", "modelopt")
