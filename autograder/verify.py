@@ -144,16 +144,17 @@ def _mentioned(reference: str, every: tuple[str, ...], functions: frozenset[str]
 
 
 def functions_called(exercise: Exercise) -> dict[str, frozenset[str]]:
-    """For each task, the functions that its tests call, as seen while the reference solves them in this process."""
+    """For each task, the functions that its tests call."""
+    return {task.id: functions_called_in(exercise, task.id) for task in exercise.tasks}
+
+
+def functions_called_in(exercise: Exercise, task: str) -> frozenset[str]:
+    """The functions that one task's tests call, as seen while the reference solves them in this process."""
     assert exercise.solution is not None
-    found = {}
-    for task in exercise.tasks:
-        heard = _Listener(reference_namespace(exercise.folder, exercise.solution))
-        outcomes = run_suites(exercise, heard, 1, ("cpu",), hidden=True, only={task.id}, reference=reference_namespace)
-        passed = all(outcome.status is Status.PASSED for outcome in outcomes)
-        # a test that ended early has not called all it may call
-        found[task.id] = frozenset(heard.names if passed else exercise.functions)
-    return found
+    heard = _Listener(reference_namespace(exercise.folder, exercise.solution))
+    outcomes = run_suites(exercise, heard, 1, ("cpu",), hidden=True, only={task}, reference=reference_namespace)
+    passed = all(outcome.status is Status.PASSED for outcome in outcomes)
+    return frozenset(heard.names if passed else exercise.functions)  # a test that ended early has not called all it may
 
 
 class _Listener(InProcess):
@@ -201,7 +202,8 @@ def run(exercise: Exercise, seeds: int, console: Console, jobs: int = 1) -> int:
     known = list(cases(exercise))
     wrong = 0
     with Hosts(jobs) as pool:
-        called = pool.submit(functions_called, exercise).result()
+        asked = {task.id: pool.submit(functions_called_in, exercise, task.id) for task in exercise.tasks}
+        called = {task: future.result() for task, future in asked.items()}
         futures = [
             (seed, pool.submit(examine, exercise, case, Settings(seed), altered(exercise, case, called)))
             for seed in range(1, seeds + 1)
