@@ -376,8 +376,11 @@ def curve(x, levels):
     return np.array([divergence(hist, i, levels) if i >= levels else math.inf for i in range(BINS + 1)])
 
 
-def check_kl_threshold(found, x, bits, kls, within=1.02):
-    """The KL at the threshold is at most `within` times the best; between two edges, the better one counts."""
+WITHIN = 1.05  # of the best KL; a histogram that was streamed as finely as can be asked for is 1.02 and more away in 1 draw of 50
+
+
+def check_kl_threshold(found, x, bits, kls):
+    """The KL at the threshold is at most WITHIN times the best; between two edges, the better one counts."""
     scale, zero_point = found
     top, largest = 2 ** (bits - 1) - 1, float(x.float().abs().max())
     place = float(scale) * top / largest * BINS
@@ -387,13 +390,13 @@ def check_kl_threshold(found, x, bits, kls, within=1.02):
     candidates = [round(place)] if near else [math.floor(place), math.ceil(place)]
     reached, best = min(kls[i] for i in candidates), float(kls.min())
     values = f"KL {reached:.6g}, the best is {best:.6g}; threshold {place / BINS:.4g} of the largest |x|"
-    if not reached <= within * best:
-        clips = kls[BINS] > within * best and place > BINS - 1
+    if not reached <= WITHIN * best:
+        clips = kls[BINS] > WITHIN * best and place > BINS - 1
         expect.that(not clips, "the threshold is the largest |x|: nothing is clipped, though clipping is better", values)
         neighbours = [kls[min(candidates[0] + 1, BINS)], kls[candidates[0] - 1]]
-        off = min(neighbours) > within * best
+        off = min(neighbours) > WITHIN * best
         expect.that(off, "the threshold is one edge beside a good one: candidate i ends at edges[i]", values)
-        expect.that(False, f"the KL at the threshold is more than {within} times the best", values)
+        expect.that(False, f"the KL at the threshold is more than {WITHIN} times the best", values)
 
 
 @pytest.mark.task("4.2", kind="core")
@@ -437,8 +440,7 @@ def test_kl_calibrator_in_half_precision(student, rng, once):
     """float16 data is counted in float32."""
     x = (student_t(60_000, rng) * 40).to(torch.float16)
     kls = once("half", partial(curve, x.float(), 128))
-    # many of float16's few values lie on an edge, and fall to either side of it in a histogram that was streamed
-    check_kl_threshold(observed(student.KLCalibrator(), split(x, rng)), x, 8, kls, within=1.05)
+    check_kl_threshold(observed(student.KLCalibrator(), split(x, rng)), x, 8, kls)
 
 
 @pytest.mark.task("4.2", kind="edge")
