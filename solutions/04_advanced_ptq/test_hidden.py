@@ -379,8 +379,11 @@ def curve(x, levels):
 WITHIN = 1.05  # of the best KL; a histogram that was streamed as finely as can be asked for is 1.02 and more away in 1 draw of 50
 
 
-def check_kl_threshold(found, x, bits, kls):
-    """The KL at the threshold is at most WITHIN times the best; between two edges, the better one counts."""
+def check_kl_threshold(found, x, bits, kls, beside=0):
+    """The KL at the threshold is at most WITHIN times the best; between two edges, the better one counts.
+
+    So does, where asked for, the best of so many edges beside it.
+    """
     scale, zero_point = found
     top, largest = 2 ** (bits - 1) - 1, float(x.float().abs().max())
     place = float(scale) * top / largest * BINS
@@ -388,6 +391,7 @@ def check_kl_threshold(found, x, bits, kls):
     expect.that(place < BINS + 0.01, "the threshold lies beyond the largest |x|", f"{place / BINS:.4g} of it")
     near = abs(place - round(place)) < 0.01
     candidates = [round(place)] if near else [math.floor(place), math.ceil(place)]
+    candidates = range(max(candidates[0] - beside, 0), min(candidates[-1] + beside, BINS) + 1)
     reached, best = min(kls[i] for i in candidates), float(kls.min())
     values = f"KL {reached:.6g}, the best is {best:.6g}; threshold {place / BINS:.4g} of the largest |x|"
     if not reached <= WITHIN * best:
@@ -440,7 +444,8 @@ def test_kl_calibrator_in_half_precision(student, rng, once):
     """float16 data is counted in float32."""
     x = (student_t(60_000, rng) * 40).to(torch.float16)
     kls = once("half", partial(curve, x.float(), 128))
-    check_kl_threshold(observed(student.KLCalibrator(), split(x, rng)), x, 8, kls)
+    # many of float16's few values lie on an edge, and fall to either side of it in a histogram that was streamed
+    check_kl_threshold(observed(student.KLCalibrator(), split(x, rng)), x, 8, kls, beside=1)
 
 
 @pytest.mark.task("4.2", kind="edge")
