@@ -2,7 +2,8 @@
 
     .venv/bin/python -P tests/benchmarks/isolation.py [--rounds 40] [--calls 200] [--out FILE]
 
-The ways take turns, so that a busy moment meets all of them. "First answer" is a function's value: the fork, the
+The ways take turns, in another order each time: a busy moment meets all of them, and so does what the kernel still has
+to take apart of the worker before. "First answer" is a function's value: the fork, the
 layers, the probes, loading a submission of one function, and calling it. Everything runs on one core, as in a class.
 A probe that nothing holds back does what it tries, which costs more than being refused: so the layers are compared in
 a zygote whose probes are empty, and the probes are a row of their own.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import random
 import statistics
 import sys
 import time
@@ -71,9 +73,11 @@ def measure(rounds: int, calls: int) -> dict[str, list[tuple[float, float, str]]
     found: dict[str, list[tuple[float, float, str]]] = {name: [] for name in WAYS}
     probed, unprobed = zygotes()
     for turn in range(rounds + 1):
-        for name, layers in WAYS.items():
+        order = list(WAYS)
+        random.Random(turn).shuffle(order)
+        for name in order:
             launcher._ZYGOTE[:] = [probed if name.endswith("probes") else unprobed]
-            figures = start_and_call(layers, calls)
+            figures = start_and_call(WAYS[name], calls)
             if turn:
                 found[name].append(figures)
     return found
