@@ -10,9 +10,8 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from autograder.slicing import KEPT, MOST_KEPT, Cell, kept_lines, statements_of
+from autograder.slicing import Cell, kept_lines, kept_of_cells, statements_of
 
 # below these, a cell is ordinary Python that runs in the notebook's namespace (or nearly: timeit)
 _PYTHON_BELOW = frozenset(("time", "timeit", "capture", "prun", "memit", "mprun", "snakeviz"))
@@ -88,12 +87,9 @@ def _normal(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+@kept_of_cells
 def _mended(source: str) -> tuple[str, _Trouble | None]:
     """`source` with its magics blanked, as many lines as before; or "", and why it cannot be used."""
-    return _mended_before(source) if len(source) <= KEPT else _mend(source)
-
-
-def _mend(source: str) -> tuple[str, _Trouble | None]:
     lines = source.split("\n")
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     while match := _CELL_MAGIC.match(lines[first]):
@@ -107,9 +103,6 @@ def _mend(source: str) -> tuple[str, _Trouble | None]:
         if attempts < 0 or not (_dedent(lines, first) or _blank_magic(lines, error.line - 1)):
             return _without_await(source) or ("", error)
     return source, None
-
-
-_mended_before = lru_cache(MOST_KEPT)(_mend)
 
 
 def _error(source: str | ast.Module, flags: int = 0) -> _Trouble | None:

@@ -42,8 +42,7 @@ def write_class_report(
 
     `found` are the submissions that can be read now; of the others, what was kept about their code is used. Without a
     `language` the page has the one that the class was graded in. `known` are reports by their path that need not be
-    read again. Raises PtqlabError when there is no report, or one is
-    damaged.
+    read again. Raises PtqlabError when there is no report, or one is damaged.
     """
     digests: dict[str, str] = {}
     tallies = tally(_linked(out, digests, known))

@@ -11,12 +11,12 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from autograder.cells import parse_script
+from autograder.slicing import kept_of_cells
 
 NEAR_IDENTICAL = 0.9  # of the tokens stand in both, in the same order
 LEAST_TOKENS = 150  # two short answers are alike because they are short
@@ -48,10 +48,10 @@ def fingerprint(cells: Sequence[str], handed_out: frozenset[str] = frozenset()) 
 
 def definitions(cells: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(name, tokens) of each top-level function and class; what does not parse is left out."""
-    nodes = [(cell, node) for cell in cells for node in _kept(_definitions_in, cell)]
+    nodes = [(cell, node) for cell in cells for node in _definitions_in(cell)]
     names = frozenset(node.name for _, node in nodes)
     for cell in dict.fromkeys(cell for cell, _ in nodes):
-        yield from _kept(_normal_forms, cell, names)
+        yield from _normal_forms(cell, names)
 
 
 def groups(fingerprints: Mapping[str, str], least: float = NEAR_IDENTICAL) -> tuple[Group, ...]:
@@ -131,25 +131,17 @@ def _counts(codes: Sequence[Codes], buckets: int) -> Counts:
 
 # --- the normal form ----------------------------------------------------------------------------
 
-_MEMORY = 256  # cells: those that were handed out come again with every submission, and so stay
-_SMALL = 10_000  # characters of a cell; what is found out of a larger one is not kept
-
-
-def _kept(function: Any, cell: str, *more: object) -> Any:
-    return (function if len(cell) <= _SMALL else function.__wrapped__)(cell, *more)
-
-
-@lru_cache(_MEMORY)
+@kept_of_cells
 def _definitions_in(cell: str) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, ...]:
     return tuple(node for node in _parsed(cell) if isinstance(node, _DEFINITIONS))
 
 
-@lru_cache(_MEMORY)
+@kept_of_cells
 def _normal_forms(cell: str, names: frozenset[str]) -> tuple[tuple[str, str], ...]:
     """(name, tokens) of each definition in a cell of a submission in which these names are defined."""
     return tuple(
         (node.name, "".join(_character(token) for token in _tokens(node, names)))
-        for node in _kept(_definitions_in, cell)
+        for node in _definitions_in(cell)
     )
 
 
@@ -214,6 +206,6 @@ def _children(node: ast.AST) -> list[ast.AST]:
     return found
 
 
-@lru_cache(_MEMORY)
+@lru_cache(1000)
 def _character(token: str) -> str:
     return _ALPHABET[zlib.crc32(token.encode("utf-8", "surrogatepass")) % len(_ALPHABET)]

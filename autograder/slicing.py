@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from autograder.effects import Effects
 from autograder.names import Names, names_of
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _MARKER = "# ptqlab: cell "
 KEPT = 10_000  # characters: what is found out of a cell of at most this size is kept for the next submission's
 MOST_KEPT = 256  # such cells; those that were handed out come again with every submission, and so stay
@@ -65,23 +68,28 @@ def slice_cells(cells: Sequence[Cell], wanted: Iterable[str]) -> Slice:
     return Slice("\n".join(parts) + "\n", tuple(dropped))
 
 
+def kept_of_cells(function: Callable[Concatenate[str, P], T]) -> Callable[Concatenate[str, P], T]:
+    """What `function` finds out of a cell's source is kept: most cells of a class are those that were handed out."""
+    known = lru_cache(MOST_KEPT)(function)
+
+    @wraps(function)
+    def found(source: str, /, *more: P.args, **named: P.kwargs) -> T:
+        return known(source, *more, **named) if len(source) <= KEPT else function(source, *more, **named)  # type: ignore[arg-type]
+
+    return found
+
+
+@kept_of_cells
 def statements_of(source: str) -> Sequence[ast.stmt]:
     """Parse source that compiles; an invalid escape in it is the student's matter, not the grader's log's."""
-    return _parsed_before(source) if len(source) <= KEPT else _parsed(source)
-
-
-def _parsed(source: str) -> Sequence[ast.stmt]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return tuple(ast.parse(source).body)
 
 
-def _analysed(source: str) -> _Analysed:
-    """A cell's statements, and what each does with names. Most cells of a class are those that were handed out."""
-    return _analysed_before(source) if len(source) <= KEPT else _analyse(source)
-
-
-def _analyse(source: str) -> _Analysed:
+@kept_of_cells
+def _analysed(source: str) -> tuple[Sequence[ast.stmt], Sequence[Names]]:
+    """A cell's statements, and what each does with names."""
     body, lines = statements_of(source), source.split("\n")
     return body, [names_of(node, _own_text(node, lines)) for node in body]
 
@@ -97,11 +105,6 @@ def _own_text(node: ast.stmt, lines: Sequence[str]) -> str:
 def _first_line(node: ast.stmt) -> int:
     decorators: Sequence[ast.expr] = getattr(node, "decorator_list", ())
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
-
-
-_Analysed = tuple[Sequence[ast.stmt], Sequence[Names]]
-_parsed_before = lru_cache(MOST_KEPT)(_parsed)
-_analysed_before = lru_cache(MOST_KEPT)(_analyse)
 
 
 def locate(source: str, line: int) -> str:

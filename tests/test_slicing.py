@@ -329,7 +329,7 @@ def test_a_statement_nested_too_deeply_to_be_analysed_is_kept(monkeypatch: pytes
         raise RecursionError
 
     monkeypatch.setattr(names, "_KNOWN", {})
-    monkeypatch.setattr(slicing, "_analysed_before", slicing._analyse)
+    monkeypatch.setattr(slicing, "_analysed", slicing._analysed.__wrapped__)
     monkeypatch.setattr(names, "_names_of", too_deep)
     assert kept("x = 1", F) == ["x = 1", F]
 

@@ -656,8 +656,6 @@ def test_the_parts_that_others_use_have_their_names() -> None:
     assert {"IsolationError", "Walls", "Worker", "ZygoteError", "zygote"} <= set(host.__all__)
 
 
-
-
 # --- what an honest student may try ---------------------------------------------------------------------------------
 
 WANTS_A_PROCESS = {

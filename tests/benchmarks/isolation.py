@@ -3,8 +3,8 @@
     .venv/bin/python -P tests/benchmarks/isolation.py [--rounds 40] [--calls 200] [--out FILE]
 
 The ways take turns, in another order each time: a busy moment meets all of them, and so does what the kernel still has
-to take apart of the worker before. "First answer" is a function's value: the fork, the
-layers, the probes, loading a submission of one function, and calling it. Everything runs on one core, as in a class.
+to take apart of the worker before. "First answer" is a function's value: the fork, the layers, the probes, loading a
+submission of one function, and calling it. Everything runs on one core, as in a class.
 A probe that nothing holds back does what it tries, which costs more than being refused: so the layers are compared in
 a zygote whose probes are empty, and the probes are a row of their own.
 """
