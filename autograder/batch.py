@@ -70,7 +70,8 @@ def grade_class(
             done[index] = earlier
             tell(earlier)
     left = [index for index in range(len(todo)) if index not in done]
-    running = contextlib.nullcontext(pool) if pool or not left else Hosts(min(jobs, len(left)))
+    preload = [name for index in left for name in todo[index].exercise.preload]
+    running = contextlib.nullcontext(pool) if pool or not left else Hosts(min(jobs, len(left)), preload=preload)
     with running as graders:
         for index, report in _spread(graders, todo, left, elsewhere) if graders else ():
             write_report(report, out, todo[index].found, settings.language)

@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -55,9 +55,11 @@ class Hosts(Executor):
     """So many grading processes, each with a zygote of its own; they are started when they are first needed.
 
     `bound`: each to a core of its own, which only works out for the one who hands out this machine's cores.
+    `preload`: modules of libraries that all of them will need, imported once for all.
     """
 
-    def __init__(self, count: int, bound: bool = True) -> None:
+    def __init__(self, count: int, bound: bool = True, preload: Iterable[str] = ()) -> None:
+        self._preload = tuple(dict.fromkeys(preload))
         self._queue: queue.SimpleQueue[tuple[Future[Any], Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._nursery: Nursery | None = None
@@ -136,7 +138,7 @@ class Hosts(Executor):
         with theirs, self._lock:
             try:
                 if self._nursery is None or self._nursery.process.poll() is not None:
-                    self._nursery = Nursery()
+                    self._nursery = Nursery(self._preload)
                 pid = self._nursery.fork(theirs, core)
             except ZygoteError as error:
                 raise PtqlabError(f"The grader can't start its processes: {error}") from None

@@ -201,7 +201,7 @@ def run(exercise: Exercise, seeds: int, console: Console, jobs: int = 1) -> int:
     """
     known = list(cases(exercise))
     wrong = 0
-    with Hosts(jobs) as pool:
+    with Hosts(jobs, preload=exercise.preload) as pool:
         asked = {task.id: pool.submit(functions_called_in, exercise, task.id) for task in exercise.tasks}
         called = {task: future.result() for task, future in asked.items()}
         futures = [

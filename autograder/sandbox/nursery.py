@@ -11,13 +11,14 @@ process is told itself, after the fork. When whoever started the nursery goes aw
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import socket
 import subprocess
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import msgpack
@@ -29,17 +30,20 @@ END_S = 10.0  # for grading processes to notice that nobody needs them any more
 _PROGRAM = """import gc, sys
 gc.disable()
 from autograder.sandbox import nursery
-nursery.start(int(sys.argv[1]))"""
+nursery.start(int(sys.argv[1]), sys.argv[2:])"""
 
 
 class Nursery:
-    """The starting end: `fork` gives a new grading process, with a zygote of its own."""
+    """The starting end: `fork` gives a new grading process, with a zygote of its own.
 
-    def __init__(self) -> None:
+    `preload` names modules of libraries that the exercises use: imported here, they are there in all that is forked.
+    """
+
+    def __init__(self, preload: Iterable[str] = ()) -> None:
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the nursery
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self.process: subprocess.Popen[bytes] = launcher.interpreter(_PROGRAM, theirs, self.log)
+            self.process: subprocess.Popen[bytes] = launcher.interpreter(_PROGRAM, theirs, self.log, *preload)
         self.control.settimeout(START_S)
         self._answer("start")
 
@@ -77,12 +81,15 @@ class Nursery:
 # --- in the nursery itself ----------------------------------------------------------------------------------------
 
 
-def start(control: int) -> None:
-    """Import torch, warm up, say READY, fork on request; at the end wait for all who were forked."""
+def start(control: int, preload: Iterable[str] = ()) -> None:
+    """Import torch and the rest, warm up, say READY, fork on request; at the end wait for all who were forked."""
     from autograder.sandbox import zygote  # noqa: PLC0415 - imports torch
 
     asked = socket.socket(fileno=control)
     zygote.prepare()
+    for name in preload:
+        with contextlib.suppress(ImportError):  # whoever needs it will say so: other exercises don't
+            importlib.import_module(name)
     zygote.settle()
     asked.send(msgpack.packb({"ready": True}))
     graders: set[int] = set()
