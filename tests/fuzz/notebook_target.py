@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import warnings
@@ -80,7 +81,8 @@ def check(submission: Submission, content: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            compile(submission.source, "<student>", "exec", dont_inherit=True)
+            for statement in ast.parse(submission.source).body:  # one by one, as a worker and Jupyter's cells are run
+                compile(ast.Module([statement], []), "<student>", "exec", dont_inherit=True)
         except Exception as error:
             raise Broken(f"what is left of the code does not compile: {error}") from error
     place = locate(submission.source, submission.source.count("\n"))
