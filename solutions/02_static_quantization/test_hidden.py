@@ -490,7 +490,7 @@ def held_back(rng):
     """(plain data of a model that no student has, calibration, evaluation, the float model's logits)."""
     model = models.load_model("tiny-bert", folder=HELD_BACK)
     calibration = models.batches(models.load_batches("tiny-bert", "calibration"), 3, 16, rng)
-    evaluation = models.batches(models.load_batches("tiny-bert", "evaluation", folder=HELD_BACK), 6, 16, rng)
+    evaluation = models.batches(models.load_batches("tiny-bert", "evaluation", folder=HELD_BACK), 4, 16, rng)
     with torch.no_grad():
         return models.spec(model), calibration, evaluation, torch.cat([model(**batch).logits for batch in evaluation])
 
