@@ -33,6 +33,7 @@ from host_jobs import (  # noqa: E402
     double,
     fails,
     gives_what_cannot_be_sent,
+    is_imported,
     number_of_process,
     where,
     zygote_of_process,
@@ -95,6 +96,14 @@ def test_one_that_has_worked_long_enough_is_replaced(monkeypatch: pytest.MonkeyP
     with Hosts(1) as running:
         seen = [running.submit(number_of_process).result() for _ in range(5)]
     assert [seen.index(number) for number in seen] == [0, 0, 2, 2, 4]
+
+
+def test_libraries_are_imported_once_for_all_and_one_that_is_missing_stops_nobody() -> None:
+    names = ["colorsys", "no_such_library"]
+    with Hosts(1, preload=names) as running:
+        assert [running.submit(is_imported, name).result() for name in names] == [True, False]
+    with Hosts(1) as running:
+        assert not running.submit(is_imported, "colorsys").result()
 
 
 def test_it_and_its_zygote_are_bound_to_the_same_core(pool: Hosts) -> None:
