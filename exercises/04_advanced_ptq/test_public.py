@@ -670,10 +670,8 @@ def test_onnx_export_runs_on_other_batch_sizes(student, rng):
 
 @pytest.mark.task("4.7", kind="core")
 def test_onnx_quantizes_the_course_model(student, rng):
-    """Export and quantize tiny-bert, its first two layers: 2.8 times smaller, the same first choice for 90 % of the rows,
-    KL below 0.004."""
+    """Export and quantize tiny-bert: 2.8 times smaller, the same first choice for 95 % of the rows, KL below 0.004."""
     model, rows = models.load_model("tiny-bert"), models.load_batches("tiny-bert", "calibration")
-    model.bert.encoder.layer, model.config.num_hidden_layers = model.bert.encoder.layer[:2], 2  # half the time
     shown = models.batches(rows, 4, 8, rng)
     asked = models.batches(models.load_batches("tiny-bert", "evaluation"), 4, 16, rng)
     folder = student.kit.folder()
@@ -685,7 +683,7 @@ def test_onnx_quantizes_the_course_model(student, rng):
     check_static(summary, linear_elements(model))
     kl, agreement = judge(found, float_logits(model, asked))
     words = "the quantized model answers differently from the float model: which operators were quantized?"
-    expect.that(kl <= 4e-3 and agreement >= 0.9, words, f"KL {kl:.2g} nats, agreement {agreement:.1%}")
+    expect.that(kl <= 4e-3 and agreement >= 0.95, words, f"KL {kl:.2g} nats, agreement {agreement:.1%}")
 
 
 @pytest.mark.task("4.7", kind="edge")
