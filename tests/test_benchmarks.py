@@ -25,7 +25,7 @@ def full(request: pytest.FixtureRequest) -> bool:
 def said(full: bool, tmp_path_factory: pytest.TempPathFactory) -> str:
     """What the script prints; it ends with an error when two ways disagree on a test, or nbgrader on a score."""
     out = tmp_path_factory.mktemp("bench") / "table.md"
-    size = ["--students", "2", "--sample", "2", "--rounds", "1", *([] if full else ["--without-nbgrader"])]
+    size = ["--students", "2", "--sample", "2", "--rounds", "1", *([] if full else ["--without-notebooks"])]
     command = [sys.executable, "-P", BENCHMARKS / "compare.py", *size, "--out", out]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

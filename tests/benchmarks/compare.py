@@ -1,4 +1,4 @@
-"""What grading one lab 01 submission costs: ptqlab, nbgrader's autograde, a pytest process, and the floor.
+"""What grading one lab 01 submission costs: ptqlab, nbgrader's autograde, otter run, a pytest process, and the floor.
 
     python -P tests/benchmarks/compare.py [--students 20] [--sample 6] [--rounds 3] [--out TABLE.md]
 
@@ -7,7 +7,8 @@ CPU seconds are user and system time of all processes that a command starts, ker
 first student of the class makes a mistake, so that the agreement is about failing tests, too.
 
 nbgrader runs a notebook as it is handed in, with its plots and experiments (without the `check` cells, for which its
-test cells stand). What it would take for the graded functions alone is a row of its own.
+test cells stand), and so does otter, where it is installed. What it would take for the graded functions alone is a row
+of its own.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import nbformat
 import nbgrader_course as course
 from cost import Cost
 from direct_tests import SEED, Verdicts
+from otter_course import OTTER, OtterCourse
 
 from autograder.catalog import load_exercise
 from autograder.notebook import read_submission
@@ -47,6 +49,8 @@ TITLES = {
     "nbgrader_each": "`nbgrader autograde`, a command a student",
     "nbgrader_class": "`nbgrader autograde`, the class in one command",
     "nbgrader_functions": "`nbgrader autograde`, a command a student, the graded functions alone",
+    "otter_each": "`otter run`, a command a student",
+    "otter_functions": "`otter run`, a command a student, the graded functions alone",
     "pytest": "a pytest process a student, no isolation",
     "warm_pytest": "pytest in one warm process, no isolation",
     "floor": "the floor: test functions called in one warm process, no isolation",
@@ -78,27 +82,41 @@ class Way:
 class Bench:
     """A class of submissions, laid out in one folder for every way to grade it. The slow ways get the sample."""
 
-    def __init__(self, folder: Path, students: int, sample: int, with_nbgrader: bool = True) -> None:
+    def __init__(self, folder: Path, students: int, sample: int, with_notebooks: bool = True) -> None:
         self.folder, self.settings = folder, course.environment(folder / "home", ROOT)
         self.exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
         self.students = [f"student{number:03}" for number in range(students)]
         self.sample = self.students[:sample]
-        self.ways = {name: Way() for name in TITLES if with_nbgrader or not name.startswith("nbgrader")}
+        left_out = () if OTTER.exists() else ("otter",)
+        left_out = left_out if with_notebooks else ("nbgrader", "otter")
+        self.ways = {name: Way() for name in TITLES if not name.startswith(left_out)}
         reference = [cell.text for cell in read_cells(SOLUTION / "source.py") if cell.kind == "code"]
         mistake = min((SOLUTION / "mutants").glob("*.py")).read_text(encoding="utf-8")
         for student in self.students:
             self._hand_in(student, [*reference, mistake] if student == self.students[0] else reference)
-        if not with_nbgrader:
+        if not with_notebooks:
             return
-        self._course("nbgrader_functions", {student: [self._module(student).read_text()] for student in self.sample})
+        functions = {student: [self._module(student).read_text()] for student in self.sample}
+        self._course("nbgrader_functions", functions)
         cells = [text for text in reference if not text.startswith("check(")]
         notebooks = {student: [*cells, mistake] if student == self.students[0] else cells for student in self.sample}
         for name in ("nbgrader_each", "nbgrader_class"):
             self._course(name, notebooks)
+        self.otter = {
+            name: self._otter_course(name, handed_in)
+            for name, handed_in in (("otter_each", notebooks), ("otter_functions", functions))
+            if name in self.ways
+        }
 
     def _course(self, name: str, notebooks: dict[str, list[str]]) -> None:
         code_cells = min(map(len, notebooks.values()))
         course.build(self.folder / name, self.exercise, notebooks, code_cells, self.settings)
+
+    def _otter_course(self, name: str, notebooks: dict[str, list[str]]) -> OtterCourse:
+        made = OtterCourse(self.folder / name, self.exercise, self.settings)
+        for student, cells in notebooks.items():
+            made.hand_in(student, cells)
+        return made
 
     def _hand_in(self, student: str, cells: list[str]) -> None:
         """Write the student's notebook, the folder in which pytest runs, and the module that the slice makes of it.
@@ -135,13 +153,23 @@ class Bench:
 
     def nbgrader(self, name: str, students: Sequence[str]) -> None:
         """A command a student."""
-        root, full = self.folder / name, self.exercise.possible
+        root = self.folder / name
         for student in students:
             spent = course.autograde(root, self.settings, student)
             self.ways[name].add(spent, {student: course.verdicts(root, student)})
-            score = course.score(root, student)
-            if (score == full) == (student == self.students[0]):
-                raise SystemExit(f"expected {full} points for all but the first student in the gradebook, not {score}")
+            self._check_score(student, course.score(root, student))
+
+    def otter_run(self, name: str, students: Sequence[str]) -> None:
+        """A command a student: otter has none for a class, but one that starts a container for each."""
+        for student in students:
+            spent, verdicts, score = self.otter[name].run(student)
+            self.ways[name].add(spent, {student: verdicts})
+            self._check_score(student, score)
+
+    def _check_score(self, student: str, score: float) -> None:
+        full = self.exercise.possible
+        if (score == full) == (student == self.students[0]):
+            raise SystemExit(f"expected {full} points for all but the first student, not {score} for {student}")
 
     def nbgrader_class(self) -> None:
         """One command for all students of the sample."""
@@ -189,6 +217,9 @@ def steps(bench: Bench, rounds: int) -> Iterator[Callable[[], None]]:
         if "nbgrader_each" in bench.ways:
             yield lambda part=part: bench.nbgrader("nbgrader_each", part)
             yield lambda part=part: bench.nbgrader("nbgrader_functions", part)
+        if "otter_each" in bench.ways:
+            yield lambda part=part: bench.otter_run("otter_each", part)
+            yield lambda part=part: bench.otter_run("otter_functions", part)
         yield lambda part=part: bench.pytest(part)
         yield bench.warm
         if number == rounds // 2 and "nbgrader_class" in bench.ways:
@@ -217,7 +248,8 @@ def table(bench: Bench, tests: int) -> str:
     for name, way in bench.ways.items():
         ratio = way.cpu_s / base.cpu_s
         lines.append(f"| {TITLES[name]} | {way.cpu_s:.3f} | {way.wall_s:.3f} | {ratio:.2f}× | {way.submissions} |")
-    packages = ", ".join(f"{name} {version(name)}" for name in ("ptqlab", "nbgrader", "pytest", "torch"))
+    compared = ("ptqlab", "nbgrader", *(["otter-grader"] if "otter_each" in bench.ways else []), "pytest", "torch")
+    packages = ", ".join(f"{name} {version(name)}" for name in compared)
     lines += [
         "",
         f"Class of {len(bench.students)}, {tests} tests on the CPU and the simulated device, one job, one thread each, "
@@ -240,13 +272,13 @@ def main() -> None:
     parser.add_argument("--students", type=int, default=20, help="size of the class")
     parser.add_argument("--sample", type=int, default=6, help="how many of them the slow ways grade")
     parser.add_argument("--rounds", type=int, default=3, help="how often the ways take turns")
-    parser.add_argument("--without-nbgrader", action="store_true", help="leave out what takes longest by far")
+    parser.add_argument("--without-notebooks", action="store_true", help="leave out nbgrader and otter, which take longest by far")
     parser.add_argument("--out", type=Path, help="write the table to this file, too")
     options = parser.parse_args()
     sample = min(options.sample, options.students)
     cost.adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="ptqlab-bench-") as folder:
-        bench = Bench(Path(folder), options.students, sample, not options.without_nbgrader)
+        bench = Bench(Path(folder), options.students, sample, not options.without_notebooks)
         for step in steps(bench, min(options.rounds, sample)):
             step()
         text = table(bench, check_agreement(bench.ways))

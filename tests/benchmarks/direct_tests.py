@@ -93,12 +93,16 @@ def _passes_on(test: Test, endpoint: InProcess, device: str) -> bool:
     return True
 
 
-def check_in_cell(folder: str, solutions: str, task: str, namespace: Mapping[str, Any]) -> None:
-    """What a test cell of nbgrader does: print each test's verdict as JSON, raise when one did not pass."""
+def check_in_cell(folder: str, solutions: str, task: str, namespace: Mapping[str, Any], into: str = "") -> None:
+    """What a test cell of nbgrader or a test of otter's does: raise when a test did not pass.
+
+    Each test's verdict is told as JSON: printed, or in a file of the folder `into`.
+    """
     endpoint = InProcess(namespace)
     exercise = load_exercise(Path(folder), Path(solutions))
     verdicts = {test.id: passes(test, endpoint) for test in load_tests(exercise) if test.task == task}
-    print(json.dumps(verdicts))
+    told = json.dumps(verdicts)
+    Path(into, f"{task}.json").write_text(told, encoding="utf-8") if into else print(told)
     assert all(verdicts.values()), f"task {task}: {sum(verdicts.values())} of {len(verdicts)} tests pass"
 
 
