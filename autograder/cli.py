@@ -79,7 +79,7 @@ def grade(
         settings = Settings(assignment_seed(out, seed, language), device, isolation, language)
         console = Console()
         with _cluster(scheduler, device) as pool, ClassProgress(len(found), console) as progress:
-            reports = grade_class(found, exercises, settings, out, root=view.root, jobs=jobs or best_count(), pool=pool,
+            reports = grade_class(found, exercises, settings, out, root=view.root, jobs=jobs or best_count(device), pool=pool,
                                   elsewhere=pool is not None, regrade=regrade, tell=progress.finished)  # fmt: skip
         with console.status("Making the class report"):
             known = {report_path(out, item): report for item, report in zip(found, reports, strict=True)}

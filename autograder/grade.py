@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 
 import torch
 
 from autograder import simulated
 from autograder.fingerprint import tests_sha256
-from autograder.model import Exercise, PtqlabError, Report, Settings, Submission
+from autograder.model import Exercise, Limits, PtqlabError, Report, Settings, Submission
 from autograder.reference import reference_namespace
 from autograder.sandbox.host import Walls, Worker
 from autograder.scoring import score, unscored
@@ -40,7 +41,8 @@ def grade(
     if submission.problem:
         return unscored(exercise, submission, "unreadable", submission.problem, settings,
                         isolation="not run", duration_s=0.0, notes=submission.notes, **facts)  # fmt: skip
-    with Worker(submission.source, exercise.limits, _walls(exercise, settings, secrets), exercise.preload) as worker:
+    walls = _walls(exercise, settings, secrets, "cuda" in devices)
+    with Worker(submission.source, exercise.limits, walls, exercise.preload) as worker:
         worker.start()
         outcomes = run_suites(exercise, worker, settings.seed, devices, hidden=True, only=only,
                               until_lost=until_lost, reference=reference_namespace)  # fmt: skip
@@ -65,11 +67,25 @@ def _devices(settings: Settings) -> tuple[str, ...]:
         raise PtqlabError(
             "Expected a CUDA device for --device cuda, but torch sees none here; use --device auto or cpu."
         )
-    return devices
+    trouble = _cuda_trouble(settings.isolation) if "cuda" in devices else ""
+    if settings.device == "cuda" and trouble:
+        raise PtqlabError(f"Expected the GPU to work in the jail for --device cuda, but it doesn't ({trouble}); use --device cpu.")
+    return tuple(device for device in devices if device != "cuda" or not trouble)
 
 
-def _walls(exercise: Exercise, settings: Settings, secrets: tuple[str, ...]) -> Walls:
-    if settings.isolation == "none":
-        return Walls(layers=("limits",), required=False)
+@cache
+def _cuda_trouble(isolation: str) -> str:
+    """Why student code can't use this machine's GPU from within its walls; found out without any student's code."""
+    with Worker("", Limits(), _layers(isolation, cuda=True)) as worker:
+        worker.start()
+        return worker.cuda_trouble
+
+
+def _walls(exercise: Exercise, settings: Settings, secrets: tuple[str, ...], cuda: bool) -> Walls:
+    walls = _layers(settings.isolation, cuda)
     own = (str(exercise.solution), str(exercise.solution / HIDDEN)) if exercise.solution else ()
-    return Walls(secrets=(*own, *secrets))
+    return replace(walls, secrets=(*own, *secrets)) if walls.required else walls
+
+
+def _layers(isolation: str, cuda: bool) -> Walls:
+    return Walls(layers=("limits",), required=False, cuda=cuda) if isolation == "none" else Walls(cuda=cuda)

@@ -12,6 +12,7 @@ import os
 import pickle
 import queue
 import socket
+import subprocess
 import sys
 import threading
 import traceback
@@ -27,13 +28,28 @@ from autograder.sandbox.nursery import Nursery
 
 RUNS_PER_PROCESS = 300  # pytest keeps a little of every run
 MEMORY_PER_PROCESS = 2 << 30  # bytes, its worker included: what a submission of the whole course may take
+GPU_MEMORY_PER_PROCESS = 4 << 30  # bytes: a CUDA context each for it and its worker, whose tensors are capped at 3 GB
+GPU_ANSWER_S = 20.0
 
 
-def best_count() -> int:
-    """How many grading processes this machine has cores and memory for, at least one."""
+def best_count(device: str = "cpu") -> int:
+    """How many grading processes this machine has cores and memory for, at least one; on `device`, if not the CPU."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min(cores, memory // MEMORY_PER_PROCESS))
+    counts = [cores, memory // MEMORY_PER_PROCESS]
+    if device != "cpu" and (gpu := _gpu_memory()) is not None:
+        counts.append(gpu // GPU_MEMORY_PER_PROCESS)
+    return max(1, min(counts))
+
+
+def _gpu_memory() -> int | None:
+    """The free memory in bytes of the GPU that torch would take; None without one. CUDA is not started for it."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    command = ["nvidia-smi", f"--id={first}", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GPU_ANSWER_S, check=True)
+        return int(done.stdout.split()[0]) << 20
+    return None
 
 
 class HostDied(Exception):

@@ -32,12 +32,16 @@ class IsolationError(PtqlabError):
 
 @dataclass(frozen=True)
 class Walls:
-    """What a worker must not reach: paths it may not read, folders it may not write in; layers to apply."""
+    """What a worker must not reach: paths it may not read, folders it may not write in; layers to apply.
+
+    `cuda`: it may use the GPU, whose driver is then the one thing more that it reaches.
+    """
 
     secrets: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ("/tmp", "/var/tmp", "/dev/shm", str(Path(__file__).parent))
     layers: tuple[str, ...] = jail.LAYERS
     required: bool = True  # False: --isolation=none
+    cuda: bool = False
 
 
 class Worker:
@@ -50,6 +54,7 @@ class Worker:
         self.problems: tuple[str, ...] = ()
         self.methods: set[tuple[str, str]] = set()
         self.isolation = ""
+        self.cuda_trouble = ""  # why the GPU can't be used in the jail
         self.used_s = 0.0  # CPU seconds of workers that have ended
         self._waited_s = 0.0  # wall seconds, for submissions that sleep
         self._stops: Counter[str] = Counter()  # timeouts by function
@@ -113,6 +118,7 @@ class Worker:
         zygote().preload(self.preload)
         self._process = _launch(self.limits, self.walls)
         self._first += 1 << 32
+        self.cuda_trouble = str(self._process.hello["cuda"])
         self.isolation = ", ".join(self._process.hello["reached"]) if self.walls.required else "none"
         try:
             reply = self._exchange({"op": "load", "source": self.source, "first": self._first})
@@ -160,11 +166,11 @@ class Worker:
 
 def _launch(limits: Limits, walls: Walls) -> Process:
     """A worker that holds the floor: with every layer that this machine gives, without namespaces where it does not."""
-    process = Process(limits, _layers(walls.layers), walls.secrets, walls.foreign)
+    process = Process(limits, _layers(walls.layers), walls.secrets, walls.foreign, walls.cuda)
     if process.hello["namespaces"]:
         process.zygote.namespaces_refused = process.hello["namespaces"]
         process.kill()
-        process = Process(limits, _layers(walls.layers), walls.secrets, walls.foreign)
+        process = Process(limits, _layers(walls.layers), walls.secrets, walls.foreign, walls.cuda)
     if process.hello["trouble"] and not walls.required:
         process.kill()
         raise ZygoteError(f"a worker did not start: {process.hello['trouble']}")

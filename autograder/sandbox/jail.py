@@ -21,6 +21,8 @@ from autograder.sandbox import kernel
 LAYERS = ("namespaces", "landlock", "seccomp", "user", "limits")
 FIRST_UID = 61184  # systemd's range for dynamic users: no login ever has these
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+CUDA_HOST_MB = 1024  # what CUDA itself takes of a process's memory
+CUDA_MB = 3072  # of the GPU's memory for a worker's tensors: others share it
 
 
 class NamespacesRefusedError(Exception):
@@ -82,7 +84,7 @@ def build_root(plan: Plan) -> None:
         if not any(_is_below(tree, other) for other in shown):
             _show(tree, point)
             shown.append(tree)
-    for device in _DEVICES + (tuple(map(str, Path("/dev").glob("nvidia*"))) if plan.cuda else ()):
+    for device in (*_DEVICES, *_cuda_devices(plan)):
         _bind(device, point + device)
     _scratch(plan, point)
     Path(point, "proc").mkdir()
@@ -90,6 +92,10 @@ def build_root(plan: Plan) -> None:
         kernel.mount("proc", point + "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     kernel.mount("none", point, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV)
     kernel.pivot_root(point)
+
+
+def _cuda_devices(plan: Plan) -> list[str]:
+    return sorted(map(str, Path("/dev").glob("nvidia*"))) if plan.cuda else []
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -144,13 +150,14 @@ def _reachable_by_others(paths: tuple[str, ...]) -> bool:
     return all(os.stat(folder).st_mode & 0o001 for folder in folders if os.path.isdir(folder))
 
 
-def address_space() -> int:
-    """Bytes of address space in use: what the libraries map before the student's code uses any."""
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+def address_space() -> tuple[int, int]:
+    """Bytes of address space in use, and of these for data: what the libraries map before the student's code uses any."""
+    pages = Path("/proc/self/statm").read_text().split()
+    return int(pages[0]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize()
 
 
-def limit(plan: Plan, in_use: int) -> None:
-    """Resource limits that hold for the worker as a whole; `in_use` bytes of address space are not counted."""
+def limit(plan: Plan, in_use: tuple[int, int]) -> None:
+    """Resource limits that hold for the worker as a whole; the address space `in_use` is not counted."""
     megabyte = 1 << 20
     limits = {
         resource.RLIMIT_CPU: plan.cpu_s,
@@ -160,8 +167,10 @@ def limit(plan: Plan, in_use: int) -> None:
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_NPROC: 512,
     }
-    if not plan.cuda:  # CUDA reserves more address space than any machine has
-        limits[resource.RLIMIT_AS] = in_use + plan.memory_mb * megabyte
+    if plan.cuda:  # it reserves more address space than any machine has
+        limits[resource.RLIMIT_DATA] = in_use[1] + (plan.memory_mb + CUDA_HOST_MB) * megabyte
+    else:
+        limits[resource.RLIMIT_AS] = in_use[0] + plan.memory_mb * megabyte
     for kind, value in limits.items():
         hard = resource.getrlimit(kind)[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -203,7 +212,7 @@ def enter(plan: Plan, bpf: bytes, namespaced: bool, number: int) -> list[str]:
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if "landlock" in plan.layers and kernel.landlock_abi():
         readable = [*plan.readable, "/proc"] if namespaced else list(plan.readable)
-        reached.append(f"Landlock {kernel.landlock(readable, [os.getcwd()], list(_DEVICES))}")
+        reached.append(f"Landlock {kernel.landlock(readable, [os.getcwd()], list(_DEVICES), _cuda_devices(plan))}")
     if "seccomp" in plan.layers and bpf:
         kernel.install_seccomp(bpf)
         reached.append("seccomp")

@@ -9,6 +9,7 @@ import ctypes
 import os
 import platform
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -89,8 +90,12 @@ def _all_rights(abi: int) -> int:
     return {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}.get(abi, (1 << 16) - 1)
 
 
-def landlock(readable: list[str], writable: list[str], devices: list[str], *, files_only: bool = False) -> int:
+def landlock(
+    readable: list[str], writable: list[str], devices: list[str], controlled: Sequence[str] = (), *, files_only: bool = False
+) -> int:
     """Restrict this process to reading below `readable` and writing below `writable`; returns the ABI used.
+
+    `devices` may be read and written, `controlled` ones told what to do besides (ioctl).
 
     From ABI 4 on no TCP port can be bound or connected, from ABI 6 on no abstract socket outside is
     reachable and no process outside can be signalled; unless `files_only`.
@@ -103,7 +108,9 @@ def landlock(readable: list[str], writable: list[str], devices: list[str], *, fi
     size = 8 if abi < 4 or files_only else 16 if abi < 6 else 24
     ruleset = _check(libc.syscall(_LANDLOCK_CREATE, attributes, ctypes.c_size_t(size), 0), "landlock_create_ruleset")
     try:
-        for paths, allowed in ((readable, _READ), (writable, rights & ~1), (devices, _READ_FILE | 2)):
+        device = _READ_FILE | 2
+        kinds = ((readable, _READ), (writable, rights & ~1), (devices, device), (controlled, device | 1 << 15))
+        for paths, allowed in kinds:
             for path in paths:
                 _landlock_allow(ruleset, path, allowed & rights)
         _check(libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0), "landlock_restrict_self")

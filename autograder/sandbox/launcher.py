@@ -20,7 +20,7 @@ from autograder.sandbox import scratch
 
 START_S = 120.0  # wall seconds for an interpreter to import torch on a busy machine
 GRACE_S = 2.0
-PASSED_ON = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+PASSED_ON = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "CUDA_VISIBLE_DEVICES")
 # importing torch makes a million objects and no garbage: the zygote turns the collector on when it is warm
 _PROGRAM = """import gc, sys
 gc.disable()
@@ -37,6 +37,7 @@ def interpreter(program: str, control: socket.socket, log: IO[bytes], *arguments
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     environment |= {"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
     environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    environment |= {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # a library that asks for a GPU must not start CUDA before a fork
     environment |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
     for library in ("OMP", "OPENBLAS", "MKL"):
         environment[f"{library}_NUM_THREADS"] = "1"

@@ -28,13 +28,15 @@ CANARIES = ("/etc/passwd",)  # readable by everybody, so only the jail can refus
 class Process:
     """A forked worker, from its first word (`hello`: which isolation it found) to its death."""
 
-    def __init__(self, limits: Limits, layers: Sequence[str], secrets: Sequence[str], foreign: Sequence[str]) -> None:
+    def __init__(
+        self, limits: Limits, layers: Sequence[str], secrets: Sequence[str], foreign: Sequence[str], cuda: bool = False
+    ) -> None:
         self.limits = limits
         self.zygote = zygote()
         self._seen_s = 0.0
         self._end = contextlib.ExitStack()
         try:
-            self._open(layers, secrets, foreign)
+            self._open(layers, secrets, foreign, cuda)
             self.hello = self._greet()
         except OSError as error:
             self.kill()
@@ -43,7 +45,7 @@ class Process:
             self.kill()
             raise
 
-    def _open(self, layers: Sequence[str], secrets: Sequence[str], foreign: Sequence[str]) -> None:
+    def _open(self, layers: Sequence[str], secrets: Sequence[str], foreign: Sequence[str], cuda: bool) -> None:
         self.pidfd = -1
         self.scratch = tempfile.mkdtemp(dir=self.zygote.folder)
         self._end.callback(scratch.remove, self.scratch)
@@ -56,17 +58,19 @@ class Process:
             self.from_worker, their_out = os.pipe()
             theirs.callback(os.close, their_out)
             self._end.callback(os.close, self.from_worker)
-            self.pid = self.zygote.fork(self._message(layers, secrets, foreign), (their_in, their_out))
+            self.pid = self.zygote.fork(self._message(layers, secrets, foreign, cuda), (their_in, their_out))
         self.pidfd = os.pidfd_open(self.pid)
         self._end.callback(os.close, self.pidfd)
         os.set_blocking(self.to_worker, False)
         os.set_blocking(self.from_worker, False)
 
-    def _message(self, layers: Sequence[str], secrets: Sequence[str], foreign: Sequence[str]) -> dict[str, Any]:
+    def _message(
+        self, layers: Sequence[str], secrets: Sequence[str], foreign: Sequence[str], cuda: bool
+    ) -> dict[str, Any]:
         plan = jail.Plan(
             layers=tuple(layers), readable=jail.library_trees(Path(__file__).resolve().parent.parent),
             scratch=self.scratch, memory_mb=self.limits.memory_mb, scratch_mb=self.limits.scratch_mb,
-            cpu_s=int(self.limits.submission_cpu_s + GRACE_S) + 1,
+            cpu_s=int(self.limits.submission_cpu_s + GRACE_S) + 1, cuda=cuda,
         )  # fmt: skip
         # a low number may be the worker's own in its process namespace, and its own environment it may read
         ours = (f"/proc/{os.getpid()}/environ",) if os.getpid() > 9 else ()

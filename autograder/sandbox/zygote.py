@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import mmap
 import os
 import signal
 import socket
@@ -44,7 +45,7 @@ def start(control: int, folder: str) -> None:
 
 
 def _serve(control: socket.socket, children: set[int]) -> None:
-    bpf, trouble = prepare()
+    trouble = prepare()
     refusals.install()
     settle()
     signal.signal(signal.SIGCHLD, lambda *_: _reap(children))
@@ -57,7 +58,7 @@ def _serve(control: socket.socket, children: set[int]) -> None:
         if "import" in message:
             control.send(msgpack.packb({"trouble": _import(message["import"])}))
             continue
-        pid = _start(message, descriptors, bpf, children)
+        pid = _start(message, descriptors, children)
         for descriptor in descriptors:
             os.close(descriptor)
         control.send(msgpack.packb({"pid": pid}))
@@ -75,15 +76,17 @@ def _end(children: set[int], folder: str) -> None:
 
 
 @cache
-def prepare() -> tuple[bytes, str]:
-    """The filter for system calls, or why there is none; and everything warm that a worker needs. Once, before forks."""
+def prepare() -> str:
+    """Everything warm that a worker needs, once, before forks; returns why there is no filter for system calls."""
     _warm_up()
-    return _compile_filter()
+    return _filter(False)[1]
 
 
-def _compile_filter() -> tuple[bytes, str]:
+@cache
+def _filter(cuda: bool) -> tuple[bytes, str]:
+    """The filter for system calls, or why there is none."""
     try:
-        return syscalls.compile_filter(), ""
+        return syscalls.compile_filter(cuda), ""
     except tuple(SECCOMP_CURE) as error:
         cure = next(words for kind, words in SECCOMP_CURE.items() if isinstance(error, kind))
         return b"", f"seccomp is not available ({error}); {cure}"
@@ -127,8 +130,9 @@ def _reap(children: set[int]) -> None:
             children.discard(pid)
 
 
-def _start(message: dict[str, Any], descriptors: list[int], bpf: bytes, children: set[int]) -> int:
+def _start(message: dict[str, Any], descriptors: list[int], children: set[int]) -> int:
     """Fork one worker; returns the number of the process that will run the student's code (0: it failed)."""
+    bpf = _filter(message["plan"]["cuda"])[0]
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     told, tell = os.pipe()
     child = os.fork()
@@ -162,12 +166,23 @@ def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, tell: in
             os._exit(0)
         if refused or not namespaced:
             os.write(tell, str(number).encode())
-        hello = {"reached": [], "namespaces": refused, "trouble": "", "held": {}}
+        hello = {"reached": [], "namespaces": refused, "trouble": "", "held": {}, "cuda": ""}
         _become_worker(message, plan, descriptors, bpf, number, hello)
     except BaseException:
         traceback.print_exc()  # into the zygote's log, as long as the streams lead there
     finally:
         os._exit(1)
+
+
+def _start_cuda() -> str:
+    """Use the GPU once, before the student's code does; returns why that can't be done in here."""
+    try:
+        torch.ones(1, device="cuda").add_(1).item()
+        share = (jail.CUDA_MB << 20) / torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, share))
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else 'no reason'}"
+    return ""
 
 
 def _become_worker(
@@ -178,7 +193,9 @@ def _become_worker(
     if not hello["namespaces"]:
         try:
             hello["reached"] = jail.enter(plan, bpf, "namespaces" in plan.layers, number)
-            hello["held"] = probes.attempt(message["secrets"], plan.memory_mb, message["foreign"], message["host"])
+            memory = (plan.memory_mb + jail.CUDA_HOST_MB, mmap.MAP_PRIVATE) if plan.cuda else (plan.memory_mb, mmap.MAP_SHARED)
+            hello["held"] = probes.attempt(message["secrets"], memory[0], message["foreign"], message["host"], memory[1])
+            hello["cuda"] = _start_cuda() if plan.cuda else ""
         except jail.NamespacesRefusedError as error:
             hello["namespaces"] = str(error)
         except Exception as error:
