@@ -55,8 +55,9 @@ def grade_class(
     elsewhere: bool = False,
     regrade: bool = False,
     tell: Callable[[Report], None] = lambda report: None,
+    keep: Callable[[Report], Report] = lambda report: report,
 ) -> list[Report]:
-    """Grade every submission found and write its report below `out`; returns all reports, in the order found.
+    """Grade every submission found and write its report below `out`; returns what to `keep` of each, in the order found.
 
     `pool` runs them; without one, so many grading processes (`jobs`) are started, and ended afterwards. `elsewhere`
     says that it does so on other machines: they get the files' content, and what they graded with is compared with ours.
@@ -67,7 +68,7 @@ def grade_class(
     for index, job in enumerate(todo):
         earlier = None if regrade else _already_graded(job, out)
         if earlier is not None:
-            done[index] = earlier
+            done[index] = keep(earlier)
             tell(earlier)
     left = [index for index in range(len(todo)) if index not in done]
     preload = [name for index in left for name in todo[index].exercise.preload]
@@ -75,12 +76,17 @@ def grade_class(
     with running as graders:
         for index, report in _spread(graders, todo, left, elsewhere) if graders else ():
             write_report(report, out, todo[index].found, settings.language)
-            done[index] = report
+            done[index] = keep(report)
             tell(report)
     reports = [done[index] for index in range(len(todo))]
     known = {report_path(out, item): report for item, report in zip(found, reports, strict=True)}
     write_atomically(out / "scores.csv", scores_csv([report for _, report in all_reports(out, known)], exercises))
     return reports
+
+
+def outline(report: Report) -> Report:
+    """A report without its tests: a thirtieth of the memory, and enough for scores.csv and the scoreboard."""
+    return replace(report, tasks=tuple(replace(task, title={}, hint={}, tests=()) for task in report.tasks))
 
 
 def run_job(job: Job) -> Report:

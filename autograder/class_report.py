@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -36,16 +35,15 @@ def write_class_report(
     exercises: Sequence[Exercise],
     found: Iterable[Found] = (),
     language: str | None = None,
-    known: Mapping[Path, Report] = MappingProxyType({}),
 ) -> Path:
     """Write DIR/class.html from every report below `out`, and return its path.
 
     `found` are the submissions that can be read now; of the others, what was kept about their code is used. Without a
-    `language` the page has the one that the class was graded in. `known` are reports by their path that need not be
-    read again. Raises PtqlabError when there is no report, or one is damaged.
+    `language` the page has the one that the class was graded in. Raises PtqlabError when there is no report, or one is
+    damaged.
     """
     digests: dict[str, str] = {}
-    tallies = tally(_linked(out, digests, known))
+    tallies = tally(_linked(out, digests))
     if not tallies:
         raise PtqlabError(f"Expected reports below {out}, but there are none; give the --out folder of `ptqlab grade`.")
     kept = _fingerprints(out, exercises, found, digests)
@@ -66,10 +64,10 @@ def _language(out: Path) -> str:
         return "en"
 
 
-def _linked(out: Path, digests: dict[str, str], known: Mapping[Path, Report]) -> Iterator[tuple[str, Report]]:
+def _linked(out: Path, digests: dict[str, str]) -> Iterator[tuple[str, Report]]:
     """Each report and its page's address; notes in `digests` which submission it is about."""
     for path in sorted(out.glob("*/*.json")):
-        report = known.get(path) or report_from_json(path.read_text(encoding="utf-8"))
+        report = report_from_json(path.read_text(encoding="utf-8"))
         digests[_key(report.student, report.exercise)] = report.submission_sha256
         yield quote(f"{path.parent.name}/{path.stem}.html"), report
 
