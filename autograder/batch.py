@@ -17,6 +17,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
@@ -30,6 +31,7 @@ from autograder.scoring import rescore, unscored
 
 SETTINGS_FILE = "assignment.json"
 TRIES = 2  # a submission whose grading process died is tried once more
+MOST_HANDED_OUT = 2048  # submissions at a time, more than any cluster has cores: their files wait in the scheduler's memory
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def _spread(
         waiting[future] = index
         future.add_done_callback(ready.put)
 
-    for index in indices:
+    left = iter(indices)
+    for index in islice(left, MOST_HANDED_OUT):
         hand_out(index)
     tries = Counter(indices)
     try:
@@ -179,6 +182,8 @@ def _spread(
                     hand_out(index)
                     continue
                 report = _lost(todo[index])
+            for following in islice(left, 1):
+                hand_out(following)
             yield index, _compared(todo[index], report) if elsewhere else report
     finally:
         for future in waiting:  # after an error or Ctrl-C; the pool is its owner's to end

@@ -1,15 +1,18 @@
-"""What `ptqlab grade` does with one submission's outcome before it is believed."""
+"""What `ptqlab grade` does with one submission's outcome before it is believed, and how much it holds of a class."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import autograder.grade
-from autograder.batch import Job, run_job
+from autograder import batch
+from autograder.batch import Job, grade_class, outline, run_job
 from autograder.catalog import load_exercise
 from autograder.intake import Found
 from autograder.model import Outcome, Report, Settings, Status, Submission
@@ -54,3 +57,42 @@ def test_a_crash_is_believed_when_it_comes_twice(
     report = run_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))
     assert [test.status for task in report.tasks for test in task.tests] == list(believed)
     assert left == [], "graded as often as needed, and not once more"
+
+
+class Counting(Executor):
+    """Grades nothing: counts how many submissions are out at a time, and gives each report one at a time."""
+
+    def __init__(self) -> None:
+        self.out, self.most, self.students = 0, 0, []
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        self.out += 1
+        self.most = max(self.most, self.out)
+        future: Future[Any] = Future()
+        self.students.append(args[0].found.student)
+        future.set_result(replace(report_of(FINE), student=args[0].found.student))
+        return future
+
+
+def test_a_large_class_is_handed_out_by_and_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(batch, "MOST_HANDED_OUT", 3)
+    found = [Found(f"student{number}", SLUG, tmp_path / f"{number}.py") for number in range(10)]
+    pool = Counting()
+
+    def finished(_: Report) -> None:
+        pool.out -= 1
+
+    kept = grade_class(found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, tell=finished, keep=outline)
+    assert sorted(pool.students) == sorted(item.student for item in found)
+    assert pool.most == 4, "three, and the next one before the report of the first that is ready is written"
+    assert [report.student for report in kept] == [item.student for item in found]
+
+
+def test_of_each_report_the_outline_is_kept(tmp_path: Path) -> None:
+    found = [Found("ann", SLUG, tmp_path / "ann.py")]
+    full = grade_class(found, [EXERCISE], Settings(1), tmp_path / "a", root=tmp_path, pool=Counting())
+    kept = grade_class(found, [EXERCISE], Settings(1), tmp_path / "b", root=tmp_path, pool=Counting(), keep=outline)
+    assert any(task.tests for task in full[0].tasks)
+    assert not any(task.tests for task in kept[0].tasks)
+    assert (kept[0].earned, [task.earned for task in kept[0].tasks]) == (full[0].earned, [task.earned for task in full[0].tasks])
+    assert (tmp_path / "a" / "scores.csv").read_bytes() == (tmp_path / "b" / "scores.csv").read_bytes()
