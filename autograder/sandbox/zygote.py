@@ -27,6 +27,8 @@ import torch
 from autograder import refusals, simulated
 from autograder.sandbox import guest, jail, kernel, probes, scratch, syscalls
 
+Children = dict[int, int]
+"""Each forked process, and a pidfd of the one that runs the student's code: itself, or its child in namespaces."""
 SECCOMP_CURE: dict[type[Exception], str] = {
     ImportError: "install pyseccomp: pip install 'ptqlab[grade]'",
     RuntimeError: "install libseccomp: apt-get install libseccomp2, dnf install libseccomp, or apk add libseccomp",
@@ -36,7 +38,7 @@ SECCOMP_CURE: dict[type[Exception], str] = {
 
 def start(control: int, folder: str) -> None:
     """Warm up, say READY, fork workers on request; at the end leave nothing behind."""
-    children: set[int] = set()
+    children: Children = {}
     try:
         _serve(socket.socket(fileno=control), children)
     finally:
@@ -44,7 +46,7 @@ def start(control: int, folder: str) -> None:
     os._exit(0)  # torch would take half a CPU second to take itself apart
 
 
-def _serve(control: socket.socket, children: set[int]) -> None:
+def _serve(control: socket.socket, children: Children) -> None:
     trouble = prepare()
     refusals.install()
     settle()
@@ -64,12 +66,13 @@ def _serve(control: socket.socket, children: set[int]) -> None:
         control.send(msgpack.packb({"pid": pid}))
 
 
-def _end(children: set[int], folder: str) -> None:
+def _end(children: Children, folder: str) -> None:
+    """A worker in namespaces is killed itself, and waited for by waiting for its parent: alone it could go on for a moment."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for child in list(children):
+    for child, worker in children.items():
         with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-    for child in list(children):
+            signal.pidfd_send_signal(worker, signal.SIGKILL) if worker >= 0 else os.kill(child, signal.SIGKILL)
+    for child in children:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(child, 0)
     scratch.remove(folder)
@@ -124,13 +127,14 @@ def settle() -> None:
     gc.enable()
 
 
-def _reap(children: set[int]) -> None:
+def _reap(children: Children) -> None:
     with contextlib.suppress(ChildProcessError):
         while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
-            children.discard(pid)
+            if (worker := children.pop(pid, -1)) >= 0:
+                os.close(worker)
 
 
-def _start(message: dict[str, Any], descriptors: list[int], children: set[int]) -> int:
+def _start(message: dict[str, Any], descriptors: list[int], children: Children) -> int:
     """Fork one worker; returns the number of the process that will run the student's code (0: it failed)."""
     bpf = _filter(message["plan"]["cuda"])[0]
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
@@ -139,12 +143,14 @@ def _start(message: dict[str, Any], descriptors: list[int], children: set[int]) 
     if child == 0:
         os.close(told)
         _child(message, descriptors, bpf, tell)
-    children.add(child)
+    children[child] = -1
     os.close(tell)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-    number = os.read(told, 16)
+    number = int(os.read(told, 16) or 0)
     os.close(told)
-    return int(number or 0)
+    with contextlib.suppress(ProcessLookupError):
+        children[child] = os.pidfd_open(number) if number else -1
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    return number
 
 
 def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, tell: int) -> NoReturn:
