@@ -38,7 +38,6 @@ def interpreter(program: str, control: socket.socket, log: IO[bytes], *arguments
     environment |= {"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
     environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     environment |= {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # a library that asks for a GPU must not start CUDA before a fork
-    environment |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
     for library in ("OMP", "OPENBLAS", "MKL"):
         environment[f"{library}_NUM_THREADS"] = "1"
     return subprocess.Popen(

@@ -8,6 +8,7 @@ message out says its process number. When the grader goes away the socket closes
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import mmap
@@ -27,6 +28,7 @@ import torch
 from autograder import refusals, simulated
 from autograder.sandbox import guest, jail, kernel, probes, scratch, syscalls
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 Children = dict[int, int]
 """Each forked process, and a pidfd of the one that runs the student's code: itself, or its child in namespaces."""
 SECCOMP_CURE: dict[type[Exception], str] = {
@@ -48,6 +50,7 @@ def start(control: int, folder: str) -> None:
 
 def _serve(control: socket.socket, children: Children) -> None:
     trouble = prepare()
+    _keep_freed_memory()
     refusals.install()
     settle()
     signal.signal(signal.SIGCHLD, lambda *_: _reap(children))
@@ -103,6 +106,14 @@ def _warm_up() -> None:
     if simulated.available():
         with simulated.session():
             (simulated.to_device(x) * 2).amax().item()
+
+
+def _keep_freed_memory() -> None:
+    """Blocks up to 32 MB stay with the worker when they are freed, up to 256 MB: the kernel would clear them anew each time."""
+    with contextlib.suppress(AttributeError):  # another libc than glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(M_TRIM_THRESHOLD, 256 << 20)
 
 
 def _import(names: list[str]) -> str:
