@@ -19,7 +19,7 @@ from autograder.names import Names, names_of
 P = ParamSpec("P")
 T = TypeVar("T")
 _MARKER = "# ptqlab: cell "
-KEPT = 10_000  # characters: what is found out of a cell of at most this size is kept for the next submission's
+KEPT = 3_000  # characters: what is found out of a cell of at most this size is kept; none that is handed out is longer
 MOST_KEPT = 256  # such cells; those that were handed out come again with every submission, and so stay
 
 
