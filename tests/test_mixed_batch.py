@@ -73,11 +73,13 @@ class Levels:
                 self.seen.setdefault((one.role, one.pid), []).append((written, watched.anonymous_kb(one.pid)))
 
     def growth_kb(self, size: int) -> dict[tuple[str, int], int]:
-        """The lowest level in the last tenth of the class, above the lowest between its first quarter and its half."""
+        """The lowest level in the last tenth of the class, three submissions at least (on a busy machine few are looked at),
+        above the lowest between its first quarter and its half.
+        """
         grown = {}
         for process, levels in self.seen.items():
             early = [kb for written, kb in levels if size * SETTLED <= written <= size / 2 and kb]
-            late = [kb for written, kb in levels if written >= size * 0.9 and kb]
+            late = [kb for written, kb in levels if written >= min(size * 0.9, size - 3) and kb]
             if early and late:
                 grown[process] = min(late) - min(early)
         return grown
