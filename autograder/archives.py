@@ -134,7 +134,7 @@ def _unpack_students(view: Unpacked) -> None:
         above = path.parent
         student = above.name if above != view.root else _without_suffix(path.name)
         folder = view.root / student
-        beside = flat and any(name.name.lower().endswith(CODE) for name in view.root.glob(f"{glob.escape(student)}.*"))
+        beside = flat and any(each.name.lower().endswith(CODE) for each in view.root.glob(f"{glob.escape(student)}.*"))
         if folder.is_file() or beside or _code_below(folder, "**/*"):
             view.notes.append(f"{student}/ holds notebooks or scripts, and {path.name}, which was not opened.")
             continue

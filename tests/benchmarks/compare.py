@@ -87,8 +87,7 @@ class Bench:
         self.exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
         self.students = [f"student{number:03}" for number in range(students)]
         self.sample = self.students[:sample]
-        left_out = () if OTTER.exists() else ("otter",)
-        left_out = left_out if with_notebooks else ("nbgrader", "otter")
+        left_out = ("nbgrader", "otter") if not with_notebooks else () if OTTER.exists() else ("otter",)
         self.ways = {name: Way() for name in TITLES if not name.startswith(left_out)}
         reference = [cell.text for cell in read_cells(SOLUTION / "source.py") if cell.kind == "code"]
         mistake = min((SOLUTION / "mutants").glob("*.py")).read_text(encoding="utf-8")
