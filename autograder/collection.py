@@ -13,12 +13,14 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 from unittest import mock
 
 import pytest
 from _pytest.assertion.rewrite import AssertionRewritingHook
 from _pytest.config import _prepareconfig
+
+from autograder.model import Status
 
 MOST_KEPT = 8  # a course has five exercises
 OPTIONS = (
@@ -29,6 +31,24 @@ OPTIONS = (
 UNUSED = ("cacheprovider", "capture", "debugging", "doctest", "faulthandler", "junitxml", "logging", "monkeypatch",
           "pastebin", "recwarn", "reports", "setuponly", "setupplan", "skipping", "stepwise", "subtests", "threadexception",
           "tmpdir", "unittest", "unraisableexception", "warnings")  # fmt: skip
+
+
+Entry = dict[str, Any]
+"""What pytest-json-report has recorded of one test: its phases, and in `metadata` what suite.py says of it."""
+ANSWERED = (Status.FAILED, Status.MISSING, Status.REFUSED)  # what a test says of answers, and not of the machine
+
+
+class Recorded(Protocol):
+    """What is known of the dialogues between tests and a student's code; see transcripts.py."""
+
+    def begin(self, test: str, number: int) -> Entry | None:
+        """What the test comes to, if it need not be run for that."""
+
+    def ended(self, test: str) -> bool:
+        """Whether the test, which has been run, asked what it was expected to; else it has to begin anew."""
+
+    def keep(self, test: str, entry: Entry) -> None:
+        """Remember what the test that was run came to."""
 
 
 class Collection:
@@ -61,31 +81,46 @@ class Collection:
             self.errors.append(f"{report.nodeid}: {report.longreprtext[-1000:]}")
 
     def run(
-        self, wanted: Callable[[pytest.Item], bool], after: Callable[[pytest.Item], None] | None = None
-    ) -> tuple[list[str], dict[str, Any]]:
-        """Run the wanted tests; returns their names and pytest-json-report's record of this run.
+        self,
+        wanted: Callable[[pytest.Item], bool],
+        after: Callable[[pytest.Item, Entry], None] = lambda item, entry: None,
+        dialogue: Recorded | None = None,
+    ) -> list[tuple[str, Entry]]:
+        """Run the wanted tests; returns each one's name and its entry in pytest-json-report's record.
 
-        `after` is called with each test that has run, and may change which ones are still wanted.
+        `after` is called with each test and its entry, and may change which ones are still wanted. A test of which
+        the `dialogue` knows what its answers come to is not run.
         Raises what ends a pytest session: KeyboardInterrupt, pytest.exit, an error in a plugin.
         """
-        items = [item for item in self._session.items if wanted(item)]
         ran = []
         record = self.config._json_report
         record.__init__(self.config)  # as new: a record is of one run
         record.pytest_sessionstart(self._session)
         with _quiet():
-            for item, following in zip(items, [*items[1:], None], strict=False):
-                if after is None:
-                    self.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-                elif wanted(item):  # which one follows is not known before this one has run
-                    self.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-                    after(item)
-                else:
-                    continue
-                _clean(item)
-                ran.append(item.nodeid)
-        record.pytest_sessionfinish(self._session)
-        return ran, record.report
+            for number, item in enumerate(self._session.items):
+                if wanted(item):  # which ones are is not known before those before have run
+                    entry = self._run_recorded(item, number, dialogue) if dialogue else self._run(item)
+                    ran.append((item.nodeid, entry))
+                    after(item, entry)
+        return ran
+
+    def _run_recorded(self, item: pytest.Item, number: int, dialogue: Recorded) -> Entry:
+        known = dialogue.begin(item.nodeid, number)
+        if known is not None:
+            return known
+        entry = self._run(item)
+        while not dialogue.ended(item.nodeid):
+            dialogue.begin(item.nodeid, number)
+            entry = self._run(item)
+        if entry.get("outcome") == "passed" or entry.get("metadata", {}).get("status") in ANSWERED:
+            dialogue.keep(item.nodeid, entry)
+        return entry
+
+    def _run(self, item: pytest.Item) -> Entry:
+        # nobody knows yet which test is the next to run: nothing stays set up for it
+        self.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        _clean(item)
+        return dict(self.config._json_report._json_tests.pop(item.nodeid, {}))
 
     def close(self) -> None:
         """Tear down what is still set up, and end the session."""

@@ -17,6 +17,7 @@ from autograder.reference import reference_namespace
 from autograder.sandbox.host import Walls, Worker
 from autograder.scoring import score, unscored
 from autograder.suite import HIDDEN, available_devices, run_suites
+from autograder.transcripts import Dialogue, known
 
 
 def grade(
@@ -44,8 +45,9 @@ def grade(
     walls = _walls(exercise, settings, secrets, "cuda" in devices)
     with Worker(submission.source, exercise.limits, walls, exercise.preload) as worker:
         worker.start()
-        outcomes = run_suites(exercise, worker, settings.seed, devices, hidden=True, only=only,
-                              until_lost=until_lost, reference=reference_namespace)  # fmt: skip
+        dialogue = Dialogue(worker, known((tests_sha256(exercise), settings.seed, devices, exercise.limits)))
+        outcomes = run_suites(exercise, dialogue, settings.seed, devices, hidden=True, only=only,
+                              until_lost=until_lost, reference=reference_namespace, dialogue=dialogue)  # fmt: skip
         notes = (*submission.notes, *worker.problems)
     duration_s = round(time.perf_counter() - started, 3)
     return score(_part(exercise, only), submission, outcomes, settings,

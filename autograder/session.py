@@ -27,6 +27,14 @@ PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype, torch.device)
 COMPARE_LIMIT = 1 << 24  # elements; above, an argument is not copied to see whether it was changed
 
 
+OBJECTS_PER_REQUEST = 1 << 20  # more than a reply can name
+
+
+def first_object(request: int) -> int:
+    """The number of the first object that is kept in the answer to the request of this number."""
+    return request * OBJECTS_PER_REQUEST
+
+
 class Session:
     """One student's module and the objects it made, for as long as they are tested."""
 
@@ -39,6 +47,8 @@ class Session:
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; whatever the student's code does becomes part of the reply."""
         facts: dict[str, Any] = {"mutated": (), "syncs": 0, "device_ops": 0, "moved_elements": 0}
+        if "id" in request:  # what an object is called depends on nothing that was asked before
+            self.next_number = first_object(request["id"])
         refusals.reset()
         allowed = _allowed(request)
         on_device = simulated.session() if request["simulated"] else contextlib.nullcontext()

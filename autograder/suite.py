@@ -23,6 +23,7 @@ from autograder.verdicts import verdict
 if TYPE_CHECKING:
     import torch
 
+    from autograder.collection import Recorded
     from autograder.student import Endpoint, Student
 
 PUBLIC, HIDDEN = "test_public.py", "test_hidden.py"
@@ -231,11 +232,13 @@ def run_suites(
     only: Collection[str] | None = None,
     until_lost: bool = False,
     reference: Callable[[Path, Path], dict[str, Any]] | None = None,
+    dialogue: Recorded | None = None,
 ) -> tuple[Outcome, ...]:
     """Run an exercise's tests against `endpoint`, in this process; one outcome a test, in the files' order.
 
     `only` names the tasks whose tests are run, where not all are. With `until_lost` a task's tests end with the
-    first that does not pass: enough to see that it is lost, and no score.
+    first that does not pass: enough to see that it is lost, and no score. What the `dialogue` with the student's
+    code is known to come to is not found out again.
     """
     from autograder.collection import collected  # noqa: PLC0415
 
@@ -249,20 +252,19 @@ def run_suites(
         with collected(files, tuple(devices), lambda: (sys.modules[__name__], _Grading(devices))) as tests:
             tests.config.stash[CONTEXT] = context
             lost: set[str] = set()
-            expected, record = tests.run(
-                lambda item: (only is None or _task_of(item) in only) and _task_of(item) not in lost,
-                partial(_note_loss, lost) if until_lost else None,
+
+            def note_loss(item: pytest.Item, entry: dict[str, Any]) -> None:
+                if until_lost and _status(entry) is not Status.PASSED:
+                    lost.add(_task_of(item))
+
+            ran = tests.run(
+                lambda item: (only is None or _task_of(item) in only) and _task_of(item) not in lost, note_loss, dialogue
             )
             errors = tests.errors
             del tests.config.stash[CONTEXT]
     except Exception as error:  # not a test's: that would be an outcome
-        expected, record, errors = [], {}, [f"pytest itself failed: {type(error).__name__}: {error}"]
-    return outcomes_of(exercise, expected, record, errors)
-
-
-def _note_loss(lost: set[str], item: pytest.Item) -> None:
-    if VERDICT in item.stash:
-        lost.add(_task_of(item))
+        ran, errors = [], [f"pytest itself failed: {type(error).__name__}: {error}"]
+    return outcomes_of(exercise, ran, errors)
 
 
 def _task_of(item: pytest.Item) -> str:
@@ -271,13 +273,12 @@ def _task_of(item: pytest.Item) -> str:
 
 
 def outcomes_of(
-    exercise: Exercise, expected: Sequence[str], record: dict[str, Any], errors: Sequence[str]
+    exercise: Exercise, ran: Sequence[tuple[str, dict[str, Any]]], errors: Sequence[str]
 ) -> tuple[Outcome, ...]:
-    """Outcomes from the JSON record; what was expected and is not there, or did not run, is our own error."""
+    """Outcomes from the JSON record; what was to run and is not in it, or did not run, is our own error."""
     runs: dict[str, list[dict[str, Any]]] = {}
-    recorded = {entry["nodeid"]: entry for entry in record.get("tests", [])}
-    for nodeid in expected:
-        runs.setdefault(nodeid.split("[", 1)[0], []).append(recorded.get(nodeid, {}))
+    for nodeid, entry in ran:
+        runs.setdefault(nodeid.split("[", 1)[0], []).append(entry)
     found = [_hinted(exercise, _merged(nodeid, entries)) for nodeid, entries in runs.items()]
     return (*found, *_withholding(exercise, errors))
 

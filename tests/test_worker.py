@@ -415,17 +415,17 @@ def test_an_ordinary_user_can_remove_what_is_hard_to_remove() -> None:
 @pytest.mark.parametrize(
     "tree",
     [
-        "['d', [['id', 2], ['problems', ['l', []]]]]",
-        "reply(2, facts=None)", "reply(2, facts=['d', []])", "reply(2, failure='no')", "reply(2, failure=['d', []])",
-        "reply(2)[:1]", "None", "['l', []]", "['x']", "reply(3)", "reply(True)", "reply(2.0)", "reply('2')", "reply(None)",
-        "['d', reply(2)[1] + [['extra', 1]]]",
-        "reply(2, facts=['d', NO_FACTS[1][:4] + [['refused', ['l', []]]]])",
-        "reply(2, facts=['d', NO_FACTS[1][:4] + [['refused', ['t', [1]]]]])",
-        "reply(2, facts=['d', [['mutated', ['t', ['argument 9']]]] + NO_FACTS[1][1:]])",
-        "reply(2, facts=['d', [['mutated', ['t', ['the input was 0.123']]]] + NO_FACTS[1][1:]])",
-        "reply(2, facts=['d', NO_FACTS[1][:1] + [['syncs', -1]] + NO_FACTS[1][2:]])",
-        "reply(2, facts=['d', NO_FACTS[1][:1] + [['syncs', True]] + NO_FACTS[1][2:]])",
-        "reply(2, facts=['d', NO_FACTS[1][:1] + [['syncs', 1.5]] + NO_FACTS[1][2:]])",
+        "['d', [['id', 1], ['problems', ['l', []]]]]",
+        "reply(1, facts=None)", "reply(1, facts=['d', []])", "reply(1, failure='no')", "reply(1, failure=['d', []])",
+        "reply(1)[:1]", "None", "['l', []]", "['x']", "reply(3)", "reply(True)", "reply(1.0)", "reply('1')", "reply(None)",
+        "['d', reply(1)[1] + [['extra', 1]]]",
+        "reply(1, facts=['d', NO_FACTS[1][:4] + [['refused', ['l', []]]]])",
+        "reply(1, facts=['d', NO_FACTS[1][:4] + [['refused', ['t', [1]]]]])",
+        "reply(1, facts=['d', [['mutated', ['t', ['argument 9']]]] + NO_FACTS[1][1:]])",
+        "reply(1, facts=['d', [['mutated', ['t', ['the input was 0.123']]]] + NO_FACTS[1][1:]])",
+        "reply(1, facts=['d', NO_FACTS[1][:1] + [['syncs', -1]] + NO_FACTS[1][2:]])",
+        "reply(1, facts=['d', NO_FACTS[1][:1] + [['syncs', True]] + NO_FACTS[1][2:]])",
+        "reply(1, facts=['d', NO_FACTS[1][:1] + [['syncs', 1.5]] + NO_FACTS[1][2:]])",
     ],
 )  # fmt: skip
 def test_a_reply_of_another_form_ends_the_worker(tree: str) -> None:
@@ -445,7 +445,7 @@ def test_a_tensor_for_a_number_is_a_breach_not_an_error_of_ours() -> None:
             student.f()
 
 
-@pytest.mark.parametrize("early", ["send(reply(3, 2))", "os.write(pipes()[1], b'x')", "send(reply(2, 1))"])
+@pytest.mark.parametrize("early", ["send(reply(2, 2))", "os.write(pipes()[1], b'x')", "send(reply(1, 1))"])
 def test_what_nobody_asked_for_ends_the_worker_at_the_next_call(early: str) -> None:
     """A second reply, or one ahead of the question, is found before the next question is asked."""
     source = PIPES + f"\nimport threading, time\ndef f():\n    threading.Timer(0.1, lambda: {early}).start()\n    return 1\ndef g(): return 0\n"
@@ -458,7 +458,7 @@ def test_what_nobody_asked_for_ends_the_worker_at_the_next_call(early: str) -> N
 
 
 def test_a_forged_answer_is_an_answer_and_the_true_one_then_a_breach() -> None:
-    with jailed(PIPES + "\ndef f():\n    send(reply(2, 41))\n    return 42\ndef g(): return 0\n") as (student, worker):
+    with jailed(PIPES + "\ndef f():\n    send(reply(1, 41))\n    return 42\ndef g(): return 0\n") as (student, worker):
         assert student.f() == 41  # judged like any other value: forging gains nothing over returning
         assert eventually(lambda: process._is_ready(process_of(worker).from_worker, 1, 0))
         with pytest.raises(Crashed, match="what nobody asked for"):
@@ -491,7 +491,7 @@ def test_a_handle_of_a_worker_that_ended_is_refused() -> None:
 
 
 def test_a_handle_with_an_invented_number_leads_nowhere() -> None:
-    with jailed(PIPES + "\ndef f(): send(reply(2, ['h', 999, 'x']))\n") as (student, _):
+    with jailed(PIPES + "\ndef f(): send(reply(1, ['h', 999, 'x']))\n") as (student, _):
         handle = student.f()
         assert type(handle) is Handle
         with pytest.raises(Crashed):
@@ -527,7 +527,7 @@ def test_names_of_types_are_such_as_exist_here() -> None:
 
 def test_names_of_refused_functions_are_such_as_exist_here() -> None:
     names = ["torch.quantize_per_tensor", "secret", "torch.secret", "torch.ops.secret", "torch.float32", "os.getpid", "torch..x", ""]
-    source = PIPES + f"\ndef f(): send(reply(2, facts=['d', NO_FACTS[1][:4] + [['refused', ['t', {names}]]]]))\n"
+    source = PIPES + f"\ndef f(): send(reply(1, facts=['d', NO_FACTS[1][:4] + [['refused', ['t', {names}]]]]))\n"
     with jailed(source) as (_, worker):
         request = {"op": "call", "target": 0, "name": "f", "args": (), "kwargs": {}, "simulated": False}
         assert worker.run(request)["facts"]["refused"] == (names[0], *[replies.READY_MADE] * 7)

@@ -21,7 +21,6 @@ def serve(incoming: int, outgoing: int, hello: dict[str, Any]) -> None:
         if request["op"] == "load":
             loaded = loading.load_module(request["source"], "student")
             session = Session(vars(loaded.module))
-            session.next_number = request["first"]  # no handle of an earlier worker means anything here
             reply: dict[str, Any] = {"problems": [_legible(problem) for problem in loaded.problems[:20]]}
         else:
             reply = session.run(request)

@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from autograder import memory
+from autograder import memory, session
 from autograder.model import Limits, PtqlabError
-from autograder.sandbox import jail, probes, replies
+from autograder.sandbox import guest, jail, probes, replies, wire
 from autograder.sandbox.launcher import Zygote, ZygoteError, zygote
 from autograder.sandbox.process import WALL_FACTOR, Process
 from autograder.student import Crashed, TimedOut
 
-__all__ = ["IsolationError", "Walls", "Worker", "Zygote", "ZygoteError", "zygote"]
+__all__ = ["IsolationError", "Question", "Walls", "Worker", "Zygote", "ZygoteError", "zygote"]
 
 BREACH = "the worker broke the protocol"
+CALLS_PER_TURN = 1 << 20
+LOADS = 1 << 40  # requests to load the submission are numbered from here on: they belong to no turn
 
 
 class IsolationError(PtqlabError):
@@ -44,6 +46,16 @@ class Walls:
     cuda: bool = False
 
 
+@dataclass(frozen=True)
+class Question:
+    """A request as it is sent: in one turn, the same bytes for every student."""
+
+    frame: bytes
+    number: int
+    name: str  # of the function: one that runs out of time again and again is not called any more
+    oldest: int  # the lowest number of an object that it speaks of; 0: of none
+
+
 class Worker:
     """One submission's code, jailed. `run` answers requests; a breach kills the worker and is the call's outcome."""
 
@@ -61,8 +73,9 @@ class Worker:
         self._unloadable: Exception | None = None
         self._process: Process | None = None
         self._evaluator: Worker | None = None
-        self._sent = 0
-        self._first = 1  # number of the running worker's first handle: lower ones ended with their worker
+        self._number = 0
+        self._loads = LOADS
+        self._oldest = 0  # the lowest number that an object in the running process can have: others ended with theirs
 
     def __enter__(self) -> Self:
         return self
@@ -84,44 +97,83 @@ class Worker:
         self._evaluator.fresh()
         return self._evaluator
 
+    def turn(self, number: int) -> None:
+        """Number the requests from here on as those of this test: they don't depend on what was asked before."""
+        self._number = number * CALLS_PER_TURN
+        self.methods.clear()
+
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; raises TimedOut or Crashed when the worker does not."""
-        name = f"{request['target'] or ''}{request['name']}"
-        if self._stops[name] >= 2:
-            raise TimedOut("not called again: it ran out of time twice before")
-        self._start()
-        if any(number < self._first for number in replies.handles(request)):
-            raise Crashed("the object it belongs to was lost when the worker process ended")
-        watched = memory.Watch(self._pid()) if request.get("memory") else contextlib.nullcontext()
+        question = self.question(request)
+        if not request.get("memory"):
+            return self.believed(self.ask(question), request, question)
+        self._prepare(question)
+        with memory.Watch(self._pid()) as seen:
+            raw = self.ask(question)
+        reply = self.believed(raw, request, question)
+        return reply | {"facts": reply["facts"] | {"peak_growth_mb": seen.growth_mb}}
+
+    def question(self, request: dict[str, Any]) -> Question:
+        """The next question, in the form in which it is sent."""
+        self._number += 1
+        frame = b"".join(wire.encode(request | {"id": self._number}, guest.unwrap))
+        return Question(frame, self._number, f"{request['target'] or ''}{request['name']}", min(replies.handles(request), default=0))
+
+    def ask(self, question: Question) -> bytes:
+        """The worker's answer, not yet believed; raises TimedOut or Crashed when there is none."""
+        self._prepare(question)
         try:
-            with watched as seen:
-                reply = self._exchange(request)
+            return self._exchange(question.frame)
         except TimedOut:
-            self._stops[name] += 1
+            self._stops[question.name] += 1
             raise
+
+    def _prepare(self, question: Question) -> None:
+        if self._stops[question.name] >= 2:
+            raise TimedOut("not called again: it ran out of time twice before")
+        self._start(question.number)
+        if 0 < question.oldest < self._oldest:
+            raise Crashed("the object it belongs to was lost when the worker process ended")
+
+    def believed(self, raw: bytes, request: dict[str, Any], question: Question) -> dict[str, Any]:
+        """What the worker said, if it has the form of an answer to this; raises Crashed, and ends it, if not."""
+        reply = self._read(raw, question.number)
         if not replies.is_sound(reply, request):
             self._kill()
             raise Crashed(BREACH)
-        told = replies.in_our_words(reply)
-        return told if seen is None else told | {"facts": told["facts"] | {"peak_growth_mb": seen.growth_mb}}
+        return replies.in_our_words(reply)
+
+    def _read(self, raw: bytes, number: int) -> dict[str, Any]:
+        try:
+            reply = wire.parse(raw, guest.wrap)
+        except wire.WireError as error:
+            self._kill()
+            raise Crashed(f"{BREACH}: {error}") from None
+        if not replies.answers(reply, number):
+            self._kill()
+            raise Crashed("the worker answered something that was not asked")
+        return dict(reply)
 
     def start(self) -> None:
         """Start the worker now, to see what isolation it reaches and whether the submission loads."""
         with contextlib.suppress(TimedOut, Crashed):
-            self._start()
+            self._start(self._number + 1)
 
-    def _start(self) -> None:
+    def _start(self, number: int) -> None:
+        """Have the worker running in which the question of that number is asked."""
         if self._unloadable is not None:
             raise self._unloadable
         if self._process is not None:
             return
         zygote().preload(self.preload)
         self._process = _launch(self.limits, self.walls)
-        self._first += 1 << 32
+        self._oldest = session.first_object(number)
         self.cuda_trouble = str(self._process.hello["cuda"])
         self.isolation = ", ".join(self._process.hello["reached"]) if self.walls.required else "none"
+        self._loads += 1
         try:
-            reply = self._exchange({"op": "load", "source": self.source, "first": self._first})
+            frame = b"".join(wire.encode({"op": "load", "source": self.source, "id": self._loads}, guest.unwrap))
+            reply = self._read(self._exchange(frame), self._loads)
             if not replies.is_load(reply):
                 self._kill()
                 raise Crashed(BREACH)
@@ -131,7 +183,7 @@ class Worker:
             raise self._unloadable from None
         self.problems = tuple(reply["problems"])
 
-    def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _exchange(self, frame: bytes) -> bytes:
         process = self._process
         assert process is not None
         left_s = self.limits.submission_cpu_s - self.used_s - process.cpu_s()
@@ -139,20 +191,15 @@ class Worker:
         if left_s <= 0 or wall_left_s <= 0:
             self._kill()
             raise TimedOut(f"the submission has used its {self.limits.submission_cpu_s:g} CPU seconds, or slept too long")
-        self._sent += 1
         cpu_s = min(self.limits.call_cpu_s, left_s)
         started = time.monotonic()
         try:
-            reply = process.exchange(request | {"id": self._sent}, cpu_s, min(cpu_s * WALL_FACTOR, wall_left_s))
+            return process.exchange(frame, cpu_s, min(cpu_s * WALL_FACTOR, wall_left_s))
         except BaseException:
             self._kill()
             raise
         finally:
             self._waited_s += time.monotonic() - started
-        if not replies.answers(reply, self._sent):
-            self._kill()
-            raise Crashed("the worker answered something that was not asked")
-        return dict(reply)
 
     def _pid(self) -> int:
         assert self._process is not None

@@ -83,8 +83,8 @@ class Process:
 
     def _greet(self) -> dict[str, Any]:
         try:
-            hello = self._receive(time.monotonic() + HELLO_S, math.inf)
-        except (TimedOut, Crashed) as error:
+            hello = wire.parse(self._receive(time.monotonic() + HELLO_S, math.inf), guest.wrap)
+        except (TimedOut, Crashed, wire.WireError) as error:
             raise ZygoteError(f"a worker did not start: {error}") from None
         return dict(hello)
 
@@ -94,15 +94,14 @@ class Process:
             self._seen_s = time.clock_gettime((~self.pid << 3) | 2)  # clock_getcpuclockid(3)
         return self._seen_s
 
-    def exchange(self, request: dict[str, Any], cpu_s: float, wall_s: float) -> Any:
-        """Send one request and read its reply within `cpu_s` CPU seconds and `wall_s` seconds."""
+    def exchange(self, frame: bytes, cpu_s: float, wall_s: float) -> bytes:
+        """Send one frame and read the one that answers it within `cpu_s` CPU seconds and `wall_s` seconds."""
         if _is_ready(self.from_worker, select.POLLIN, 0):
             raise Crashed("the worker died, or sent what nobody asked for, between two calls")
         deadline = time.monotonic() + wall_s
         stop = self.cpu_s() + cpu_s
         self._watch_disk()
-        for chunk in wire.frame(request, guest.unwrap):
-            self._write(memoryview(chunk), deadline, stop)
+        self._write(memoryview(frame), deadline, stop)
         return self._receive(deadline, stop)
 
     def _write(self, view: memoryview, deadline: float, stop: float) -> None:
@@ -114,16 +113,14 @@ class Process:
             except BrokenPipeError:
                 raise self._death() from None
 
-    def _receive(self, deadline: float, stop: float) -> Any:
+    def _receive(self, deadline: float, stop: float) -> bytes:
+        """One frame, of which only the claimed lengths were looked at."""
         prefix = self._read(wire.PREFIX.size, deadline, stop)
         header_size, body_size = wire.PREFIX.unpack(prefix)
         if header_size > wire.MAX_HEADER or body_size > self.limits.reply_mb << 20:
             raise Crashed(f"it returned more than {self.limits.reply_mb} MB")
-        data = self._read(header_size + body_size, deadline, stop)
-        try:
-            return wire.decode(bytes(data[:header_size]), memoryview(data)[header_size:], guest.wrap)
-        except wire.WireError as error:
-            raise Crashed(f"the worker broke the protocol: {error}") from None
+        prefix += self._read(header_size + body_size, deadline, stop)
+        return bytes(prefix)
 
     def _read(self, size: int, deadline: float, stop: float) -> bytearray:
         """Exactly `size` bytes: what a worker sends beyond its reply is found before the next request."""

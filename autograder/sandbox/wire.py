@@ -76,6 +76,13 @@ def frame(message: object, unwrap: Unwrap) -> list[bytes | memoryview]:
     return [b"".join(chunks)] if sum(map(len, chunks)) <= SMALL else chunks
 
 
+def parse(frame: bytes, wrap: Wrap) -> Any:
+    """Turn one whole frame, whose lengths were believed when it was read, back into a message. Raises `WireError`."""
+    header_size = PREFIX.unpack_from(frame)[0]
+    body = memoryview(frame)[PREFIX.size + header_size :]
+    return decode(frame[PREFIX.size : PREFIX.size + header_size], body, wrap)
+
+
 def decode(header: bytes, body: bytes | bytearray | memoryview, wrap: Wrap) -> Any:
     """Turn one frame back into a message; every claim in it is checked first. Raises `WireError`."""
     try:
