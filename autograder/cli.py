@@ -52,6 +52,8 @@ def grade(
     isolation: Annotated[str, typer.Option(help="auto, or none to run student code without a jail.")] = "auto",
     language: Annotated[str, typer.Option(help="Of the students' pages: en or zh-TW.")] = "en",
     regrade: Annotated[bool, typer.Option(help="Grade again what has been graded already.")] = False,
+    every_test: Annotated[bool, typer.Option("--every-test", help="Run each test for each student, also where the same "
+                                             "answers have been judged before; the scores are the same.")] = False,
     course: Course = None,
     solutions: Solutions = None,
 ) -> None:
@@ -76,7 +78,7 @@ def grade(
         from autograder.hosts import best_count  # noqa: PLC0415
         from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
 
-        settings = Settings(assignment_seed(out, seed, language), device, isolation, language)
+        settings = Settings(assignment_seed(out, seed, language), device, isolation, language, every_test)
         console = Console()
         with _cluster(scheduler, device) as pool, ClassProgress(len(found), console) as progress:
             reports = grade_class(found, exercises, settings, out, root=view.root, jobs=jobs or best_count(device), pool=pool,

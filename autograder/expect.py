@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from autograder import simulated
+from autograder.student import words_of
 
 if TYPE_CHECKING:
     from autograder.student import Student
@@ -272,7 +273,8 @@ def raises(error: type[Exception], call: Callable[[], object], *, because: str, 
     except NotImplementedError:  # a RuntimeError to Python; to us: not written yet
         raise
     except error as raised:
-        if named and not str(raised).strip():
+        words = words_of(raised)
+        if named and not (words.named if words else str(raised).strip()):
             raise Mismatch(f"{because}: the {error.__name__} has no text; it must name the problem") from None
     except Exception as other:
         if type(other).__module__ != "builtins":  # not written yet, timed out, …: the suite's own business

@@ -17,7 +17,7 @@ from autograder.reference import reference_namespace
 from autograder.sandbox.host import Walls, Worker
 from autograder.scoring import score, unscored
 from autograder.suite import HIDDEN, available_devices, run_suites
-from autograder.transcripts import Dialogue, known
+from autograder.transcripts import Dialogue, Known, known
 
 
 def grade(
@@ -45,13 +45,21 @@ def grade(
     walls = _walls(exercise, settings, secrets, "cuda" in devices)
     with Worker(submission.source, exercise.limits, walls, exercise.preload) as worker:
         worker.start()
-        dialogue = Dialogue(worker, known((tests_sha256(exercise), settings.seed, devices, exercise.limits)))
+        dialogue = Dialogue(worker, _known(exercise, settings, devices))
         outcomes = run_suites(exercise, dialogue, settings.seed, devices, hidden=True, only=only,
                               until_lost=until_lost, reference=reference_namespace, dialogue=dialogue)  # fmt: skip
         notes = (*submission.notes, *worker.problems)
     duration_s = round(time.perf_counter() - started, 3)
     return score(_part(exercise, only), submission, outcomes, settings,
                  isolation=worker.isolation, duration_s=duration_s, notes=notes, **facts)  # fmt: skip
+
+
+def _known(exercise: Exercise, settings: Settings, devices: tuple[str, ...]) -> Known:
+    """What tests have said of answers so far, in this process: they depend on nothing else."""
+    folders = filter(None, (exercise.folder, exercise.solution))
+    stamps = tuple(file.stat().st_mtime_ns for folder in folders for file in sorted(folder.glob("*.py")))
+    about = (exercise.folder, stamps, tests_sha256(exercise), settings.seed, devices, exercise.limits)
+    return Known() if settings.every_test else known(about)
 
 
 def _part(exercise: Exercise, only: Collection[str] | None) -> Exercise:

@@ -153,3 +153,4 @@ class Settings:
     device: str = "auto"  # auto, cpu or cuda
     isolation: str = "auto"  # auto or none
     language: str = "en"
+    every_test: bool = False  # run each test for each student, also where the same answers have been judged before

@@ -35,6 +35,11 @@ def first_object(request: int) -> int:
     return request * OBJECTS_PER_REQUEST
 
 
+def no_facts() -> dict[str, Any]:
+    """What is said of a call in which nothing happened that may cost a point."""
+    return {"mutated": (), "syncs": 0, "device_ops": 0, "moved_elements": 0, "refused": ()}
+
+
 class Session:
     """One student's module and the objects it made, for as long as they are tested."""
 
@@ -46,7 +51,7 @@ class Session:
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; whatever the student's code does becomes part of the reply."""
-        facts: dict[str, Any] = {"mutated": (), "syncs": 0, "device_ops": 0, "moved_elements": 0}
+        facts = no_facts()
         if "id" in request:  # what an object is called depends on nothing that was asked before
             self.next_number = first_object(request["id"])
         refusals.reset()

@@ -39,7 +39,7 @@ def verdict(error: BaseException, asked: Student | None, *, hidden: bool, in_tes
         return _our_fault(error)
     if isinstance(error, AssertionError | pytest.fail.Exception):
         return _judged(Status.FAILED, _assertion_text(error, hidden), called)
-    if isinstance(error, ends.StudentError) or hasattr(error, "student_place"):
+    if isinstance(error, ends.StudentError) or ends.words_of(error):
         return _judged(Status.FAILED, _raised_text(error, hidden), called)
     if isinstance(error, UNUSABLE) and asked is not None and asked.calls:
         came = "" if hidden else f" ({type(error).__name__}: {str(error)[:300]})"
@@ -68,12 +68,13 @@ def _assertion_text(error: BaseException, hidden: bool) -> str:
 
 
 def _raised_text(error: BaseException, hidden: bool) -> str:
-    from autograder.student import StudentError  # noqa: PLC0415
+    from autograder.student import StudentError, words_of  # noqa: PLC0415
 
     if hidden:  # neither the text nor the place: both could carry a hidden test's values
         return (
             "the call raised an error" if isinstance(error, StudentError) else f"the call raised {type(error).__name__}"
         )
-    place = getattr(error, "student_place", "")
+    words = words_of(error)
+    place = words.place if words else ""
     name = "" if isinstance(error, StudentError) else f"{type(error).__name__}: "
     return f"the call raised {name}{error}{f' ({place})' if place else ''}"

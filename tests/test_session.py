@@ -16,7 +16,7 @@ from autograder.model import Limits
 from autograder.sandbox.host import Worker
 from autograder.sandbox.wire import VALUE_DEPTH
 from autograder.session import BUILTIN_ERRORS, Session, failure_of, type_name
-from autograder.student import Endpoint, Handle, InProcess, Missing, Student, StudentError
+from autograder.student import Crashed, Endpoint, Handle, InProcess, Missing, Student, StudentError, words_of
 
 Open = Callable[[str], AbstractContextManager[Student]]
 
@@ -155,7 +155,9 @@ def test_built_in_errors_come_back_as_themselves(opened: Open, kind: type[Except
     with opened(f"def f(): raise {kind.__name__}('bits is 9')") as student, pytest.raises(kind, match="bits is 9") as caught:
         student.f()
     assert caught.type is kind
-    assert getattr(caught.value, "student_place", "line 1, in f") == "line 1, in f"
+    words = words_of(caught.value)
+    assert words is not None
+    assert words.place == "line 1, in f"
 
 
 def test_a_class_of_its_own_comes_back_as_the_built_in_that_it_is(opened: Open) -> None:
@@ -210,9 +212,26 @@ def test_an_error_that_can_not_be_told_is_still_an_error(opened: Open) -> None:
 
 def test_the_place_is_the_students_own_line_not_ours() -> None:
     source = "import torch\n\ndef f(x):\n  return inner(x)\n\ndef inner(x):\n  return torch.ones(2) @ x\n"
-    with in_worker(source) as student, pytest.raises(RuntimeError) as caught:
-        student.f(torch.ones(3))
-    assert caught.value.student_place == "line 7, in inner"  # type: ignore[attr-defined]
+    with in_worker(source) as student:
+        with pytest.raises(RuntimeError) as caught:
+            student.f(torch.ones(3))
+        words = words_of(caught.value)
+        assert words is not None
+        assert words.place == "line 7, in inner"
+
+
+def test_words_that_nobody_has_any_more_are_said_to_be_unreadable() -> None:
+    with in_worker("def f(n): raise ValueError(f'no {n}')\ndef g(): import os; os._exit(0)") as student:
+        raised = []
+        for n in range(100):
+            with pytest.raises(ValueError) as caught:
+                student.f(n)
+            raised.append(caught.value)
+        assert [str(raised[-1]), str(raised[0])] == ["no 99", "(its message could not be read)"]
+        with pytest.raises(Crashed):
+            student.g()
+        assert str(raised[-2]) == "(its message could not be read)"
+        assert str(raised[-1]) == "no 99"  # it has been read
 
 
 def test_control_c_stops_a_check_and_not_a_worker() -> None:

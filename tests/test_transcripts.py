@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from pathlib import Path
 
@@ -9,11 +10,17 @@ import pytest
 
 from autograder import transcripts
 from autograder.catalog import load_exercise
-from autograder.model import Exercise, Limits, Outcome, Status
+from autograder.grade import grade
+from autograder.model import Exercise, Limits, Outcome, Report, Settings, Status, Submission
+from autograder.reference import reference_source
 from autograder.sandbox.host import Question, Worker
 from autograder.suite import run_suites
 from autograder.transcripts import MOST_ENDINGS, Dialogue, Known
 
+sys.path.append(str(Path(__file__).parent))
+from mixed_answers import own_answers
+
+ROOT = Path(__file__).resolve().parents[1]
 TOML = """
 [exercise]
 title = { en = "Toy", "zh-TW" = "玩具" }
@@ -66,6 +73,13 @@ def test_dies(student):
     assert student.count() == 1
     with pytest.raises(Exception):
         student.double(1)
+"""
+REFUSES = """
+@pytest.mark.task("9.1", kind="core")
+def test_refuses(student):
+    "double refuses texts, and says why."
+    note("refuses")
+    expect.raises(TypeError, lambda: student.double("two"), because="it is a text", named=True)
 """
 RANDOM = """
 @pytest.mark.task("9.1", kind="core")
@@ -175,6 +189,15 @@ def test_what_happens_in_one_test_reaches_the_next_as_without_knowledge(tmp_path
     assert [o.status for o in first.values()] == [o.status for o in second.values()] == [Status.PASSED] * 2
 
 
+def test_an_error_in_other_words_and_another_line_is_the_same_answer(tmp_path: Path) -> None:
+    students = Class(tmp_path, REFUSES)
+    for text in ("no text, please", "x must be a number, but it is {x!r}"):
+        source = RIGHT.replace("return 2 * x", f"if isinstance(x, str):\n            raise TypeError(f'{text}')\n        return 2 * x")
+        assert students.grade(source)["test_refuses"].status is Status.PASSED
+    assert students.ran() == ["refuses"]
+    assert students.grade(source.replace(text, ""))["test_refuses"].status is Status.FAILED
+
+
 def test_not_written_and_refused_are_known_too(tmp_path: Path) -> None:
     students = Class(tmp_path, DOUBLES)
     for source, status in (("def double(x): raise NotImplementedError", Status.MISSING), ("", Status.MISSING),
@@ -255,3 +278,24 @@ def test_what_is_kept_of_an_exercise_is_bounded(monkeypatch: pytest.MonkeyPatch)
     for number in range(3):
         known.keep(f"test {number}", [(Question(b"x" * 40, number, "double", 0), False, b"")], {})
     assert [known.first(f"test {number}") is None for number in range(3)] == [False, False, True]
+
+
+def without_times(report: Report) -> list[tuple[object, ...]]:
+    """All of a report that may not depend on who was graded before."""
+    tests = [(test.test, test.status, test.message, test.hint) for task in report.tasks for test in task.tests]
+    return [(report.status, report.earned, report.notes), *[(task.id, task.earned) for task in report.tasks], *tests]
+
+
+def test_a_mixed_class_gets_the_reports_of_a_class_whose_every_test_runs(request: pytest.FixtureRequest) -> None:
+    """Right, unusual and wrong answers in all mixtures, each student after the others and alone."""
+    full = request.config.getoption("--full")
+    lab = load_exercise(ROOT / "exercises" / "01_basic_quantization", ROOT / "solutions")
+    assert lab.solution is not None
+    reference = reference_source(lab.solution / "source.py")
+    earned = set()
+    for number in range(200 if full else 12):
+        student = Submission(f"student{number}", lab.slug, "\n\n".join([reference, *own_answers(lab, number)]), "")
+        after, alone = (grade(lab, student, Settings(11, every_test=anew)) for anew in (False, True))
+        assert without_times(after) == without_times(alone)
+        earned.add(after.earned)
+    assert len(earned) > (20 if full else 6)

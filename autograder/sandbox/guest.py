@@ -10,7 +10,7 @@ import torch
 
 from autograder import loading, simulated
 from autograder.sandbox import wire
-from autograder.session import Session
+from autograder.session import Session, no_facts
 
 
 def serve(incoming: int, outgoing: int, hello: dict[str, Any]) -> None:
@@ -22,11 +22,26 @@ def serve(incoming: int, outgoing: int, hello: dict[str, Any]) -> None:
             loaded = loading.load_module(request["source"], "student")
             session = Session(vars(loaded.module))
             reply: dict[str, Any] = {"problems": [_legible(problem) for problem in loaded.problems[:20]]}
+        elif request["op"] == "words":
+            reply = {"value": _words.get(request["args"][0]), "failure": None, "facts": no_facts()}
         else:
             reply = session.run(request)
             if reply["failure"]:
-                del reply["failure"]["error"]
+                reply["failure"] = _wordless(request["id"], reply["failure"])
         send(outgoing, {"id": request["id"], **reply})
+
+
+_words: dict[int, tuple[str, str, str]] = {}
+_MOST_WORDS = 64
+
+
+def _wordless(request: int, failure: dict[str, Any]) -> dict[str, Any]:
+    """What a test needs to know of an exception. Its words, which are every student's own, travel when they are asked for."""
+    while len(_words) >= _MOST_WORDS:
+        del _words[next(iter(_words))]
+    _words[request] = failure["type"], failure["text"], failure["where"]
+    text = "" if failure["kind"] == "raised" else failure["text"]
+    return {"kind": failure["kind"], "builtin": failure["builtin"], "named": bool(failure["text"].strip()), "text": text}
 
 
 def _legible(text: str) -> str:
@@ -60,7 +75,7 @@ def send(descriptor: int, message: dict[str, Any]) -> None:
     except Exception as error:  # a lone surrogate, a nesting too deep, a tensor that can't be copied: say so
         failure = {"kind": "raised", "builtin": "TypeError", "type": "TypeError", "where": ""}
         failure["text"] = f"the returned value can't be read: {type(error).__name__}"
-        chunks = wire.frame(message | {"value": None, "failure": failure}, unwrap)
+        chunks = wire.frame(message | {"value": None, "failure": _wordless(message["id"], failure)}, unwrap)
     for chunk in chunks:
         view = memoryview(chunk)
         while view:

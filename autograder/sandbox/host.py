@@ -117,7 +117,8 @@ class Worker:
         """The next question, in the form in which it is sent."""
         self._number += 1
         frame = b"".join(wire.encode(request | {"id": self._number}, guest.unwrap))
-        return Question(frame, self._number, f"{request['target'] or ''}{request['name']}", min(replies.handles(request), default=0))
+        name = f"{request['target'] or ''}{request['name']}"
+        return Question(frame, self._number, name, min(replies.handles(request), default=0))
 
     def ask(self, question: Question) -> bytes:
         """The worker's answer, not yet believed; raises TimedOut or Crashed when there is none."""

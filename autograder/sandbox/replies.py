@@ -20,7 +20,7 @@ from autograder.sandbox.wire import HandleRef
 
 FACTS = {"mutated", "syncs", "device_ops", "moved_elements", "refused"}
 COUNTS = ("syncs", "device_ops", "moved_elements")
-FAILURE = {"kind", "builtin", "type", "text", "where"}
+FAILURE = {"kind", "builtin", "named", "text"}
 KINDS = {"raised", "missing", "undefined", "refused", "jailed"}
 OWN_CLASS = "object of a class of its own"
 READY_MADE = "a ready-made quantizer"
@@ -58,7 +58,8 @@ def _is_failure(failure: object) -> bool:
     return (
         type(failure) is dict
         and failure.keys() == FAILURE
-        and all(type(text) is str for text in failure.values())
+        and all(type(failure[name]) is str for name in ("kind", "builtin", "text"))
+        and type(failure["named"]) is bool
         and failure["kind"] in KINDS
     )
 

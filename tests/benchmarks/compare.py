@@ -3,8 +3,11 @@
     python -P tests/benchmarks/compare.py [--students 20] [--sample 6] [--rounds 3] [--out TABLE.md]
 
 Every way gets the same code, tests, devices and inputs, in one run, in turns; each test's verdict must be the same.
-CPU seconds are user and system time of all processes that a command starts, kernels and workers included. The
-first student of the class makes a mistake, so that the agreement is about failing tests, too.
+CPU seconds are user and system time of all processes that a command starts, kernels and workers included.
+
+The class is as mixed as the known answers allow: of every task half of the students hand in the reference's answer, a third
+one of the other right answers, a sixth one of the wrong ones; and everybody's graded cells are their own text. ptqlab does
+not run a test whose outcome is known from the same answers of another student, so `--every-test` is a row of its own.
 
 nbgrader runs a notebook as it is handed in, with its plots and experiments (without the `check` cells, for which its
 test cells stand), and so does otter, where it is installed. What it would take for the graded functions alone is a row
@@ -27,13 +30,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).parent))  # -P keeps a script's own folder off the path
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # -P keeps a script's own folder off the path
 
 import cost
 import nbformat
 import nbgrader_course as course
 from cost import Cost
 from direct_tests import SEED, Verdicts
+from mixed_answers import own_answers
 from otter_course import OTTER, OtterCourse
 
 from autograder.catalog import load_exercise
@@ -46,6 +50,7 @@ SOLUTION = ROOT / "solutions" / SLUG
 BIN = Path(sys.executable).parent
 TITLES = {
     "ptqlab": "`ptqlab grade`, the class in one command",
+    "ptqlab_every": "`ptqlab grade --every-test`, the class in one command",
     "nbgrader_each": "`nbgrader autograde`, a command a student",
     "nbgrader_class": "`nbgrader autograde`, the class in one command",
     "nbgrader_functions": "`nbgrader autograde`, a command a student, the graded functions alone",
@@ -90,15 +95,15 @@ class Bench:
         left_out = ("nbgrader", "otter") if not with_notebooks else () if OTTER.exists() else ("otter",)
         self.ways = {name: Way() for name in TITLES if not name.startswith(left_out)}
         reference = [cell.text for cell in read_cells(SOLUTION / "source.py") if cell.kind == "code"]
-        mistake = min((SOLUTION / "mutants").glob("*.py")).read_text(encoding="utf-8")
+        answers = {student: own_answers(self.exercise, number) for number, student in enumerate(self.students)}
         for student in self.students:
-            self._hand_in(student, [*reference, mistake] if student == self.students[0] else reference)
+            self._hand_in(student, [*reference, *answers[student]])
         if not with_notebooks:
             return
         functions = {student: [self._module(student).read_text()] for student in self.sample}
         self._course("nbgrader_functions", functions)
         cells = [text for text in reference if not text.startswith("check(")]
-        notebooks = {student: [*cells, mistake] if student == self.students[0] else cells for student in self.sample}
+        notebooks = {student: [*cells, *answers[student]] for student in self.sample}
         for name in ("nbgrader_each", "nbgrader_class"):
             self._course(name, notebooks)
         self.otter = {
@@ -141,14 +146,14 @@ class Bench:
     def _module(self, student: str) -> Path:
         return self.folder / "modules" / f"{student}.py"
 
-    def ptqlab(self) -> None:
+    def ptqlab(self, name: str = "ptqlab", *more: str) -> None:
         """The whole class in one command, start-up included."""
         out = self.folder / "grades"
         shutil.rmtree(out, ignore_errors=True)
-        command = [BIN / "ptqlab", "grade", self.folder / "handed_in", "--out", out, "--seed", SEED, "--exercise", SLUG, "--jobs", "1"]
+        command = [BIN / "ptqlab", "grade", self.folder / "handed_in", "--out", out, "--seed", SEED, "--exercise", SLUG, "--jobs", "1", *more]
         spent, _ = cost.run(command, self.folder, self.settings)
         reports = {student: json.loads((out / student / f"{SLUG}.json").read_text()) for student in self.students}
-        self.ways["ptqlab"].add(spent, {student: _passed(report) for student, report in reports.items()})
+        self.ways[name].add(spent, {student: _passed(report) for student, report in reports.items()})
 
     def nbgrader(self, name: str, students: Sequence[str]) -> None:
         """A command a student."""
@@ -166,9 +171,9 @@ class Bench:
             self._check_score(student, score)
 
     def _check_score(self, student: str, score: float) -> None:
-        full = self.exercise.possible
-        if (score == full) == (student == self.students[0]):
-            raise SystemExit(f"expected {full} points for all but the first student, not {score} for {student}")
+        passed = all(self.ways["ptqlab"].verdicts[student].values())
+        if (score == self.exercise.possible) != passed:
+            raise SystemExit(f"expected {'full' if passed else 'less than full'} points, not {score}, for {student}")
 
     def nbgrader_class(self) -> None:
         """One command for all students of the sample."""
@@ -213,6 +218,7 @@ def steps(bench: Bench, rounds: int) -> Iterator[Callable[[], None]]:
     for number in range(rounds):
         part = bench.sample[number::rounds]
         yield bench.ptqlab
+        yield lambda: bench.ptqlab("ptqlab_every", "--every-test")
         if "nbgrader_each" in bench.ways:
             yield lambda part=part: bench.nbgrader("nbgrader_each", part)
             yield lambda part=part: bench.nbgrader("nbgrader_functions", part)

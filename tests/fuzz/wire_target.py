@@ -96,7 +96,7 @@ def _reply(drawn: Drawn, sizes: list[int]) -> Any:
     value = _tree(drawn, sizes, 0)
     texts = ["t", [drawn.pick(WORDS) for _ in range(drawn.below(3))]]
     facts = [["mutated", ["t", []]], ["syncs", drawn.pick(NUMBERS[:4])], ["device_ops", 0], ["moved_elements", 0]]
-    failure = ["d", [[key, drawn.pick(WORDS)] for key in ("kind", "builtin", "type", "text", "where")]]
+    failure = ["d", [*([key, drawn.pick(WORDS)] for key in ("kind", "builtin", "text")), ["named", drawn.pick((True, False, 1))]]]
     parts = [
         ["id", 1],
         ["value", value],
