@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-from autograder.fingerprint import tests_sha256
+from autograder.fingerprint import kit_version, tests_sha256
 from autograder.hosts import GivenUp, HostDied, Hosts
 from autograder.intake import Found, file_name
 from autograder.model import Exercise, PtqlabError, Report, Settings, Status, Submission
@@ -150,7 +149,7 @@ def _stubs(folder: Path, exercise: Exercise) -> tuple[str, ...]:
 def _withheld(job: Job, submission: Submission, reason: str) -> Report:
     return unscored(
         job.exercise, submission, "withheld", reason, job.settings, isolation="not run", device=job.settings.device,
-        kit_version=version("ptqlab"), tests_sha256=tests_sha256(job.exercise), duration_s=0.0, notes=submission.notes,
+        kit_version=kit_version(), tests_sha256=tests_sha256(job.exercise), duration_s=0.0, notes=submission.notes,
     )  # fmt: skip
 
 
@@ -202,7 +201,7 @@ def _packed(job: Job) -> Job:
 
 def _compared(job: Job, report: Report) -> Report:
     """What another machine says, if it has our kit and our tests; else nothing that we would sign."""
-    ours = version("ptqlab"), tests_sha256(job.exercise)
+    ours = kit_version(), tests_sha256(job.exercise)
     if ours == (report.kit_version, report.tests_sha256):
         return report
     differs = "tests" if report.kit_version == ours[0] else f"version of ptqlab ({report.kit_version}, not {ours[0]})"
@@ -238,7 +237,7 @@ def _already_graded(job: Job, out: Path) -> Report | None:
     same = (
         report.submission_sha256 == submission.sha256 != ""
         and report.tests_sha256 == tests_sha256(job.exercise)
-        and report.kit_version == version("ptqlab")
+        and report.kit_version == kit_version()
         and report.seed == job.settings.seed
         and report.status in ("graded", "partial")
         and (report.isolation == "none") == (job.settings.isolation == "none")

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from autograder.model import Exercise
 
 MANIFEST = "manifest.json"
 NO_MATTER = ("report", "exports", "scaffold", "doctor")  # parts of the kit that no score depends on
+
+
+@cache
+def kit_version() -> str:
+    """The version of ptqlab that is installed; looking it up takes milliseconds."""
+    return version("ptqlab")
 
 
 def tests_sha256(exercise: Exercise) -> str:

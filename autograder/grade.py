@@ -6,12 +6,11 @@ import time
 from collections.abc import Collection
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import version
 
 import torch
 
 from autograder import simulated
-from autograder.fingerprint import tests_sha256
+from autograder.fingerprint import kit_version, tests_sha256
 from autograder.model import Exercise, Limits, PtqlabError, Report, Settings, Submission
 from autograder.reference import reference_namespace
 from autograder.sandbox.host import Walls, Worker
@@ -38,7 +37,7 @@ def grade(
     started = time.perf_counter()
     torch.set_num_threads(1)  # the inputs are small, and the other cores grade other students
     devices = _devices(settings)
-    facts = {"device": ", ".join(devices), "kit_version": version("ptqlab"), "tests_sha256": tests_sha256(exercise)}
+    facts = {"device": ", ".join(devices), "kit_version": kit_version(), "tests_sha256": tests_sha256(exercise)}
     if submission.problem:
         return unscored(exercise, submission, "unreadable", submission.problem, settings,
                         isolation="not run", duration_s=0.0, notes=submission.notes, **facts)  # fmt: skip

@@ -416,7 +416,7 @@ def test_an_ordinary_user_can_remove_what_is_hard_to_remove() -> None:
     "tree",
     [
         "['d', [['id', 1], ['problems', ['l', []]]]]",
-        "reply(1, facts=None)", "reply(1, facts=['d', []])", "reply(1, failure='no')", "reply(1, failure=['d', []])",
+        "reply(1, facts=0)", "reply(1, facts=['d', []])", "reply(1, failure='no')", "reply(1, failure=['d', []])",
         "reply(1)[:1]", "None", "['l', []]", "['x']", "reply(3)", "reply(True)", "reply(1.0)", "reply('1')", "reply(None)",
         "['d', reply(1)[1] + [['extra', 1]]]",
         "reply(1, facts=['d', NO_FACTS[1][:4] + [['refused', ['l', []]]]])",

@@ -12,6 +12,8 @@ from autograder import loading, simulated
 from autograder.sandbox import wire
 from autograder.session import Session, no_facts
 
+NO_FACTS = no_facts()
+
 
 def serve(incoming: int, outgoing: int, hello: dict[str, Any]) -> None:
     """Say hello (which isolation was reached), then answer requests one at a time."""
@@ -23,11 +25,13 @@ def serve(incoming: int, outgoing: int, hello: dict[str, Any]) -> None:
             session = Session(vars(loaded.module))
             reply: dict[str, Any] = {"problems": [_legible(problem) for problem in loaded.problems[:20]]}
         elif request["op"] == "words":
-            reply = {"value": _words.get(request["args"][0]), "failure": None, "facts": no_facts()}
+            reply = {"value": _words.get(request["args"][0]), "failure": None, "facts": None}
         else:
             reply = session.run(request)
             if reply["failure"]:
                 reply["failure"] = _wordless(request["id"], reply["failure"])
+            if reply["facts"] == NO_FACTS:
+                reply["facts"] = None
         send(outgoing, {"id": request["id"], **reply})
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from autograder.sandbox.wire import HandleRef
+from autograder.session import no_facts
 
 FACTS = {"mutated", "syncs", "device_ops", "moved_elements", "refused"}
 COUNTS = ("syncs", "device_ops", "moved_elements")
@@ -45,12 +46,18 @@ def is_sound(reply: dict[str, Any], request: dict[str, Any]) -> bool:
     facts, failure = reply.get("facts"), reply.get("failure")
     return (
         reply.keys() == {"id", "value", "failure", "facts"}
-        and type(facts) is dict
+        and (facts is None or _are_facts(facts, request))
+        and (failure is None or _is_failure(failure))
+    )
+
+
+def _are_facts(facts: object, request: dict[str, Any]) -> bool:
+    return (
+        type(facts) is dict
         and facts.keys() == FACTS
         and all(type(facts[name]) is int and facts[name] >= 0 for name in COUNTS)
         and all(type(facts[k]) is tuple and all(type(t) is str for t in facts[k]) for k in ("mutated", "refused"))
         and set(facts["mutated"]) <= _argument_names(request)
-        and (failure is None or _is_failure(failure))
     )
 
 
@@ -85,7 +92,7 @@ def _refs(value: object) -> Iterator[HandleRef]:
 
 def in_our_words(reply: dict[str, Any]) -> dict[str, Any]:
     """A sound reply whose names of types and of refused functions are such as exist."""
-    facts, failure = reply["facts"], reply["failure"]
+    facts, failure = reply["facts"] or no_facts(), reply["failure"]
     if failure and failure["kind"] == "refused":
         failure = failure | {"text": READY_MADE}
     refused = tuple(name if _is_known_function(name) else READY_MADE for name in facts["refused"])
