@@ -16,6 +16,7 @@ from string import Template
 from typing import Any
 
 from autograder.catalog import LANGUAGES, load_exercise
+from autograder.exports.wheel import build_wheel
 from autograder.model import PtqlabError
 from autograder.sources import (
     Cell,
@@ -116,20 +117,29 @@ def _cell_id(text: str, tasks: Mapping[str, str], seen: Counter[str]) -> str:
 
 
 def release(out: Path, exercises: Path, solutions: Path) -> list[str]:
-    """Write the students' zip: exercises, datasets, START.md and, if one was built, the kit's wheel in dist/.
+    """Write what students get; returns the names in it. The same files give the same bytes.
 
-    Returns the names in it. The same files give the same bytes. Stale notebooks, symbolic links, and any
-    statement of a reference answer in what would ship are a PtqlabError, and nothing is written.
+    A zip of exercises, datasets, START.md and the kit's wheel; or, where `out` ends in .whl, the kit with exercises and
+    datasets in it, for `pip install` and `ptqlab start`. Stale notebooks, symbolic links, any statement of a reference
+    answer in what would ship, and a wheel's name that pip would refuse are a PtqlabError, and nothing is written.
     """
     build(exercises, solutions, check=True)
     root = exercises.parent
-    files = {path.relative_to(root).as_posix(): path for path in _shipped(exercises, root / "datasets")}
-    wheel = _wheel(root / "dist")
-    if wheel is not None:
-        files[wheel.name] = wheel
-    contents = {name: path.read_bytes() for name, path in files.items()}
-    contents["START.md"] = _start(wheel).encode()
+    course = {path.relative_to(root).as_posix(): path.read_bytes() for path in _shipped(exercises, root / "datasets")}
+    if out.suffix == ".whl":
+        wheel, data = build_wheel(course)
+        if out.name != wheel:
+            raise PtqlabError(
+                f"Expected the wheel to be called {wheel}, as pip wants it, but it is {out.name}; rename it."
+            )
+        _require_no_leak({wheel: data}, solutions)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(data)
+        return [wheel]
+    wheel, data = build_wheel()
+    contents = {**course, wheel: data, "START.md": _start(wheel).encode()}
     _require_no_leak(contents, solutions)
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(_zip(contents))
     return sorted(contents)
 
@@ -142,16 +152,9 @@ def _shipped(*folders: Path) -> Iterator[Path]:
             yield path
 
 
-def _wheel(dist: Path) -> Path | None:
-    """The wheel of the version that is running, or None when it was not built."""
-    found = sorted(dist.glob(f"ptqlab-{metadata.version('ptqlab')}-*.whl"))
-    return found[-1] if found else None
-
-
-def _start(wheel: Path | None) -> str:
-    source = wheel.name if wheel else "ptqlab"
+def _start(wheel: str) -> str:
     text = (resources.files("autograder") / "scaffold" / "START.md.in").read_text(encoding="utf-8")
-    return Template(text).substitute(source=source)
+    return Template(text).substitute(wheel=wheel, torch=metadata.version("torch").partition("+")[0])
 
 
 def _require_no_leak(contents: Mapping[str, bytes], solutions: Path) -> None:

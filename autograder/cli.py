@@ -31,6 +31,12 @@ def main() -> None:
     except PtqlabError as error:
         _complain(str(error))
         raise SystemExit(2) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        why = error.strerror or type(error).__name__
+        _complain(f"Expected to read or write {error.filename}, but: {why}; check the path, its permissions and the disk.")
+        raise SystemExit(2) from None
 
 
 def _complain(sentence: str) -> None:
@@ -143,9 +149,11 @@ def build(
 
 @app.command()
 def release(
-    out: Annotated[Path, typer.Option(help="The zip to write.")], course: Course = None, solutions: Solutions = None
+    out: Annotated[Path, typer.Option(help="The zip to write; or, for `ptqlab start`, ptqlab-VERSION-py3-none-any.whl.")],
+    course: Course = None,
+    solutions: Solutions = None,
 ) -> None:
-    """Make the students' zip: exercises, data, and what checking needs; nothing from solutions/."""
+    """Make what students get, a zip or a wheel: exercises, data, and the kit to check with; nothing from solutions/."""
     from autograder import authoring  # noqa: PLC0415
 
     exercises, folder = _folders(course, solutions)

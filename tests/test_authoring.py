@@ -1,10 +1,12 @@
 """One source gives two notebooks, a zip without secrets, and new exercises that are valid at once."""
 
+import io
 import json
 import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from autograder.model import PtqlabError
 
 ROOT = Path(__file__).resolve().parents[1]
 SLUGS = sorted(path.parent.name for path in ROOT.glob("solutions/*/source.py"))
+WHEEL = f"ptqlab-{version('ptqlab')}-py3-none-any.whl"
 
 SOURCE = '''\
 # %% [markdown] lang="en"
@@ -267,6 +270,7 @@ def test_the_release_holds_exercises_data_and_a_start_and_nothing_of_the_solutio
         "ptqlab-course/exercises/07_double/07_double.zh-TW.ipynb",
         "ptqlab-course/exercises/07_double/exercise.toml",
         "ptqlab-course/exercises/07_double/test_public.py",
+        f"ptqlab-course/{WHEEL}",
     ]
 
 
@@ -281,17 +285,31 @@ def test_the_release_is_the_same_bytes_twice(course: Path) -> None:
     assert release(course, "two.zip").read_bytes() == first.read_bytes()
 
 
-def test_a_built_wheel_comes_along_and_the_start_installs_it(course: Path) -> None:
+def test_the_kit_comes_along_and_the_start_installs_it(course: Path) -> None:
+    """From any clone, with nothing built before: the kit is on no package index."""
     with zipfile.ZipFile(release(course)) as archive:
-        assert "pip install ptqlab " in archive.read("ptqlab-course/START.md").decode()
-    (course / "dist").mkdir()
-    wheel = f"ptqlab-{authoring.metadata.version('ptqlab')}-py3-none-any.whl"
-    for name in (wheel, "ptqlab-0.0.0-py3-none-any.whl"):
-        with zipfile.ZipFile(course / "dist" / name, "w") as archive:
-            archive.writestr("autograder/__init__.py", "")
-    with zipfile.ZipFile(release(course)) as archive:
-        assert [name for name in archive.namelist() if name.endswith(".whl")] == [f"ptqlab-course/{wheel}"]
-        assert f"pip install {wheel} " in archive.read("ptqlab-course/START.md").decode()
+        start = archive.read("ptqlab-course/START.md").decode()
+        inner = zipfile.ZipFile(io.BytesIO(archive.read(f"ptqlab-course/{WHEEL}"))).namelist()
+    assert f'pip install "./{WHEEL}[lab]"' in start
+    assert "$" not in start, "every blank is filled in"
+    assert "autograder/lab.py" in inner
+    assert not [name for name in inner if name.startswith("autograder/course/")], "the course lies in the zip itself"
+
+
+def test_a_release_as_a_wheel_holds_the_course_and_nothing_of_the_solutions(course: Path) -> None:
+    authoring.release(course / WHEEL, course / "exercises", course / "solutions")
+    names = zipfile.ZipFile(course / WHEEL).namelist()
+    inside = "autograder/course/exercises/07_double"
+    assert {f"{inside}/{name}" for name in ("07_double.ipynb", "exercise.toml", "test_public.py")} <= set(names)
+    assert "autograder/course/datasets/numbers.txt" in names
+    kit = [name for name in names if not name.startswith("autograder/scaffold/")]  # templates of `ptqlab new`
+    assert not [name for name in kit if "solution" in name or "hidden" in name]
+
+
+def test_a_wheel_under_a_name_that_pip_refuses_is_not_written(course: Path) -> None:
+    with pytest.raises(PtqlabError, match=f"to be called {WHEEL}.* but it is kit.whl; rename it"):
+        release(course, "kit.whl")
+    assert not (course / "kit.whl").exists()
 
 
 def test_a_release_with_a_line_of_an_answer_is_refused_and_not_written(course: Path) -> None:
@@ -311,12 +329,10 @@ def test_a_notebook_whose_text_gives_an_answer_away_is_refused(course: Path) -> 
 
 
 def test_a_wheel_with_a_line_of_an_answer_is_refused(course: Path) -> None:
-    (course / "dist").mkdir()
-    wheel = course / "dist" / f"ptqlab-{authoring.metadata.version('ptqlab')}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("solutions/07_double/source.py", SOURCE)
-    with pytest.raises(PtqlabError, match=r"whl/solutions/07_double/source\.py holds a line"):
-        release(course)
+    (course / "exercises/07_double/notes.md").write_text("doubled = tensor * _factor_of_the_answer()", encoding="utf-8")
+    with pytest.raises(PtqlabError, match=r"whl/autograder/course/exercises/07_double/notes\.md holds a line"):
+        release(course, WHEEL)
+    assert not (course / WHEEL).exists()
 
 
 def test_a_release_with_stale_notebooks_is_refused(course: Path) -> None:
@@ -332,7 +348,6 @@ def test_a_release_follows_no_symbolic_link(course: Path) -> None:
 
 
 def test_the_kit_that_ships_as_a_wheel_holds_no_line_of_an_answer() -> None:
-    """A release made where dist/ has a wheel looks into it, too."""
     package = ROOT / "autograder"
     files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in package.rglob("*.py")}
     authoring._require_no_leak(files, ROOT / "solutions")

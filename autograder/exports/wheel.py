@@ -1,4 +1,4 @@
-"""The kit that is running, as a wheel: what an autograder image and a class repository install."""
+"""The kit that is running, as a wheel: what students, an autograder image and a class repository install."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
@@ -14,8 +15,12 @@ import autograder
 _LITTER = {"__pycache__", "course"}  # course: the exercises of an installed wheel; they go by themselves
 
 
-def build_wheel() -> tuple[str, bytes]:
-    """(file name, bytes) of a wheel of the running kit without any exercise; the same files give the same bytes."""
+def build_wheel(course: Mapping[str, bytes] | None = None) -> tuple[str, bytes]:
+    """(file name, bytes) of a wheel of the running kit; the same files give the same bytes.
+
+    `course` is what `ptqlab start` is to unpack: exercises/… and datasets/…, path -> bytes. Without it the wheel holds no
+    exercise.
+    """
     kit = distribution("ptqlab")
     package = Path(autograder.__file__).parent
     files = {
@@ -23,6 +28,7 @@ def build_wheel() -> tuple[str, bytes]:
         for path in sorted(package.rglob("*"))
         if path.is_file() and not _LITTER.intersection(path.relative_to(package).parts)
     }
+    files |= {f"autograder/course/{name}": data for name, data in (course or {}).items()}
     info = f"ptqlab-{kit.version}.dist-info"
     files |= {f"{info}/{name}": text.encode() for name, text in _metadata(kit).items()}
     record = "".join(f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in files.items())
