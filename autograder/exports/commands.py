@@ -126,7 +126,9 @@ def _gradescope(out: Path, exercise: Exercise, seed: int | None, **options: str)
     from autograder.exports.gradescope import autograder_zip  # noqa: PLC0415
 
     drawn = secrets.randbelow(2**31) if seed is None else seed
-    out.write_bytes(autograder_zip(exercise, drawn, **options))
+    data = autograder_zip(exercise, drawn, **options)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(data)
     print(f"wrote {out}; its seed is {drawn}. It holds the hidden tests: for Gradescope only, never for students.")
 
 

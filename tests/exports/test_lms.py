@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from autograder.catalog import find_exercises
-from autograder.cli import app
+from autograder.cli import app, main
 from autograder.exports.grades import Grade, read_grades
 from autograder.exports.lms import canvas_csv, moodle_csv, read_table
 from autograder.model import Exercise, PtqlabError, Report, TaskScore
@@ -188,3 +189,32 @@ def test_a_mistake_is_one_sentence(tiny: Path, tmp_path: Path, arguments: list[s
 def test_a_grade_that_a_person_must_give_is_no_zero() -> None:
     grade = Grade("ada", SLUG, None, 7.0)
     assert canvas_csv([grade], [], None)[0].count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        (["--to", "canvas", "--out", "o.csv", "--roster", "gone.csv"], "gone.csv"),
+        (["--to", "github-classroom", "--out", "file"], "file"),
+        (["--to", "gradescope", "--out", "file/o.zip"], "file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_or_written_is_one_sentence_too(
+    folder: Path,
+    tiny: Path,
+    arguments: list[str],
+    path: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of any command: `main` is what the console runs."""
+    (folder / "file").write_text("x", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["ptqlab", "export", str(folder), "--course", str(tiny), *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    words = capsys.readouterr().err
+    assert words.startswith("ptqlab: Expected to read or write ")
+    assert path in words
+    assert words.count("\n") == 1
