@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.exports.nbgrader import CONFIG
+from autograder.exports.nbgrader import CONFIG, GRADES
 from autograder.model import Exercise, PtqlabError, Report
 from autograder.report import report_from_json
 
@@ -38,7 +38,13 @@ def read_grades(source: Path, exercises: Sequence[Exercise]) -> tuple[Grade, ...
 
 
 def read_reports(source: Path) -> tuple[Report, ...]:
-    """Every report in a folder that `ptqlab grade` wrote."""
+    """Every report in a folder that `ptqlab grade` wrote. Raises PtqlabError for an nbgrader course's own folder."""
+    if (source / CONFIG).is_file():
+        reports = source / GRADES
+        raise PtqlabError(
+            f"Expected reports, which hold no manual scores, but {source} is an nbgrader course; if the automatic "
+            f"scores are what you want, give {reports}."
+        )
     return tuple(report_from_json(path.read_text(encoding="utf-8")) for path in sorted(source.glob("*/*.json")))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autograder.exports.grades import Grade
@@ -99,15 +99,33 @@ def _worksheet(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: T
 
 
 def _person(student: str, rows: Sequence[list[str]]) -> list[str] | None:
-    """The one row with a cell that is the student's name, or an address before whose @ it stands."""
+    """The one row that is this student's, by the first of these that finds any.
+
+    A cell is the name, or an address before whose @ the name stands. And for a student who is called as the platform
+    calls a file ("Ann Lee_123", "leeann_LATE_7"): Canvas's ID, or the name's letters, with Moodle's number where that helps.
+    """
     key = student.casefold()
-    hits = [row for row in rows if any(cell.strip().casefold() in (key, f"participant {key}") for cell in row)]
-    hits = hits or [
-        row for row in rows if any(cell.casefold().partition("@")[::2][0] == key and "@" in cell for cell in row)
-    ]
+    name, _, number = key.rpartition("_") if re.fullmatch(r".+_\d+", key) else (key, "", "")
+
+    def is_called(row: list[str]) -> bool:
+        return bool(_letters(name)) and any(_letters(cell) == _letters(name) for cell in row[:2])
+
+    ways: tuple[Callable[[list[str]], bool], ...] = (
+        lambda row: any(cell.strip().casefold() in (key, f"participant {key}") for cell in row),
+        lambda row: any(cell.casefold().partition("@")[::2][0] == key and "@" in cell for cell in row),
+        lambda row: bool(number) and [cell.strip() for cell in row[1:2]] == [number],
+        lambda row: is_called(row) and row[0].strip().casefold() == f"participant {number}",
+        is_called,
+    )
+    hits = next((found for way in ways if (found := [row for row in rows if way(row)])), [])
     if len(hits) > 1:
         raise PtqlabError(f"Expected one row of the roster to be {student!r}, but {len(hits)} are; use unique names.")
     return hits[0] if hits else None
+
+
+def _letters(text: str) -> str:
+    """Letters and digits alone: Canvas names the files of "Lee, Ann" leeann."""
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 def _title(exercise: Exercise) -> str:

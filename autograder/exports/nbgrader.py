@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -58,6 +59,8 @@ def _settings(course: Path, exercises: Sequence[Exercise], language: str) -> str
 
 def configure(config: Any, exercises: str, solutions: str, language: str = "en") -> None:
     """Put ptqlab's grading in place of nbgrader's Execute step; called by a course's nbgrader_config.py."""
+    # nbgrader 0.9.6 on SQLAlchemy 2.1 says so of every new submission, and it means nothing
+    warnings.filterwarnings("ignore", "Object of type <Submitted.* not in session")
     theirs, reading, grading = "nbgrader.preprocessors.", f"{_HERE}_reading.Ptqlab", f"{_HERE}_grading.Ptqlab"
     config.PtqlabGrade.exercises, config.PtqlabGrade.solutions = exercises, solutions
     config.PtqlabGrade.language = language

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from autograder.catalog import find_exercises
 from autograder.cli import app, main
-from autograder.exports.grades import Grade, read_grades
+from autograder.exports.grades import Grade, read_grades, read_reports
 from autograder.exports.lms import canvas_csv, moodle_csv, read_table
 from autograder.model import Exercise, PtqlabError, Report, TaskScore
 from autograder.report import report_to_json
@@ -110,6 +110,43 @@ def test_two_rows_for_one_student_are_an_error(folder: Path, exercises: tuple[Ex
         canvas_csv(read_grades(folder, exercises), exercises, roster)
 
 
+def test_students_who_are_called_as_a_platforms_zip_calls_their_files_are_found(
+    exercises: tuple[Exercise, ...],
+) -> None:
+    """`ptqlab grade` of a zip from Canvas or Moodle, and then the table for the same platform."""
+    canvas = [
+        Grade(name, SLUG, points, 7.0)
+        for name, points in {"doeada_501": 1, "anything_502": 2, "roebob_LATE_503": 3}.items()
+    ]
+    header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
+    roster = [
+        header,
+        ["Doe, Ada", "501", "", "x", ""],
+        ["Øye, Bo", "502", "501", "y", ""],
+        ["Roe, Bob", "503", "", "z", ""],
+    ]
+    text, missing = canvas_csv(canvas, exercises, roster)
+    assert {row[0]: row[-1] for row in rows(text)[2:]} == {"Doe, Ada": "1", "Øye, Bo": "2", "Roe, Bob": "3"}
+    assert missing == []
+    text, missing = canvas_csv([Grade("doeada", SLUG, 1.0, 7.0)], exercises, roster)
+    assert rows(text)[2][0] == "Doe, Ada"
+    moodle = [
+        Grade(name, SLUG, points, 7.0)
+        for name, points in {"Ada Doe_71": 1.0, "Bob Roe_99": 2.0, "Dee Foe_73": 3.0}.items()
+    ]
+    text, missing = moodle_csv(moodle, exercises, rows(WORKSHEET))
+    assert [row[4] for row in rows(text)[1:]] == ["1", "2", "1.00"]
+    assert missing == ["Dee Foe_73"], "a number of Moodle's is another person's in another assignment: the name decides"
+
+
+def test_two_of_one_name_are_told_apart_by_moodles_number(exercises: tuple[Exercise, ...]) -> None:
+    table = rows(WORKSHEET.replace("Bob Roe", "Ada Doe"))
+    text, _ = moodle_csv([Grade("Ada Doe_72", SLUG, 5.0, 7.0)], exercises, table)
+    assert [row[4] for row in rows(text)[1:]] == ["", "5", "1.00"]
+    with pytest.raises(PtqlabError, match="but 2 are; use unique names"):
+        moodle_csv([Grade("Ada Doe_99", SLUG, 5.0, 7.0)], exercises, table)
+
+
 def test_a_table_that_is_not_canvas_is_refused(folder: Path, exercises: tuple[Exercise, ...]) -> None:
     with pytest.raises(PtqlabError, match="Canvas's gradebook export"):
         canvas_csv(read_grades(folder, exercises), exercises, [["Name", "Login"], ["x", "ada"]])
@@ -160,6 +197,14 @@ def test_otters_table_has_a_column_a_task_and_the_share(folder: Path, tiny: Path
         ["4", "0.5", "0", "0.642857", f"bob/{SLUG}.ipynb"],
         ["", "", "", "", f"eve/{SLUG}.ipynb"],
     ]
+
+
+def test_otters_table_is_not_made_of_a_course_whose_manual_scores_it_would_lose(tmp_path: Path) -> None:
+    (tmp_path / "nbgrader_config.py").write_text("", encoding="utf-8")
+    (tmp_path / "grades").mkdir()
+    (tmp_path / "grades" / "assignment.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(PtqlabError, match=r"is an nbgrader course; .* give .*grades\.$"):
+        read_reports(tmp_path)
 
 
 def test_the_command_says_who_is_not_in_the_roster(folder: Path, tiny: Path) -> None:

@@ -63,7 +63,7 @@ def course(make_course: Callable[..., Any], kit: Any) -> Any:
     course = make_course("ptq")
     course.configure(
         'c.AssignLatePenalties.plugin_class = "autograder.exports.nbgrader_grading.PtqlabLatePenalty"',
-        'c.FileNameCollectorPlugin.named_regexp = r".*/(?P<student_id>[^/_]+)_\\d+_(?P<file_id>.+)"',
+        suggested(course, "c.FileNameCollectorPlugin.named_regexp"),
     )
     course("generate_assignment", course.slug)
     course.gradebook(lambda book: book.update_or_create_assignment(course.slug, duedate=DUE))
@@ -83,6 +83,12 @@ def course(make_course: Callable[..., Any], kit: Any) -> Any:
     course("generate_feedback", course.slug)
     course("export", "--to", course.root / "nbgrader.csv")
     return course
+
+
+def suggested(course: Any, setting: str) -> str:
+    """The line that `ptqlab nbgrader init` wrote into the settings as a comment, without its mark."""
+    lines = (course.root / "nbgrader_config.py").read_text(encoding="utf-8").splitlines()
+    return next(line.removeprefix("# ") for line in lines if line.startswith(f"# {setting} = "))
 
 
 def fetch_and_submit(course: Any, kit: Any) -> None:
@@ -112,7 +118,27 @@ def test_the_class_gets_what_it_earned(course: Any, student: str) -> None:
                                    "equals-everything", "removes-asserts"])  # fmt: skip
 def test_a_trick_that_beats_nbgrader_earns_nothing_here(course: Any, trick: str) -> None:
     """Each of them solved task 1.2 by honest work, so the rest of their grade stands."""
-    assert course.scores()[trick] == {"task-1-1": 0.0, "task-1-2": 3.0, "task-1-3": 0.0}
+    assert course.scores()[f"{trick}_1234"] == {"task-1-1": 0.0, "task-1-2": 3.0, "task-1-3": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("path", "student"),
+    [
+        ("leeann_501_77_01_tiny.ipynb", "leeann_501"),
+        ("leeann_LATE_501_77_01_tiny-2.ipynb", "leeann_LATE_501"),
+        ("Ann Lee_71_assignsubmission_file/01_tiny.ipynb", "Ann Lee_71"),
+        ("Ann Lee_71_assignsubmission_file_/01_tiny.ipynb", "Ann Lee_71"),
+        ("Ann Lee_71_assignsubmission_file_01_tiny.ipynb", "Ann Lee_71"),
+        ("leeann_501_77_notes.ipynb", None),
+    ],
+)
+def test_the_suggested_expression_reads_the_names_that_canvas_and_moodle_give(
+    course: Any, path: str, student: str | None
+) -> None:
+    """Folder or none, late or again; the number stays, since two students may share a name."""
+    expression = suggested(course, "c.FileNameCollectorPlugin.named_regexp").partition('"')[2].rstrip('"')
+    found = re.match(expression, f"/course/downloaded/extracted/{path}")
+    assert (found and (found["student_id"], found["file_id"])) == (student and (student, "01_tiny"))
 
 
 def test_edited_cells_and_outputs_decide_nothing(course: Any) -> None:
