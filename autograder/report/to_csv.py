@@ -16,7 +16,7 @@ def scores_csv(reports: Sequence[Report], exercises: Sequence[Exercise]) -> str:
     """The table as RFC 4180 text: student, exercise, a column per task, total, possible, status.
 
     Rows are sorted by exercise (in the order of `exercises`), then by student; task columns follow the
-    exercises. A withheld score is an empty cell, in the total and in every task. Text that a spreadsheet
+    exercises that were handed in. A withheld score is an empty cell, in the total and in every task. Text that a spreadsheet
     would run as a formula gets an apostrophe in front.
     """
     columns = _task_columns(reports, exercises)
@@ -30,7 +30,8 @@ def scores_csv(reports: Sequence[Report], exercises: Sequence[Exercise]) -> str:
 
 
 def _task_columns(reports: Sequence[Report], exercises: Sequence[Exercise]) -> list[str]:
-    known = [task.id for exercise in exercises for task in exercise.tasks]
+    handed_in = {report.exercise for report in reports}
+    known = [task.id for exercise in exercises if exercise.slug in handed_in for task in exercise.tasks]
     graded = [task.id for report in reports for task in report.tasks]  # also those since taken out of an exercise
     return list(dict.fromkeys([*known, *graded]))
 

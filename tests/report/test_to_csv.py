@@ -24,6 +24,13 @@ def test_a_row_holds_each_task_the_total_and_the_status(samples: Samples, exerci
     )
 
 
+def test_a_lab_that_nobody_handed_in_has_no_columns(samples: Samples, exercise: Exercise) -> None:
+    """A class hands in one lab of five, and its table is of that lab."""
+    other = replace(exercise, slug="02_other", tasks=(replace(exercise.tasks[0], id="2.1"),))
+    text = scores_csv([samples["failing"]], [exercise, other])
+    assert text == scores_csv([samples["failing"]], [exercise])
+
+
 def test_a_withheld_score_is_empty_in_every_cell(samples: Samples, exercise: Exercise) -> None:
     report = replace(samples["failing"], earned=None, status="withheld")
     (row,) = rows(scores_csv([report], [exercise]))
