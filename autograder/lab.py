@@ -58,7 +58,7 @@ def check(task: str | None = None) -> None:
     try:
         exercise = _exercise(task, namespace)
         wanted = task if task and "." in task else None
-        result = check_namespace(exercise, namespace, wanted, language=_language())
+        result = check_namespace(exercise, namespace, wanted, language=_language(namespace))
     except PtqlabError as error:
         print(error)
         return
@@ -82,9 +82,10 @@ def _exercise(task: str | None, namespace: Mapping[str, Any]) -> Exercise:
     return best
 
 
-def _language() -> str:
-    """The language of the notebook that is open: Jupyter tells its kernel the notebook's name."""
-    return "zh-TW" if "zh-TW" in os.environ.get("JPY_SESSION_NAME", "") else os.environ.get("PTQLAB_LANGUAGE", "en")
+def _language(namespace: Mapping[str, Any]) -> str:
+    """The language of the notebook that is open: Jupyter tells its kernel the notebook's name, VS Code its namespace."""
+    names = (os.environ.get("JPY_SESSION_NAME", ""), str(namespace.get("__vsc_ipynb_file__", "")))
+    return "zh-TW" if any("zh-TW" in name for name in names) else os.environ.get("PTQLAB_LANGUAGE", "en")
 
 
 def _show(result: object) -> None:
