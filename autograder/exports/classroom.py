@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 
 from autograder.exports.wheel import build_wheel
 from autograder.model import Exercise, Task
+from autograder.report.text import in_language
 
 WORKFLOW = ".github/workflows/classroom.yml"
 _MINUTES = 10
@@ -53,16 +55,34 @@ _TAIL = """\
         with:
           runners: {runners}
 """
+_README = """\
+# {title}
+
+You need Python 3.11 or newer. In this folder:
+
+    python3 -m venv .venv             (Windows: py -m venv .venv)
+    source .venv/bin/activate         (Windows: .venv\\Scripts\\activate)
+    pip install "./.github/{wheel}[lab]"
+    jupyter lab exercises/{notebook}
+
+On Linux without a GPU, install the CPU build of PyTorch {torch} first (pytorch.org shows how).
+
+Write the functions; after each one, run the `check` cell below it. Then commit and push: every push runs the same tests and
+reports the points so far. Your instructor grades with more tests of the same kind and other inputs.
+"""
 
 
 def starter_repository(exercise: Exercise, language: str = "en", pip: str = "") -> dict[str, bytes]:
-    """Path -> bytes of the repository that students get a copy of: notebook, public tests, kit and workflow."""
+    """Path -> bytes of the repository that students get a copy of: README, notebook, public tests, data, kit and workflow."""
     wheel, data = build_wheel()
     notebook = f"{exercise.slug}/{exercise.slug}{'' if language == 'en' else '.' + language}.ipynb"
     shipped = (f"{exercise.slug}/exercise.toml", f"{exercise.slug}/test_public.py", notebook)
     pins = exercise.folder.parent.parent / "constraints.txt"
     datasets = exercise.folder.parent.parent / "datasets"
+    words = {"title": in_language(exercise.title, language), "torch": metadata.version("torch").partition("+")[0]}
     return {
+        "README.md": _README.format(wheel=wheel, notebook=notebook, **words).encode(),
+        ".gitignore": b".venv/\n__pycache__/\n.ipynb_checkpoints/\nexperiments.jsonl\n",
         WORKFLOW: workflow(exercise, notebook, wheel, pip).encode(),
         ".github/constraints.txt": pins.read_bytes() if pins.is_file() else b"",
         f".github/{wheel}": data,

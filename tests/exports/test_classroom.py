@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,17 @@ def test_a_tasks_command_fails_on_the_stub_and_passes_on_the_reference(
         assert run(command, repository, monkeypatch) == 0
     finally:
         notebook.write_text(stub, encoding="utf-8")
+
+
+def test_the_readme_names_files_that_are_there(repository: Path) -> None:
+    """A student who clones it needs no other guide: the kit and the notebook are where it says."""
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("# Tiny\n")
+    wheel = re.search(r'pip install "\./(.+\.whl)\[lab\]"', text)
+    notebook = re.search(r"jupyter lab (\S+)", text)
+    assert wheel is not None
+    assert notebook is not None
+    assert all((repository / found[1]).is_file() for found in (wheel, notebook))
 
 
 def test_the_repository_holds_the_kit_and_no_secret(repository: Path) -> None:
