@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import pickle
 import queue
@@ -31,6 +32,7 @@ RUNS_PER_PROCESS = 300  # pytest keeps a little of every run
 MEMORY_PER_PROCESS = 2 << 30  # bytes, its worker included: what a submission of the whole course may take
 GPU_MEMORY_PER_PROCESS = 4 << 30  # bytes: a CUDA context each for it and its worker, whose tensors are capped at 3 GB
 GPU_ANSWER_S = 20.0
+_LAST = ("last_exc", "last_type", "last_value", "last_traceback")  # in sys
 
 
 def best_count(device: str = "cpu") -> int:
@@ -183,20 +185,30 @@ def serve(descriptor: socket.socket, use_zygote: Callable[[], None]) -> None:
         os.chdir(folder)
         sys.path[:] = path
         while True:
-            message = jobs.recv_bytes()
-            try:
-                function, args, kwargs = pickle.loads(message)
-                answer = True, function(*args, **kwargs)
-            except Exception as error:
-                error.add_note(traceback.format_exc())
-                answer = False, error
-            _reply(jobs, answer)
-            _give_memory_back()
+            _reply(jobs, _done(jobs.recv_bytes()))
+            settle()
     os._exit(0)
 
 
-def _give_memory_back() -> None:
-    """Pages that are free, but lie below others that are not, too: what one submission took is not the next one's."""
+def _done(message: bytes) -> tuple[bool, Any]:
+    """Whether the job was done, and what came of it."""
+    try:
+        function, args, kwargs = pickle.loads(message)
+        return True, function(*args, **kwargs)
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        return False, error
+
+
+def settle() -> None:
+    """What one job took is not the next one's: no exception's frames, no cycles, no free pages are kept.
+
+    pytest leaves the last exception of a test where debuggers look for it, and with it everything in its frames.
+    The collector alone may not look at old objects for hundreds of jobs, and a large answer is soon old.
+    """
+    for name in _LAST:
+        vars(sys).pop(name, None)
+    gc.collect()
     with contextlib.suppress(AttributeError):  # another libc than glibc
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -68,3 +69,24 @@ def _parent(pid: int) -> int:
 def is_imported(name: str) -> bool:
     """Whether a module is there without anybody asking for it now."""
     return name in sys.modules
+
+
+class Kept:
+    """Something to look for among the objects that are still there."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def keep_much() -> int:
+    """Leave a cycle, and one where pytest leaves a test's last exception; returns how many there are."""
+    for _ in range(2):
+        Kept()
+    sys.last_value = RuntimeError(Kept())
+    gc.collect(0)  # what it meets twice it rarely looks at again
+    gc.collect(1)
+    return count_kept()
+
+
+def count_kept() -> int:
+    return sum(type(thing) is Kept for thing in gc.get_objects())

@@ -29,11 +29,13 @@ sys.path.insert(0, str(ROOT / "tests"))
 from host_jobs import (  # noqa: E402
     cores,
     cores_after_a_while,
+    count_kept,
     dies,
     double,
     fails,
     gives_what_cannot_be_sent,
     is_imported,
+    keep_much,
     number_of_process,
     where,
     zygote_of_process,
@@ -82,6 +84,12 @@ def test_one_that_dies_loses_its_own_job_and_no_other(pool: Hosts) -> None:
     with pytest.raises(HostDied):
         jobs[1].result()
     assert jobs[2].result() == 4
+
+
+def test_of_a_job_nothing_is_kept(pool: Hosts) -> None:
+    """Neither the frames of a test's last exception, which pytest leaves for debuggers, nor what refers to itself."""
+    assert pool.submit(keep_much).result() > 0
+    assert pool.submit(count_kept).result() == 0
 
 
 def test_a_function_that_it_cannot_import_is_an_error_and_the_process_goes_on(pool: Hosts) -> None:
