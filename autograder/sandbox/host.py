@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,7 +71,7 @@ class Worker:
         self.used_s = 0.0  # CPU seconds of workers that have ended
         self._waited_s = 0.0  # wall seconds, for submissions that sleep
         self._stops: Counter[str] = Counter()  # timeouts by function
-        self._unloadable: Exception | None = None
+        self._unloadable: Callable[[], Exception] | None = None
         self._process: Process | None = None
         self._evaluator: Worker | None = None
         self._number = 0
@@ -163,7 +164,7 @@ class Worker:
     def _start(self, number: int) -> None:
         """Have the worker running in which the question of that number is asked."""
         if self._unloadable is not None:
-            raise self._unloadable
+            raise self._unloadable()
         if self._process is not None:
             return
         zygote().preload(self.preload)
@@ -179,9 +180,9 @@ class Worker:
                 self._kill()
                 raise Crashed(BREACH)
         except (TimedOut, Crashed) as error:
-            kind = type(error)
-            self._unloadable = kind(f"running the notebook's own statements: {error}")
-            raise self._unloadable from None
+            # each test gets an exception of its own: one that is raised a hundred times keeps the frames of all of them
+            self._unloadable = partial(type(error), f"running the notebook's own statements: {error}")
+            raise self._unloadable() from None
         self.problems = tuple(reply["problems"])
 
     def _exchange(self, frame: bytes) -> bytes:
