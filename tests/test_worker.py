@@ -19,6 +19,7 @@ import torch
 from autograder.model import Limits
 from autograder.sandbox import host, launcher, process, replies
 from autograder.sandbox.host import Walls, Worker, ZygoteError, zygote
+from autograder.sandbox.wire import HandleRef
 from autograder.session import METHOD
 from autograder.student import Crashed, Handle, Jailed, Refused, Student, StudentError, TimedOut
 from autograder.verdicts import verdict
@@ -531,6 +532,29 @@ def test_names_of_refused_functions_are_such_as_exist_here() -> None:
     with jailed(source) as (_, worker):
         request = {"op": "call", "target": 0, "name": "f", "args": (), "kwargs": {}, "simulated": False}
         assert worker.run(request)["facts"]["refused"] == (names[0], *[replies.READY_MADE] * 7)
+
+
+def test_to_know_a_name_nothing_is_imported_and_nothing_made() -> None:
+    """Asked for these, torch imports its compiler, and makes a namespace of any name."""
+    names = ("torch._inductor.config", "torch.onnx.export", "torch.ops.secret", "torch.ops.secret.secret")
+    types = [HandleRef(1, name) for name in (*names, "torch._inductor", "torch.onnx", "torch.ops.secret", "torch.Tensor (_inductor, onnx)")]
+    before = {*sys.modules, *vars(torch.ops)}
+    told = replies.in_our_words({"value": types, "facts": {"refused": names}, "failure": None})
+    assert {*sys.modules, *vars(torch.ops)} == before
+    assert {ref.type_name for ref in told["value"]} == {replies.OWN_CLASS}
+    assert set(told["facts"]["refused"]) == {replies.READY_MADE}
+
+
+def test_a_notebook_that_never_loads_is_told_to_every_test_anew() -> None:
+    """One exception that a hundred tests raise would keep the frames of all of them, and each report list them all."""
+    with Worker("while True: pass", SMALL) as worker:
+        errors = []
+        for _ in range(3):
+            with pytest.raises(TimedOut, match="own statements") as caught:
+                worker.run({"op": "call", "target": 0, "name": "f", "args": (), "kwargs": {}, "simulated": False})
+            errors.append((caught.value, len(caught.traceback)))
+        assert len({id(error) for error, _ in errors}) == 3
+        assert errors[1][1] == errors[2][1]
 
 
 def test_an_exception_that_claims_a_refusal_brings_no_words() -> None:

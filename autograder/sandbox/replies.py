@@ -12,6 +12,7 @@ import re
 import sys
 import types
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -111,16 +112,32 @@ def _named(value: Any) -> Any:
 
 def _is_known_type(name: str) -> bool:
     if found := _TENSOR.fullmatch(name):
-        return all(isinstance(getattr(torch, part, None), torch.dtype | torch.layout) for part in found.groups())
+        return all(isinstance(vars(torch).get(part), torch.dtype | torch.layout) for part in found.groups())
     module, _, kind = name.rpartition(".")
     if not module:
         return kind in _BUILTIN_TYPES
-    return isinstance(getattr(sys.modules.get(module), kind, None), type)
+    return isinstance(_held(sys.modules.get(module), kind), type)
 
 
 def _is_known_function(name: str) -> bool:
     library, *parts = name.split(".")
+    if parts[:1] == ["ops"] and library == "torch":
+        return tuple(parts[1:]) in _operators()
     found: Any = sys.modules.get(library) if library in LIBRARIES else None
     for part in parts:
-        found = getattr(found, part, None)
-    return callable(found)  # a namespace of torch.ops, which takes any name, is not
+        found = _held(found, part)
+    return callable(getattr(found, "__func__", found) if isinstance(found, staticmethod | classmethod) else found)
+
+
+def _held(owner: object, name: str) -> Any:
+    """What a module or class has under a name now; never asked for it, since modules import, or make, what they are asked for."""
+    if isinstance(owner, type):
+        return next((vars(kind)[name] for kind in owner.__mro__ if name in vars(kind)), None)
+    return vars(owner).get(name) if isinstance(owner, types.ModuleType) else None
+
+
+@cache
+def _operators() -> frozenset[tuple[str, ...]]:
+    """Namespace and name of every operator that torch has here; torch.ops makes what it does not have."""
+    full_names = torch._C._dispatch_get_all_op_names()
+    return frozenset((space, name.partition(".")[0]) for space, _, name in (full.partition("::") for full in full_names))

@@ -30,6 +30,7 @@ WINS = {
     "message": "a message reaches another program",
     "signal": "the grader is signalled",
     "no report": "there is no report: the grader died or hung",
+    "memory": "the grading process keeps what it took: its memory is larger afterwards",
     "neighbour": "another student's score or report is another one, or withheld",
 }
 SECRET, INPUT = re.compile(r"LEAK:\s*\S"), re.compile(r"INPUT:\s*\S")  # attacks put these before what they found

@@ -22,11 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children_of, read_bank
 from rich.console import Console
 
+from autograder import hosts
 from autograder.batch import Job, run_job
 from autograder.catalog import load_exercise
 from autograder.grade import grade
 from autograder.hosts import Hosts
 from autograder.intake import Found
+from autograder.memory import anonymous_mb
 from autograder.model import Exercise, Limits, Report, Settings, Submission
 from autograder.notebook import read_submission
 from autograder.report import print_scoreboard, report_to_html, report_to_json, scoreboard_lines, scores_csv
@@ -35,6 +37,7 @@ from autograder.sandbox.host import zygote
 SLUG = "01_basic_quantization"
 SETTINGS = Settings(seed=20260)
 HANGS_S = 300.0  # wall seconds, on a machine that may be busy
+KEPT_MB = 8.0  # of memory, more than which the grading process does not keep of an attack
 
 
 def limits(attack: Attack) -> Limits:
@@ -60,6 +63,7 @@ def grade_attack(attack: Attack, folder: Path, exercise: Exercise, target: Targe
     exercise = replace(exercise, limits=limits(attack))
     target.seen = target._names()
     earned, statuses, hits, problems, begun = 0.0, [], set(), [], time.monotonic()
+    memory_mb = settled_mb()
     for submission, report in reports(file, exercise, attack, both):
         hits |= won_in(report) | target.hits() | ({"process"} if is_left() else set())
         hits |= {"no report"} if report.earned is None or time.monotonic() - begun > HANGS_S else set()
@@ -68,7 +72,14 @@ def grade_attack(attack: Attack, folder: Path, exercise: Exercise, target: Targe
         problems += [note for note in report.notes if note not in submission.notes]
         isolation, begun = report.isolation, time.monotonic()
     hits |= {"points"} if earned else set()
+    hits |= {"memory"} if settled_mb() > memory_mb + KEPT_MB else set()
     return {"points": earned, "hits": sorted(hits), "status": statuses, "isolation": isolation, "problems": problems}
+
+
+def settled_mb() -> float:
+    """This grading process's own memory, as it is between two submissions."""
+    hosts.settle()
+    return anonymous_mb() or 0.0
 
 
 def is_left() -> bool:
@@ -107,6 +118,8 @@ def grade_bank(names: Sequence[str], both: bool) -> dict[str, Any]:
         (folder / "other.py").write_text("# another student's work\n")
         watched = (Path(parent), exercise.folder, ROOT / "solutions" / SLUG)
         with Target(watched) as target:
+            warm = read_submission(ROOT / "solutions" / SLUG / "source.py", exercise, "reference")
+            grade(exercise, warm, SETTINGS)  # what is made once is made before it is measured
             return {a.name: grade_attack(a, folder, exercise, target, both) for a in read_bank(names)}
 
 
