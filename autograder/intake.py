@@ -23,6 +23,7 @@ _OURS = re.compile(r"(test_.*|conftest)\.py")  # the kit's own files in an exerc
 _NEVER = ("__MACOSX", "__pycache__")
 _UNSAFE = re.compile(r"[^\w.@+-]")  # \w holds the letters of every script
 _ALTERED = re.compile(r"\.*|[.-].*|.*\.|.*-[0-9a-f]{8}|((con|prn|aux|nul|com\d|lpt\d)(\..*)?)", re.IGNORECASE)
+_OURS_BESIDE = re.compile(r"(scores\.csv|class\.html|(assignment|fingerprints)\.json)", re.IGNORECASE)  # students' folders
 _LONGEST_NAME = 50  # characters of up to four bytes each; file systems allow 255 bytes
 
 
@@ -94,7 +95,7 @@ def find_submissions(root: Path, exercises: Sequence[Exercise], only: str | None
 def file_name(student: str) -> str:
     """Return a name for `student`'s files: safe on every system, and another one for every other student."""
     name = _UNSAFE.sub("_", student)[:_LONGEST_NAME]
-    if name == student and not _ALTERED.fullmatch(name):
+    if name == student and not (_ALTERED.fullmatch(name) or _OURS_BESIDE.fullmatch(name)):
         return name
     return f"{name.strip('.-') or 'student'}-{hashlib.sha256(student.encode()).hexdigest()[:8]}"
 

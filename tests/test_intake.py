@@ -336,7 +336,7 @@ def test_a_harmless_name_is_a_file_name_as_it_is(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "a/b", "../x", "a b", "-rf", ".ssh", "con", "NUL.txt", "x.", "a\nb", "a\0b", "\x1b[2J", "A" * 51, "a-0123abcd"],
+    ["", ".", "..", "a/b", "../x", "a b", "-rf", ".ssh", "con", "NUL.txt", "x.", "a\nb", "a\0b", "\x1b[2J", "A" * 51, "a-0123abcd", "scores.csv", "Assignment.json"],
 )
 def test_a_harmful_name_is_changed(name: str) -> None:
     assert file_name(name) != name

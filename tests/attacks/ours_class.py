@@ -19,8 +19,9 @@ from common import ESCAPE, SCRIPT, Attack, Target, read_built
 from small import SLUG, handed_to_the_grader, make_class, make_course
 
 from autograder.archives import opened
-from autograder.batch import grade_class
+from autograder.batch import assignment_seed, grade_class
 from autograder.catalog import load_exercise
+from autograder.class_report import write_class_report
 from autograder.hosts import Hosts
 from autograder.intake import find_submissions
 from autograder.model import Exercise, Report, Settings
@@ -34,7 +35,10 @@ def grade(base: Path, exercise: Exercise, pool: Hosts) -> dict[str, Report]:
     """The class's reports by student."""
     with opened(handed_to_the_grader(base)) as view:
         found = view.explain(find_submissions(view.root, [exercise], SLUG))
-        reports = grade_class(found, [exercise], SETTINGS, base.parent / "out" / base.name, root=view.root, pool=pool)
+        out = base.parent / "out" / base.name
+        assignment_seed(out, SETTINGS.seed)
+        reports = grade_class(found, [exercise], SETTINGS, out, root=view.root, pool=pool)
+        write_class_report(out, [exercise], found)
     assert len({report.student for report in reports}) == len(reports)
     return {report.student: report for report in reports}
 
