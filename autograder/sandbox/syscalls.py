@@ -7,6 +7,9 @@ no io_uring, no namespaces, no System V or POSIX message queues, no memory files
 Landlock doesn't watch modes and times, and before its ABI 3 not truncation: without namespaces a worker could change
 these on whatever its user owns. So changing modes and times does nothing here (shutil.copy keeps working), and no
 file is truncated that is not opened for writing.
+
+Files of libraries can be locked by who may only read them, and everybody else can tell: a way to pass word to another
+worker. A lock of a worker's own, which is one process, means nothing; so locking does nothing, too.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ FREE = """
 read write readv writev pread64 pwrite64 preadv pwritev lseek close close_range
 stat fstat lstat newfstatat statx access faccessat faccessat2 readlink readlinkat getdents getdents64
 getcwd chdir fchdir mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 ftruncate fallocate
-fsync fdatasync sync_file_range umask flock fadvise64 sendfile copy_file_range statfs fstatfs
+fsync fdatasync sync_file_range umask fadvise64 sendfile copy_file_range statfs fstatfs
 dup dup2 dup3 pipe pipe2 poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait
 eventfd eventfd2 timerfd_create timerfd_settime timerfd_gettime
 mmap munmap mprotect mremap madvise brk msync mincore mlock munlock membarrier mbind get_mempolicy set_mempolicy
@@ -35,14 +38,15 @@ clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times get
 sysinfo uname getrlimit getrandom arch_prctl capget
 """.split()
 
-IGNORED = "chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat".split()
+IGNORED = "flock chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat".split()
 WITHOUT_ATTRIBUTES = """
 getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr setxattr lsetxattr fsetxattr
 """.split()
 
 CLONE_THREAD, CLONE_NAMESPACES = 0x10000, 0x7E020080
 PRCTL_FREE = (15, 16, 0x53564D41, 21, 3, 39)  # set/get name, set_vma, get seccomp, get dumpable, get no_new_privs
-FCNTL_FREE = (0, 1, 2, 3, 4, 1030, 1032, 1033, 1034, 5, 6, 7)  # dup, flags, locks, pipe size, seals
+FCNTL_FREE = (0, 1, 2, 3, 4, 1030, 1032, 1033, 1034)  # dup, flags, pipe size, seals
+FCNTL_IGNORED = (6, 7, 37, 38)  # set a lock, a process's or an open file's, or wait for one
 TERMINAL_QUERIES = (0x5401, 0x541B, 0x5451, 0x5450, 0x5413, 0x5421)  # TCGETS FIONREAD FIOCLEX FIONCLEX TIOCGWINSZ FIONBIO
 
 
@@ -73,6 +77,8 @@ def compile_filter(cuda: bool = False) -> bytes:
         _allow(seccomp, policy, "prctl", seccomp.Arg(0, seccomp.EQ, option))
     for command in FCNTL_FREE:
         _allow(seccomp, policy, "fcntl", seccomp.Arg(1, seccomp.EQ, command))
+    for command in FCNTL_IGNORED:
+        policy.add_rule(seccomp.ERRNO(0), "fcntl", seccomp.Arg(1, seccomp.EQ, command))
     if cuda:  # the driver speaks through ioctl on /dev/nvidia*, the only devices that the jail shows it
         _allow(seccomp, policy, "ioctl")
     else:

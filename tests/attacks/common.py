@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import re
 import secrets
 import select
 import signal
 import socket
+import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgpack
 
 libc = ctypes.CDLL(None)
 HERE = Path(__file__).resolve().parent
@@ -34,6 +39,19 @@ WINS = {
     "neighbour": "another student's score or report is another one, or withheld",
 }
 SECRET, INPUT = re.compile(r"LEAK:\s*\S"), re.compile(r"INPUT:\s*\S")  # attacks put these before what they found
+KEYCTL = {"x86_64": 250, "aarch64": 219}.get(platform.machine(), -1)
+KEYCTL_SEARCH, KEYCTL_UNLINK, USER_KEYRING = 10, 9, -4
+LISTEN_TO_LOCKS = """import fcntl, socket, sys, time
+tell = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+with open(sys.argv[1], "rb") as file:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_UN)
+        except OSError:
+            tell.sendto(b"locked", ("127.0.0.1", int(sys.argv[2])))
+        time.sleep(0.05)
+"""
 SCRIPT, ESCAPE = "<script>ptqlab", "\x1b[31m"
 
 
@@ -106,10 +124,15 @@ class Target:
         abstract.listen()
         self.listeners = [tcp, udp, abstract]
         signal.signal(signal.SIGUSR1, lambda *_: setattr(self, "signals", self.signals + 1))
+        # another program, which looks whether a library's file is locked, and passes that on
+        command = [sys.executable, "-I", "-S", "-c", LISTEN_TO_LOCKS, msgpack.__file__, str(self.port)]
+        self.listening = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.seen = self._names()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.listening.kill()
+        self.listening.wait()
         for listener in self.listeners:
             listener.close()
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
@@ -126,10 +149,12 @@ class Target:
         return [path for place in places for path in _children(Path(place)) if path.name.startswith(name)]
 
     def _is_left_in_memory(self) -> bool:
-        """Whether an attack has left a segment or a queue; it is gone afterwards."""
+        """Whether an attack has left a segment, a queue or a key; it is gone afterwards."""
         segment, queue = libc.shmget(self.key, 0, 0), libc.msgget(self.key, 0)
         left = [libc.shmctl(segment, 0, None)] if segment >= 0 else []
         left += [libc.msgctl(queue, 0, None)] if queue >= 0 else []
+        key = libc.syscall(KEYCTL, KEYCTL_SEARCH, USER_KEYRING, b"user", self.mark[5:].encode(), 0)
+        left += [libc.syscall(KEYCTL, KEYCTL_UNLINK, key, USER_KEYRING)] if key >= 0 else []
         return bool(left) or libc.mq_unlink(b"/" + self.mark[5:].encode()) == 0
 
     def clean(self) -> None:
