@@ -27,6 +27,7 @@ MAX_NODES = 100_000
 VALUE_DEPTH = 24  # levels of lists and dicts in one value
 MAX_DEPTH = VALUE_DEPTH + 2  # and those of the message around it
 MAX_TEXT = 1 << 20
+MAX_ODD_KEYS = 1000  # of one dict that are no strings: numbers and tuples can be chosen to have one hash, which makes a dict slow
 MAX_RANK = 16
 MAX_DIGITS = 2000  # hexadecimal digits of an int that msgpack has no form for
 
@@ -117,6 +118,8 @@ def _encode(value: Any, body: list[memoryview], unwrap: Unwrap, depth: int) -> o
     if kind is int:
         return value if -(2**63) <= value < 2**63 else ["i", _digits(value)]
     if kind is dict:
+        if sum(type(k) is not str for k in value) > MAX_ODD_KEYS:
+            raise TypeError(f"a dict with more than {MAX_ODD_KEYS} keys that are no strings has no form on the wire")
         return ["d", [[_encode_key(k, body, unwrap, depth), _encode(v, body, unwrap, depth + 1)] for k, v in value.items()]]
     if kind is list or kind is tuple:
         return ["l" if kind is list else "t", [_encode(v, body, unwrap, depth + 1) for v in value]]
@@ -206,9 +209,13 @@ class _Reader:
 
     def dict(self, items: list[Any], depth: int) -> dict[Any, Any]:
         found: dict[Any, Any] = {}
+        odd = 0
         for item in items:
             if type(item) is not list or len(item) != 2:
                 raise WireError("the frame has a malformed dict")
+            odd += type(item[0]) is not str
+            if odd > MAX_ODD_KEYS:
+                raise WireError("the frame has a dict with too many keys that are no strings")
             key = item[0] if type(item[0]) is str else self.value(item[0], depth)
             if (type(key) is not str and not _is_key(key)) or key in found:
                 raise WireError("the frame has a dict with a key that is no plain value, or that comes twice")

@@ -37,7 +37,7 @@ from autograder.sandbox.host import zygote
 SLUG = "01_basic_quantization"
 SETTINGS = Settings(seed=20260)
 HANGS_S = 300.0  # wall seconds, on a machine that may be busy
-KEPT_MB = 8.0  # of memory, more than which the grading process does not keep of an attack
+KEPT_MB = 16.0  # of memory, more than which the grading process does not keep of an attack; the largest frame leaves 12, once
 
 
 def limits(attack: Attack) -> Limits:
