@@ -36,7 +36,7 @@ def said(full: bool, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_every_way_is_measured(said: str, full: bool) -> None:
     rows = re.findall(r"^\| (.+) \| [\d.]+ \| [\d.]+ \| [\d.]+× \| (\d+) \|$", said, re.MULTILINE)
     assert [name.split(",")[0] for name, _ in rows] == [
-        "`ptqlab grade`", *(NBGRADER if full else []),
+        "`ptqlab grade`", "`ptqlab grade --every-test`", *(NBGRADER if full else []),
         "a pytest process a student", "pytest in one warm process", "the floor: test functions called in one warm process",
     ]  # fmt: skip
     assert {count for _, count in rows} == {"2"}
