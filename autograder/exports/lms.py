@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from autograder.exports.grades import Grade
@@ -74,8 +74,7 @@ def _canvas_people(grades: Sequence[Grade], roster: Table | None) -> tuple[list[
         raise PtqlabError(f"Expected Canvas's gradebook export, with the columns {', '.join(CANVAS)}; {header} came.")
     width = header.index("Section") + 1
     rows = [row[:width] for row in roster[1:] if row[1].strip()]  # the rows of points and of posting have no ID
-    found = ((student, _person(student, rows)) for student in students)
-    return header[:width], {student: person for student, person in found if person is not None}
+    return header[:width], _people(list(students), rows)
 
 
 def _canvas_column(exercise: Exercise, header: Sequence[str]) -> str:
@@ -92,32 +91,41 @@ def _worksheet(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: T
         raise PtqlabError("Expected one exercise, since a worksheet is of one assignment; give --exercise.")
     place = header.index("Grade")
     rows = [list(row) for row in roster[1:]]
-    people = {grade.student: row for grade in grades if (row := _person(grade.student, rows)) is not None}
+    people = _people([grade.student for grade in grades], rows)
     for student, row in people.items():
         row[place] = _points(grades, student, exercises[0]) or row[place]
     return _text([header, *rows]), _missing(grades, people)
 
 
+def _people(students: Sequence[str], rows: Sequence[list[str]]) -> dict[str, list[str]]:
+    """Each student's own row, for those who have one. Two students with one row are a PtqlabError."""
+    found = {student: row for student in students if (row := _person(student, rows)) is not None}
+    owners: dict[int, str] = {}
+    for student, row in found.items():
+        other = owners.setdefault(id(row), student)
+        if other != student:
+            raise PtqlabError(f"Expected a row of the roster to be one student, but {row[:2]} is {other} and {student}; keep one.")
+    return found
+
+
 def _person(student: str, rows: Sequence[list[str]]) -> list[str] | None:
     """The one row that is this student's, by the first of these that finds any.
 
-    A cell is the name, or an address before whose @ the name stands. And for a student who is called as the platform
-    calls a file ("Ann Lee_123", "leeann_LATE_7"): Canvas's ID, or the name's letters, with Moodle's number where that helps.
+    A cell is the name, or an address before whose @ the name stands. Or the student is called as the platform calls a
+    file ("Ann Lee_123", "leeann_LATE_7") and the letters are the name's; the number, Canvas's ID or Moodle's participant,
+    tells two of one name apart. Alone it decides nothing: another course's number is another person's here.
     """
     key = student.casefold()
-    name, _, number = key.rpartition("_") if re.fullmatch(r".+_\d+", key) else (key, "", "")
-
-    def is_called(row: list[str]) -> bool:
-        return bool(_letters(name)) and any(_letters(cell) == _letters(name) for cell in row[:2])
-
-    ways: tuple[Callable[[list[str]], bool], ...] = (
-        lambda row: any(cell.strip().casefold() in (key, f"participant {key}") for cell in row),
-        lambda row: any(cell.casefold().partition("@")[::2][0] == key and "@" in cell for cell in row),
-        lambda row: bool(number) and [cell.strip() for cell in row[1:2]] == [number],
-        lambda row: is_called(row) and row[0].strip().casefold() == f"participant {number}",
-        is_called,
+    parts = re.fullmatch(r"(.+?)(?:_late)?_(\d+)", key)
+    name, number = parts.groups() if parts else (key, "")
+    named = [row for row in rows if _letters(name) and any(_letters(cell) == _letters(name) for cell in row[:2])]
+    ways = (
+        [row for row in rows if any(cell.strip().casefold() in (key, f"participant {key}") for cell in row)],
+        [row for row in rows if any(cell.casefold().partition("@")[::2][0] == key and "@" in cell for cell in row)],
+        [row for row in named if number and any(cell.strip().casefold() in (number, f"participant {number}") for cell in row[:2])],
+        named,
     )
-    hits = next((found for way in ways if (found := [row for row in rows if way(row)])), [])
+    hits = next((found for found in ways if found), [])
     if len(hits) > 1:
         raise PtqlabError(f"Expected one row of the roster to be {student!r}, but {len(hits)} are; use unique names.")
     return hits[0] if hits else None

@@ -116,7 +116,7 @@ def test_students_who_are_called_as_a_platforms_zip_calls_their_files_are_found(
     """`ptqlab grade` of a zip from Canvas or Moodle, and then the table for the same platform."""
     canvas = [
         Grade(name, SLUG, points, 7.0)
-        for name, points in {"doeada_501": 1, "anything_502": 2, "roebob_LATE_503": 3}.items()
+        for name, points in {"doeada_501": 1, "øyebo_502": 2, "roebob_LATE_503": 3}.items()
     ]
     header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
     roster = [
@@ -137,6 +137,21 @@ def test_students_who_are_called_as_a_platforms_zip_calls_their_files_are_found(
     text, missing = moodle_csv(moodle, exercises, rows(WORKSHEET))
     assert [row[4] for row in rows(text)[1:]] == ["1", "2", "1.00"]
     assert missing == ["Dee Foe_73"], "a number of Moodle's is another person's in another assignment: the name decides"
+
+
+def test_a_number_alone_is_nobody(exercises: tuple[Exercise, ...]) -> None:
+    """Moodle's participant 501 is not Canvas's student 501: seen in a class whose files came from both."""
+    roster = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section"], ["Doe, Ada", "501", "", "x", ""]]
+    text, missing = canvas_csv([Grade("Bob Roe_501", SLUG, 1.0, 7.0)], exercises, roster)
+    assert (len(rows(text)), missing) == (2, ["Bob Roe_501"])
+
+
+def test_one_row_for_two_students_is_an_error(exercises: tuple[Exercise, ...]) -> None:
+    """Handed in once in time and once late, and collected twice: a person must say which one counts."""
+    roster = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section"], ["Doe, Ada", "501", "", "x", ""]]
+    grades = [Grade("doeada_501", SLUG, 1.0, 7.0), Grade("doeada_LATE_501", SLUG, 2.0, 7.0)]
+    with pytest.raises(PtqlabError, match="is doeada_501 and doeada_LATE_501; keep one"):
+        canvas_csv(grades, exercises, roster)
 
 
 def test_two_of_one_name_are_told_apart_by_moodles_number(exercises: tuple[Exercise, ...]) -> None:
