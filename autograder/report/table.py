@@ -15,6 +15,7 @@ from autograder.report.labels import LABELS, MARKS, TONES, Labels
 from autograder.report.text import LINE_LIMIT, as_html, checked_language, clip, in_language, number, one_line, visible
 
 _CELL_LIMIT = 2000  # characters of one diagnostic in a table's cell
+_LEFT = 'style="text-align:left"'  # JupyterLab drops the style sheet of somebody else's notebook, and sets cells flush right
 
 
 @dataclass(frozen=True, repr=False)
@@ -147,11 +148,11 @@ def _task_lines(task: TaskScore, language: str, labels: Labels) -> Iterator[str]
 
 def _task_rows(task: TaskScore, language: str, labels: Labels) -> str:
     heading = (
-        f'<tr class="task"><th colspan="2" scope="rowgroup">{as_html(_heading(task, language))}</th>'
+        f'<tr class="task"><th colspan="2" scope="rowgroup" {_LEFT}>{as_html(_heading(task, language))}</th>'
         f'<th class="points">{_out_of(task.earned, task.points)}</th></tr>'
     )
     if _untouched(task):
-        rows = f'<tr><td class="mark">{_chip(Status.MISSING, labels)}</td><td colspan="2"></td></tr>'
+        rows = f'<tr><td class="mark" {_LEFT}>{_chip(Status.MISSING, labels)}</td><td colspan="2"></td></tr>'
     else:
         rows = "".join(_test_row(task, test, language, labels) for test in task.tests)
     return f"<tbody>{heading}{rows}</tbody>"
@@ -165,8 +166,8 @@ def _test_row(task: TaskScore, test: Outcome, language: str, labels: Labels) -> 
     text = _hint(task, test, language)
     hint = f"<details><summary>{labels['hint']}</summary>{as_html(text)}</details>" if text else ""
     return (
-        f'<tr class="{TONES[test.status]}"><td class="mark">{_chip(test.status, labels)}</td>'
-        f'<td colspan="2"><span class="claim">{as_html(_claim(test))}</span>{kind}{why}{values}{hint}</td></tr>'
+        f'<tr class="{TONES[test.status]}"><td class="mark" {_LEFT}>{_chip(test.status, labels)}</td>'
+        f'<td colspan="2" {_LEFT}><span class="claim">{as_html(_claim(test))}</span>{kind}{why}{values}{hint}</td></tr>'
     )
 
 

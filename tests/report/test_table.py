@@ -1,5 +1,6 @@
 """The check table below a notebook cell."""
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -154,6 +155,13 @@ def test_values_keep_their_backticks_and_claims_set_them_as_code(result: CheckRe
 
 def test_a_long_diagnostic_is_cut(samples: Samples) -> None:
     assert "(8,000 more characters)" in html(CheckResult(samples["hostile"].tasks))
+
+
+def test_without_its_style_sheet_the_table_is_still_set_flush_left(result: CheckResult) -> None:
+    """JupyterLab drops <style> from a notebook that somebody else ran, keeps style="", and sets cells flush right."""
+    cells = re.findall(r"<t[dh][^>]*>", re.sub("<style>.*?</style>", "", html(result)))
+    assert len(cells) > 10
+    assert all('style="text-align:left"' in cell or 'class="points"' in cell or cell == '<td colspan="2">' for cell in cells)
 
 
 def test_styles_do_not_leak_out_of_the_table(result: CheckResult) -> None:
