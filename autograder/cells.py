@@ -25,7 +25,9 @@ _MAGIC = re.compile(
 )
 _PERCENT = re.compile(r"# ?%%(.*)|# In\s?\[[\d ]*\]:?\s*")  # a cell starts: percent format, nbconvert's export
 _NO_START = re.compile(r"\s|#|[)\]}]|(elif|else|except|finally)\b|$")  # such a line starts no statement
-_BUDGET = 5_000_000  # characters to parse while mending one piece of code: the file may be hostile
+_BUDGET = 2_000_000  # characters to parse while mending a file's code, which may be hostile: a few seconds
+_SHARED_FROM = 10_000  # characters of a file; of a larger one each cell gets a part of the budget
+_BUDGET_OF_PIECES = 5_000_000  # characters to parse while looking for the statements of a broken script that can be saved
 _LARGE = 100_000  # characters; up to here no code was found that crashes CPython's compiler or takes it long
 _PATIENCE_S = 10
 _TRIAL = "import ast, sys; compile(ast.parse(sys.stdin.buffer.read()), '', 'exec')"
@@ -56,29 +58,39 @@ def parse_notebook(sources: Sequence[str]) -> Parsed:
     """
     cells: list[Cell] = []
     notes: list[str] = []
+    budget = _share(sum(map(len, sources)))
     for number, source in enumerate((text for text in map(_normal, sources) if text.strip()), start=1):
-        code, trouble = _mended(source)
+        code, trouble = _mended(source, budget)
         cells += [Cell(number, code)] if code else []
         notes += [f"Cell {number} {trouble.sentence()}"] if trouble else []
     return tuple(cells), tuple(notes)
 
 
-def parse_script(text: str) -> Parsed:
-    """Return what parses of a .py file: all of it, or those percent cells and statements that do."""
+def parse_script(text: str, effort: float = 1.0) -> Parsed:
+    """Return what parses of a .py file: all of it, or those percent cells and statements that do.
+
+    With an `effort` of 1/n that much less is tried to mend it: for those who ask about many pieces.
+    """
     text = _normal(text)
-    code, trouble = _mended(text)
+    code, trouble = _mended(text, int(_BUDGET * effort))
     if not trouble:
         return (Cell(0, code),), ()
     cells: list[Cell] = []
     notes: list[str] = []
+    budget, for_pieces = int(_share(len(text)) * effort), [int(_BUDGET_OF_PIECES * effort)]
     for offset, source in itertools.islice(_percent_cells(text), _MOST_CELLS):
-        code, trouble = _mended(source)
-        pieces = _statements(source) if trouble and trouble.broken else [(0, code, trouble)]
+        code, trouble = _mended(source, budget)
+        pieces = _statements(source, for_pieces) if trouble and trouble.broken else [(0, code, trouble)]
         for start, piece, its_trouble in pieces:
             above = offset + start
             cells += [Cell(0, piece, above)] if piece else []
             notes += [f"The code from line {above + 1} on {its_trouble.sentence(above)}"] if its_trouble else []
     return tuple(cells), tuple(notes)
+
+
+def _share(size: int) -> int:
+    """The budget of one piece of a file of that size; in steps, since what is found out of a cell is kept by it, too."""
+    return _BUDGET // max(1, -(-size // _SHARED_FROM))
 
 
 def _normal(text: str) -> str:
@@ -88,7 +100,7 @@ def _normal(text: str) -> str:
 
 
 @kept_of_cells
-def _mended(source: str) -> tuple[str, _Trouble | None]:
+def _mended(source: str, budget: int) -> tuple[str, _Trouble | None]:
     """`source` with its magics blanked, as many lines as before; or "", and why it cannot be used."""
     lines = source.split("\n")
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
@@ -97,7 +109,7 @@ def _mended(source: str) -> tuple[str, _Trouble | None]:
             return "", _Trouble(first + 1, f"begins with {match[0]}, which is no Python")
         lines[first] = ""
         first = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    attempts = max(5, _BUDGET // (len(source) + 1_000))
+    attempts = max(5, budget // (len(source) + 1_000))
     while error := _error(source := "\n".join(lines)):
         attempts -= 1
         if attempts < 0 or not (_dedent(lines, first) or _blank_magic(lines, error.line - 1)):
@@ -182,18 +194,20 @@ def _percent_cells(text: str) -> Iterator[tuple[int, str]]:
             yield start, source
 
 
-def _statements(source: str) -> Iterator[tuple[int, str, _Trouble | None]]:
-    """The top-level statements of code that does not parse, each with the lines above it and its own trouble."""
+def _statements(source: str, budget: list[int]) -> Iterator[tuple[int, str, _Trouble | None]]:
+    """The top-level statements of code that does not parse, each with the lines above it and its own trouble.
+
+    `budget` holds how many characters may still be parsed for that, in the whole file.
+    """
     lines = source.split("\n")
     starts = [i for i in range(1, len(lines)) if not (_NO_START.match(lines[i]) or lines[i - 1].startswith("@"))]
     starts = [0, *starts, len(lines)]
-    budget = _BUDGET
     index = 0
-    while index < len(starts) - 1 and budget > 0:
+    while index < len(starts) - 1 and budget[0] > 0:
         start, error = starts[index], None
         for end in range(index + 1, min(index + _MOST_JOINED, len(starts))):
             piece = "\n".join(lines[start : starts[end]])
-            budget -= len(piece) + 1_000
+            budget[0] -= len(piece) + 1_000
             found = _error(piece)
             error = error or found
             if found is None:

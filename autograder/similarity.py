@@ -23,6 +23,7 @@ LEAST_TOKENS = 150  # two short answers are alike because they are short
 _NAME = "v"  # every name of the student's own
 _TEXT = "t"  # every string: messages are free
 _LARGE = 100_000  # characters; up to here Python's parser is safe with whatever a student writes (see cells.py)
+_EFFORT = 0.1  # to mend one cell of perhaps thousands that a hostile notebook has
 _ALPHABET = "".join(map(chr, (*range(0x21, 0x7F), *range(0xA1, 0x100))))  # RapidFuzz is fastest below U+0100
 Codes = npt.NDArray[np.int32]
 Counts = npt.NDArray[np.int16]
@@ -152,7 +153,7 @@ def _parsed(cell: str) -> list[ast.stmt]:
             return ast.parse(cell).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         pass
-    return [node for piece in parse_script(cell)[0] for node in ast.parse(piece.source).body]
+    return [node for piece in parse_script(cell, _EFFORT)[0] for node in ast.parse(piece.source).body]
 
 
 def _tokens(definition: ast.stmt, names: frozenset[str]) -> Iterator[str]:
