@@ -332,10 +332,27 @@ def test_magics_are_looked_for_a_bounded_number_of_times(tmp_path: Path, monkeyp
     assert sliced(tmp_path, "%cd ..\nx = 1\n" * 6 + "def f(): return 1") == [broken]
 
 
+def test_all_cells_together_are_mended_within_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a megabyte of cells in which every other line is a magic keeps the grader busy for a quarter of an hour."""
+    parsed = []
+    error = cells._error
+
+    def counted(source: object, *more: object) -> object:
+        parsed.append(len(source) if isinstance(source, str) else 0)
+        return error(source, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cells, "_error", counted)
+    cells.parse_notebook(["%x\ny\n" * 800 + f"# {number}" for number in range(100)])
+    assert sum(parsed) < 10 * cells._BUDGET
+    parsed.clear()
+    cells.parse_script("".join("# %%\n" + "(\n" * 400 + f"# {number}\n" for number in range(300)))
+    assert sum(parsed) < 2 * cells._BUDGET_OF_PIECES
+
+
 def test_good_statements_are_looked_for_a_bounded_number_of_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cells, "_BUDGET", 3_000)
+    monkeypatch.setattr(cells, "_BUDGET_OF_PIECES", 3_000)
     (tmp_path / "a.py").write_text("def pack_int4(): pass\n" + "x = (\n" * 5 + GOOD)
     submission = read(tmp_path / "a.py")
     assert body(submission) == ["def pack_int4(): pass"]

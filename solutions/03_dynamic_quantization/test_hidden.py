@@ -4,6 +4,7 @@ Docstrings are what a student reads of a hidden test, so they carry no values.
 """
 
 import math
+import time
 from functools import partial
 from pathlib import Path
 
@@ -126,6 +127,20 @@ def check_times(found, calls, warmup, repeats):
     values = f"{p10:.4g}, {median:.4g}, {p90:.4g}"
     expect.that(0 < p10 <= median <= p90, "not in order: expected 0 < p10_s ≤ median_s ≤ p90_s", values)
     return p10, median, p90
+
+
+def timed(student, model, inputs, seconds, **options):
+    """What `benchmark_inference` found, and the model's notes, which must be of calls that took the time that it takes.
+
+    Notes are made where the student's code runs. How long all of it took is seen here.
+    """
+    start = time.perf_counter()
+    found = student.benchmark_inference(model, inputs, **options)
+    taken, calls = time.perf_counter() - start, student.kit.noted(model)
+    words = "the model was not called as often, or not from beginning to end"
+    expect.that(taken >= sum(seconds), words)
+    expect.that(all(call["seconds"] >= least for call, least in zip(calls, seconds, strict=False)), words)
+    return found, calls
 
 
 def check_quantile(found, name, lowest, highest):
@@ -499,9 +514,9 @@ def test_benchmark_calls(student):
     """Exactly warmup + repeats calls with the whole batch, whatever the two numbers."""
     inputs = {"input_ids": torch.tensor([[0, 1, 1], [1, 0, 0]])}
     for warmup, repeats in ((0, 3), (2, 7), (5, 2)):
-        model = student.kit.probe(torch.eye(2))
-        found = student.benchmark_inference(model, inputs, warmup=warmup, repeats=repeats)
-        calls = student.kit.noted(model)
+        seconds = [0.003] * (warmup + repeats)
+        model = student.kit.probe(torch.eye(2), seconds=seconds)
+        found, calls = timed(student, model, inputs, seconds, warmup=warmup, repeats=repeats)
         check_times(found, calls, warmup, repeats)
         expect.that(all(call["shape"] == [2, 3] for call in calls), "the model was not called with the batch as it is")
 
@@ -510,10 +525,9 @@ def test_benchmark_calls(student):
 def test_benchmark_leaves_out_the_warm_up(student, rng):
     """Slow first calls don't count, and the three numbers are quantiles of single calls, in seconds."""
     order = torch.randperm(10, generator=rng).tolist()
-    seconds = [[0.15, 0.15, 0.15, 0.01, 0.01, 0.01, 0.01, 0.01, 0.05, 0.05][at] for at in order]
-    model = student.kit.probe(torch.eye(2), seconds=[0.4, 0.4, *seconds])
-    found = student.benchmark_inference(model, {"input_ids": torch.tensor([[0, 1]])}, warmup=2)
-    calls = student.kit.noted(model)
+    seconds = [0.4, 0.4, *([0.15, 0.15, 0.15, 0.01, 0.01, 0.01, 0.01, 0.01, 0.05, 0.05][at] for at in order)]
+    model = student.kit.probe(torch.eye(2), seconds=seconds)
+    found, calls = timed(student, model, {"input_ids": torch.tensor([[0, 1]])}, seconds, warmup=2)
     p10, median, p90 = check_times(found, calls, 2, 10)
     taken = sorted(call["seconds"] for call in calls[2:])
     check_quantile(p10, "p10_s", taken[0], taken[1])
