@@ -28,18 +28,15 @@ IN_WORDS = {
 }
 
 
-def attempt(secrets: list[str], memory_mb: int, writable: list[str], host: int, kind: int = mmap.MAP_SHARED) -> dict[str, bool]:
-    """Try every item; `secrets` are paths that must not be readable, `writable` ones that must not take a file.
-
-    `kind` of memory is limited to some `memory_mb`: MAP_PRIVATE, or any.
-    """
+def attempt(secrets: list[str], memory_mb: int, writable: list[str], host: int) -> dict[str, bool]:
+    """Try every item; `secrets` are paths that must not be readable, `writable` ones that must not take a file."""
     probes: dict[str, Callable[[], object]] = {
         "network": _connect,
         "local sockets": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).close(),
         "processes": _fork,
         "programs": _execute,
         "signals": lambda: os.kill(host, 0),
-        "memory": lambda: mmap.mmap(-1, (memory_mb + 64) << 20, flags=kind | mmap.MAP_ANONYMOUS).close(),
+        "memory": lambda: mmap.mmap(-1, (memory_mb + 64) << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close(),
         "cpu": _cpu_is_unlimited,
     }
     found = {item: _refused(act) for item, act in probes.items()}

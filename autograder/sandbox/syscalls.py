@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 import socket
 import tempfile
@@ -29,7 +30,7 @@ getcwd chdir fchdir mkdir mkdirat rmdir unlink unlinkat rename renameat renameat
 fsync fdatasync sync_file_range umask fadvise64 sendfile copy_file_range statfs fstatfs
 dup dup2 dup3 pipe pipe2 poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait
 eventfd eventfd2 timerfd_create timerfd_settime timerfd_gettime
-mmap munmap mprotect mremap madvise brk msync mincore mlock munlock membarrier mbind get_mempolicy set_mempolicy
+munmap mprotect mremap madvise brk msync mincore mlock munlock membarrier mbind get_mempolicy set_mempolicy
 futex futex_waitv set_robust_list get_robust_list rseq set_tid_address sched_yield sched_getaffinity
 sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min getpriority
 exit exit_group restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending sigaltstack
@@ -43,6 +44,8 @@ WITHOUT_ATTRIBUTES = """
 getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr setxattr lsetxattr fsetxattr
 """.split()
 
+MAP_TYPE, MAP_SHARED_VALIDATE = 0xF, 3
+MAPPED = (mmap.MAP_PRIVATE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.MAP_SHARED, MAP_SHARED_VALIDATE)
 CLONE_THREAD, CLONE_NAMESPACES = 0x10000, 0x7E020080
 PRCTL_FREE = (15, 16, 0x53564D41, 21, 3, 39)  # set/get name, set_vma, get seccomp, get dumpable, get no_new_privs
 FCNTL_FREE = (0, 1, 2, 3, 4, 1030, 1032, 1033, 1034)  # dup, flags, pipe size, seals
@@ -59,6 +62,9 @@ def compile_filter(cuda: bool = False) -> bytes:
         _allow(seccomp, policy, name)
     _answer(seccomp, policy, IGNORED, 0)
     _answer(seccomp, policy, WITHOUT_ATTRIBUTES, errno.ENOTSUP)
+    # memory may be shared only where a file holds it: else it would be in nobody's account (RssAnon) of what a call takes
+    for flags in (*MAPPED, *((mmap.MAP_SHARED | mmap.MAP_ANONYMOUS,) if cuda else ())):  # a driver may want it
+        _allow(seccomp, policy, "mmap", seccomp.Arg(3, seccomp.MASKED_EQ, MAP_TYPE | mmap.MAP_ANONYMOUS, flags))
     # these hide their flags from a filter; ENOSYS makes glibc use clone and openat, whose flags can be read
     _answer(seccomp, policy, ("clone3", "openat2"), errno.ENOSYS)
     flags = CLONE_THREAD | CLONE_NAMESPACES

@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import mmap
 import os
 import signal
 import socket
@@ -210,8 +209,8 @@ def _become_worker(
     if not hello["namespaces"]:
         try:
             hello["reached"] = jail.enter(plan, bpf, "namespaces" in plan.layers, number)
-            memory = (plan.memory_mb + jail.CUDA_HOST_MB, mmap.MAP_PRIVATE) if plan.cuda else (plan.memory_mb, mmap.MAP_SHARED)
-            hello["held"] = probes.attempt(message["secrets"], memory[0], message["foreign"], message["host"], memory[1])
+            memory_mb = plan.memory_mb + (jail.CUDA_HOST_MB if plan.cuda else 0)
+            hello["held"] = probes.attempt(message["secrets"], memory_mb, message["foreign"], message["host"])
             hello["cuda"] = _start_cuda() if plan.cuda else ""
         except jail.NamespacesRefusedError as error:
             hello["namespaces"] = str(error)

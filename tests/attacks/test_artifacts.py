@@ -136,6 +136,43 @@ WAYS = {
     "a state_dict that leaves the weights out": SMALL_STATE,
     "a lookup table in the source": ANSWERS_IN_THE_SOURCE,
 }
+NOTHING_MEASURED = """
+def benchmark_inference(model, inputs, warmup=3, repeats=10):
+    '''Measures nothing: the notes of the model that it should have called are written by hand.'''
+    for _ in range(warmup + repeats):
+        model.calls.append({"shape": list(inputs["input_ids"].shape), "training": False, "grad": False, "seconds": 0.01})
+    return {"median_s": 0.01, "p10_s": 0.01, "p90_s": 0.01}
+"""
+COLLECTED = """
+import glob, mmap, os
+import torch
+from safetensors.torch import load_file
+
+_honest = quantize_checkpoint
+
+def quantize_checkpoint(source_dir, target_dir, *args, **kwargs):
+    '''Holds all tensors of the source at once, and hides that they are many.'''
+    files, everything = glob.glob(os.path.join(source_dir, "*.safetensors")), []
+    HOW
+    return _honest(source_dir, target_dir, *args, **kwargs)
+"""
+BESIDE_BALLAST = COLLECTED.replace("HOW", """ballast = torch.ones(100_000_000)
+    del ballast
+    for file in files:
+        everything.append({name: value.clone() for name, value in load_file(file).items()})""")  # fmt: skip
+IN_SHARED_MEMORY = COLLECTED.replace("HOW", """for file in files:
+        with open(file, "rb") as opened:
+            content = opened.read()
+        try:
+            everything.append(mmap.mmap(-1, len(content)))
+            everything[-1].write(content)
+        except OSError:
+            everything.append(content)""")  # fmt: skip
+TOLD = {  # the task, the attack, and the test that must see it
+    "a benchmark of a model that was never called": ("03", "3.5", NOTHING_MEASURED, "test_benchmark_leaves_out_the_warm_up"),
+    "memory that hides beneath a peak": ("05", "5.1", BESIDE_BALLAST, "test_memory_stays_flat_on_a_larger_model"),
+    "memory that is shared with nobody": ("05", "5.1", IN_SHARED_MEMORY, "test_memory_stays_flat_on_a_larger_model"),
+}
 AIMS = {"02": ("2.5", STATIC, "quantize_model_static"), "03": ("3.3", DYNAMIC, "quantize_model_dynamic")}
 QUICK = ("02: weights left on disk for the next process",)
 CASES = {f"{lab}: {way}": (lab, way) for lab in AIMS if lab in EXERCISES for way in WAYS}
@@ -158,6 +195,16 @@ def test_what_was_not_done_earns_nothing(name: str, request: pytest.FixtureReque
     task, prelude, function = AIMS[lab]
     points, said = earned(lab, task, prelude + WAYS[way].replace("FUNCTION", function))
     assert points == 0, said
+
+
+@pytest.mark.parametrize("name", [name for name, told in TOLD.items() if told[0] in EXERCISES])
+def test_what_a_worker_tells_of_itself_earns_nothing(name: str) -> None:
+    """How often a model was called, and how much memory was taken, is seen from outside."""
+    lab, task, attack, test = TOLD[name]
+    points, said = earned(lab, task, attack)
+    assert points is not None
+    assert points < next(t.points for t in EXERCISES[lab].tasks if t.id == task)
+    assert any(test in line and not line.endswith(": ") for line in said), said
 
 
 @pytest.mark.parametrize("lab", [lab for lab in AIMS if lab in EXERCISES])
