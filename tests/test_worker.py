@@ -19,7 +19,6 @@ import torch
 from autograder.model import Limits
 from autograder.sandbox import host, launcher, process, replies
 from autograder.sandbox.host import Walls, Worker, ZygoteError, zygote
-from autograder.sandbox.wire import HandleRef
 from autograder.session import METHOD
 from autograder.student import Crashed, Handle, Jailed, Refused, Student, StudentError, TimedOut
 from autograder.verdicts import verdict
@@ -534,15 +533,26 @@ def test_names_of_refused_functions_are_such_as_exist_here() -> None:
         assert worker.run(request)["facts"]["refused"] == (names[0], *[replies.READY_MADE] * 7)
 
 
+ASKED_FOR_NAMES = """
+import sys
+import torch
+from autograder.sandbox import replies
+from autograder.sandbox.wire import HandleRef
+
+names = ("torch._inductor.config", "torch.onnx.export", "torch.ops.secret", "torch.ops.secret.secret")
+types = [HandleRef(1, name) for name in (*names, "torch._inductor", "torch.onnx", "torch.ops.secret", "torch.Tensor (_inductor, onnx)")]
+before = {*sys.modules, *vars(torch.ops)}
+told = replies.in_our_words({"value": types, "facts": {"refused": names}, "failure": None})
+assert {*sys.modules, *vars(torch.ops)} == before, {*sys.modules, *vars(torch.ops)} - before
+assert {ref.type_name for ref in told["value"]} == {replies.OWN_CLASS}
+assert set(told["facts"]["refused"]) == {replies.READY_MADE}
+"""
+
+
 def test_to_know_a_name_nothing_is_imported_and_nothing_made() -> None:
-    """Asked for these, torch imports its compiler, and makes a namespace of any name."""
-    names = ("torch._inductor.config", "torch.onnx.export", "torch.ops.secret", "torch.ops.secret.secret")
-    types = [HandleRef(1, name) for name in (*names, "torch._inductor", "torch.onnx", "torch.ops.secret", "torch.Tensor (_inductor, onnx)")]
-    before = {*sys.modules, *vars(torch.ops)}
-    told = replies.in_our_words({"value": types, "facts": {"refused": names}, "failure": None})
-    assert {*sys.modules, *vars(torch.ops)} == before
-    assert {ref.type_name for ref in told["value"]} == {replies.OWN_CLASS}
-    assert set(told["facts"]["refused"]) == {replies.READY_MADE}
+    """Asked for these, torch imports its compiler, and makes a namespace of any name. In a process in which nobody else did."""
+    done = subprocess.run([sys.executable, "-P", "-c", ASKED_FOR_NAMES], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_notebook_that_never_loads_is_told_to_every_test_anew() -> None:
