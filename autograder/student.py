@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -66,7 +66,7 @@ class Endpoint(Protocol):
 class Call:
     """The last call a test made. What the student's end reports of it may only cost points.
 
-    `peak_growth_mb` is not its word: the grader looks from outside. None where that can't be seen.
+    `peak_growth_mb` and `seconds` are not its word: the grader looks from outside. None where that can't be seen.
     """
 
     label: str
@@ -75,7 +75,8 @@ class Call:
     syncs: int = 0
     device_ops: int = 0
     moved_elements: int = 0
-    peak_growth_mb: float | None = None  # of anonymous memory; None unless `student.watch_memory`
+    peak_growth_mb: float | None = None  # of anonymous memory; None unless `student.watched`
+    seconds: float | None = None  # that the call took, by the grader's clock; None unless `student.watched`
 
     @property
     def text(self) -> str:
@@ -94,7 +95,7 @@ class Student:
     last_call: Call | None = None
     calls: int = 0
     simulated: bool = field(default=False)  # set by the `device` fixture for a test's simulated run
-    watch_memory: bool = False  # set by a test that asks how much memory its next calls take
+    watched: bool = False  # set by a test that asks how much memory or time its next calls take
     allowed: tuple[str, ...] = ()  # libraries whose ready-made quantizers the calls may use
 
     def __getattr__(self, name: str) -> _Member:
@@ -133,8 +134,8 @@ class Student:
             "kwargs": _lower(kwargs),
             "simulated": self.simulated,
         }
-        if self.watch_memory:
-            request["memory"] = True
+        if self.watched:
+            request["watched"] = True
         if self.allowed:
             request["allowed"] = self.allowed
         reply = self._endpoint.run(request)
@@ -255,11 +256,12 @@ class InProcess:
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request, on copies: an answer that works in place spoils no test's own tensors, as in the grader."""
         own = {"args": _copied(request["args"]), "kwargs": _copied(request["kwargs"])}
-        watched = memory.Watch() if request.get("memory") else contextlib.nullcontext()
-        with watched as seen:
+        if not request.get("watched"):
+            return self._session.run(request | own)
+        started = time.perf_counter()
+        with memory.Watch() as seen:
             reply = self._session.run(request | own)
-        if seen is not None:
-            reply["facts"]["peak_growth_mb"] = seen.growth_mb
+        reply["facts"] |= {"peak_growth_mb": seen.growth_mb, "seconds": time.perf_counter() - started}
         return reply
 
 

@@ -7,7 +7,7 @@ answers are known, the test itself need not run; at the first answer that is not
 so far without asking for them again. Either way a student's code is called with the same bytes in the same order, and
 gets the outcome that the test gives for these answers.
 
-Not kept: dialogues in which the worker died or ran out of time, in which memory was measured or a second process
+Not kept: dialogues in which the worker died or ran out of time, in which memory or time was measured or a second process
 took part, and what would take more than some megabytes.
 """
 
@@ -147,7 +147,7 @@ class Dialogue:
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request of the test that is running."""
-        if request.get("memory"):
+        if request.get("watched"):
             return self._live().run(request)
         question = self.worker.question(request)
         renew, self._renew = self._renew, False

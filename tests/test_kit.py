@@ -163,7 +163,7 @@ def test_files_cross_as_bytes(student: Student) -> None:
 
 
 def test_the_memory_of_a_call_is_seen_from_outside(student: Student) -> None:
-    student.watch_memory = True
+    student.watched = True
     student.take(200)
     assert student.last_call is not None
     large = student.last_call.peak_growth_mb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 import textwrap
 from pathlib import Path
@@ -73,6 +74,13 @@ def test_dies(student):
     assert student.count() == 1
     with pytest.raises(Exception):
         student.double(1)
+"""
+SLEEPS = """
+@pytest.mark.task("9.1", kind="core")
+def test_sleeps(student):
+    "double(1) says how long it slept, and did."
+    student.watched = True
+    assert student.double(1) == 0.2 <= student.last_call.seconds
 """
 REFUSES = """
 @pytest.mark.task("9.1", kind="core")
@@ -229,12 +237,31 @@ def test_a_death_that_a_test_expects_is_part_of_no_dialogue(tmp_path: Path) -> N
     assert students.grade(RIGHT)["test_dies"].status is Status.FAILED
 
 
-@pytest.mark.parametrize("look", ["student.watch_memory = True", "student.evaluator()"])
+@pytest.mark.parametrize("look", ["student.watched = True", "student.evaluator()"])
 def test_a_test_that_looks_at_more_than_answers_is_run_each_time(tmp_path: Path, look: str) -> None:
     students = Class(tmp_path, COUNTS.replace("    assert", f"    {look}\n    assert"))
     for _ in range(2):
         assert students.grade(RIGHT)["test_counts"].status is Status.PASSED
         assert students.ran() == ["counts"]
+
+
+def test_a_call_that_is_watched_has_the_graders_time(tmp_path: Path) -> None:
+    """A student's clock may say anything; the grader's says what the call took."""
+    students = Class(tmp_path, SLEEPS)
+    slow = RIGHT.replace("return 2 * x", "import time; time.sleep(0.2); return 0.2")
+    assert students.grade(slow)["test_sleeps"].status is Status.PASSED
+    assert students.grade(RIGHT.replace("2 * x", "0.2"))["test_sleeps"].status is Status.FAILED
+    assert students.grade(slow)["test_sleeps"].status is Status.PASSED
+
+
+@pytest.mark.parametrize("lab", sorted(path.name for path in (ROOT / "exercises").iterdir() if path.is_dir()))
+def test_no_test_of_ours_looks_at_a_clock_or_draws_at_random(lab: str) -> None:
+    """What it says would depend on more than the seed and the answers: `rng` and `student.watched` are there for that."""
+    for file in (ROOT / "exercises" / lab / "test_public.py", ROOT / "solutions" / lab / "test_hidden.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not imported & {"time", "random", "datetime", "secrets", "uuid", "os", "threading"}
 
 
 def test_a_test_that_asks_at_random_is_noticed_and_run_each_time(tmp_path: Path) -> None:

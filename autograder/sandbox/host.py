@@ -106,13 +106,14 @@ class Worker:
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; raises TimedOut or Crashed when the worker does not."""
         question = self.question(request)
-        if not request.get("memory"):
+        if not request.get("watched"):
             return self.believed(self.ask(question), request, question)
         self._prepare(question)
+        started = time.perf_counter()
         with memory.Watch(self._pid()) as seen:
             raw = self.ask(question)
-        reply = self.believed(raw, request, question)
-        return reply | {"facts": reply["facts"] | {"peak_growth_mb": seen.growth_mb}}
+        reply, seconds = self.believed(raw, request, question), time.perf_counter() - started
+        return reply | {"facts": reply["facts"] | {"peak_growth_mb": seen.growth_mb, "seconds": seconds}}
 
     def question(self, request: dict[str, Any]) -> Question:
         """The next question, in the form in which it is sent."""

@@ -91,12 +91,12 @@ def growth_mb(student, layers):
     """The peak of anonymous memory in a fresh process while it quantizes so many layers; None where it can't be told."""
     student.fresh()
     source, root = student.kit.large_checkpoint(layers, 256, 768, 1024), student.kit.folder()
-    student.watch_memory = True
+    student.watched = True
     try:
         student.quantize_checkpoint(source, f"{root}/quantized")
         return student.last_call.peak_growth_mb
     finally:
-        student.watch_memory = False
+        student.watched = False
         student.kit.discard(source)
         student.kit.discard(root)
 

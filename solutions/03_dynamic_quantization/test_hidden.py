@@ -4,7 +4,6 @@ Docstrings are what a student reads of a hidden test, so they carry no values.
 """
 
 import math
-import time
 from functools import partial
 from pathlib import Path
 
@@ -134,9 +133,10 @@ def timed(student, model, inputs, seconds, **options):
 
     Notes are made where the student's code runs. How long all of it took is seen here.
     """
-    start = time.perf_counter()
+    student.watched = True
     found = student.benchmark_inference(model, inputs, **options)
-    taken, calls = time.perf_counter() - start, student.kit.noted(model)
+    taken, student.watched = student.last_call.seconds, False
+    calls = student.kit.noted(model)
     words = "the model was not called as often, or not from beginning to end"
     expect.that(taken >= sum(seconds), words)
     expect.that(all(call["seconds"] >= least for call, least in zip(calls, seconds, strict=False)), words)

@@ -185,9 +185,9 @@ def test_percentile_needs_little_memory(student, rng):
     calibrator = student.PercentileCalibrator()
     for _ in range(17):  # 71 MB, 2^24 values and 2^20
         calibrator.observe(x)
-    student.watch_memory = True
+    student.watched = True
     scale, _ = expect.results(calibrator.quantization_parameters(), "scale", "zero_point")
-    student.watch_memory = False
+    student.watched = False
     check_symmetric_percentile((one_scale(scale), 0), x, 99.9)
     growth = student.last_call.peak_growth_mb or 0.0
     expect.that(growth <= 24, "the memory grows with the data: keep a summary, not the values", f"{growth:.0f} MB")
