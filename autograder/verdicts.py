@@ -28,6 +28,15 @@ def verdict(error: BaseException, asked: Student | None, *, hidden: bool, in_tes
     """
     from autograder import student as ends  # noqa: PLC0415
 
+    try:
+        return _verdict(error, asked, hidden, in_test)
+    except (ends.TimedOut, ends.Crashed) as ended:  # when it was asked what its exception says
+        return _verdict(ended, asked, hidden, in_test)
+
+
+def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test: bool) -> dict[str, str]:
+    from autograder import student as ends  # noqa: PLC0415
+
     if isinstance(error, PtqlabError):
         return _judged(Status.GRADER_ERROR, str(error), "")
     called = "" if hidden or asked is None or asked.last_call is None else asked.last_call.text

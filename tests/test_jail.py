@@ -283,3 +283,40 @@ def test_only_an_error_of_the_system_counts_as_refused() -> None:
 
     assert probes._refused(refused) is True
     assert probes._refused(lambda: None) is False
+
+
+GRADER_ENDS = """
+import os, shutil, sys
+from pathlib import Path
+from autograder.sandbox import jail
+
+grader, folder = os.pipe(), sys.argv[1]
+worker = os.pipe()
+plan = jail.Plan(("namespaces", "user"), ("/usr/lib",), os.path.join(folder, "root"), 100, 1, 1)
+if os.fork() == 0:
+    refused = jail.new_namespaces(plan)
+    show = jail._show
+    def show_later(tree, root):
+        os.write(worker[1], b"mounted")
+        os.read(grader[0], 1)
+        show(tree, root)
+    jail._show = show_later
+    if not refused and os.fork() == 0:
+        jail.build_root(plan)
+    os.wait()
+    os._exit(0)
+os.close(worker[1])
+mounted = os.read(worker[0], 10)
+shutil.rmtree(folder)
+os.write(grader[1], b"x")
+os.wait()
+print(mounted, os.path.exists(folder))
+"""
+
+
+def test_a_worker_whose_grader_ends_while_it_builds_its_root_makes_no_folder_anew(tmp_path: Path) -> None:
+    (tmp_path / "scratch" / "root").mkdir(parents=True)
+    done = run_here(["-c", GRADER_ENDS, str(tmp_path / "scratch")])
+    if "b''" in done.stdout:
+        pytest.skip("no namespaces here")
+    assert done.stdout == "b'mounted' False\n", done.stderr

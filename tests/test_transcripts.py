@@ -82,6 +82,17 @@ def test_sleeps(student):
     student.watched = True
     assert student.double(1) == 0.2 <= student.last_call.seconds
 """
+TAKES_ITS_TIME = """
+@pytest.mark.task("9.1", kind="core")
+def test_in_time(student):
+    "double(1) is 2."
+    import time
+    try:
+        assert student.double(1) == 2
+    except KeyError:
+        time.sleep(0.5)
+        raise
+"""
 REFUSES = """
 @pytest.mark.task("9.1", kind="core")
 def test_refuses(student):
@@ -204,6 +215,13 @@ def test_an_error_in_other_words_and_another_line_is_the_same_answer(tmp_path: P
         assert students.grade(source)["test_refuses"].status is Status.PASSED
     assert students.ran() == ["refuses"]
     assert students.grade(source.replace(text, ""))["test_refuses"].status is Status.FAILED
+
+
+def test_a_worker_that_dies_before_it_has_said_why_has_crashed(tmp_path: Path) -> None:
+    """Killed from outside between an exception and its words, it must not leave a failure without them: it is graded again."""
+    students = Class(tmp_path, TAKES_ITS_TIME)
+    dies = RIGHT.replace("return 2 * x", "import threading, os; threading.Timer(0.05, os._exit, (1,)).start(); raise KeyError('no')")
+    assert students.grade(dies)["test_in_time"].status is Status.CRASHED
 
 
 def test_not_written_and_refused_are_known_too(tmp_path: Path) -> None:

@@ -77,8 +77,10 @@ def new_namespaces(plan: Plan) -> str:
 def build_root(plan: Plan) -> None:
     """Replace the root by a tmpfs that shows the library trees read-only, four devices, /proc and /scratch."""
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    point = plan.scratch  # an empty folder of this worker's own: a mount there hides nothing
-    kernel.mount("tmpfs", point, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
+    # an empty folder of this worker's own: a mount there hides nothing
+    kernel.mount("tmpfs", plan.scratch, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
+    os.chdir(plan.scratch)
+    point = "."  # and not its path: when the grader has ended meanwhile and removed it, nobody makes it anew
     shown: list[str] = []
     for tree in sorted(plan.readable):
         if not any(_is_below(tree, other) for other in shown):
