@@ -248,7 +248,7 @@ DEATHS = {
     "a system call of another architecture": """
         import ctypes, mmap
         def f():  # mov eax, 20; int 0x80; ret: getpid as a 32-bit program would ask for it
-            code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+            code = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
             code.write(bytes.fromhex("b814000000cd80c3"))
             return ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
     """,
