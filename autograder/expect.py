@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from autograder import simulated
-from autograder.student import words_of
+from autograder.raised import words_of
 
 if TYPE_CHECKING:
     from autograder.student import Student

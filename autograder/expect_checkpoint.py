@@ -62,7 +62,7 @@ def nothing_left(student: Student, source: str, because: str) -> None:
 
 def refused(call: Callable[[], object], because: str) -> None:
     """The call raises an error, whichever."""
-    from autograder.student import Crashed, Missing, Refused, TimedOut  # noqa: PLC0415 - it needs torch's wire
+    from autograder.raised import Crashed, Missing, Refused, TimedOut  # noqa: PLC0415 - it needs torch's wire
 
     try:
         call()

@@ -19,8 +19,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder.raised import Crashed, TimedOut
 from autograder.sandbox.host import Question, Worker
-from autograder.student import Crashed, TimedOut
 
 MOST_BYTES = 48 << 20  # of questions, for one exercise
 MOST_ENDINGS = 64  # dialogues of one test: wrong answers are of many kinds

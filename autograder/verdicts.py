@@ -26,7 +26,7 @@ def verdict(error: BaseException, asked: Student | None, *, hidden: bool, in_tes
     `asked` is the test's `student`, if it used one. Outside of the test itself (not `in_test`: in a fixture) nothing
     is judged but how a call ended.
     """
-    from autograder import student as ends  # noqa: PLC0415
+    from autograder import raised as ends  # noqa: PLC0415
 
     try:
         return _verdict(error, asked, hidden, in_test)
@@ -35,7 +35,7 @@ def verdict(error: BaseException, asked: Student | None, *, hidden: bool, in_tes
 
 
 def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test: bool) -> dict[str, str]:
-    from autograder import student as ends  # noqa: PLC0415
+    from autograder import raised as ends  # noqa: PLC0415
 
     if isinstance(error, PtqlabError):
         return _judged(Status.GRADER_ERROR, str(error), "")
@@ -77,7 +77,7 @@ def _assertion_text(error: BaseException, hidden: bool) -> str:
 
 
 def _raised_text(error: BaseException, hidden: bool) -> str:
-    from autograder.student import StudentError, words_of  # noqa: PLC0415
+    from autograder.raised import StudentError, words_of  # noqa: PLC0415
 
     if hidden:  # neither the text nor the place: both could carry a hidden test's values
         return (

@@ -21,7 +21,8 @@ from autograder.kit.checkpoint import checkpoint, discard, large_checkpoint, lla
 from autograder.kit.files import files
 from autograder.kit.modules import model as build
 from autograder.plots_checkpoint import folder_bytes, peak_memory_mb, plot_bits, plot_memory
-from autograder.student import InProcess, Missing, Student
+from autograder.raised import Missing
+from autograder.student import InProcess, Student
 from autograder.uneven import with_uneven_channels
 
 CONFIG = llama_config(2, 256, 384, 64, num_key_value_heads=2)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from autograder import expect
-from autograder.student import Call, Missing
+from autograder.raised import Missing
+from autograder.student import Call
 
 CPU = torch.device("cpu")
 

@@ -11,8 +11,9 @@ from torch import nn
 
 from autograder.loading import load_module
 from autograder.model import Limits
+from autograder.raised import Crashed, StudentError
 from autograder.sandbox.host import Worker
-from autograder.student import Crashed, Handle, InProcess, Student, StudentError
+from autograder.student import Handle, InProcess, Student
 
 SOURCE = """
 import os, tempfile, torch

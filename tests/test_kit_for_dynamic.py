@@ -11,9 +11,10 @@ from autograder.artifacts import file_bytes
 from autograder.kit.modules import model as build
 from autograder.loading import load_module
 from autograder.model import Limits, PtqlabError
+from autograder.raised import Missing
 from autograder.row_ranges import with_uneven_rows
 from autograder.sandbox.host import Worker
-from autograder.student import InProcess, Missing, Student
+from autograder.student import InProcess, Student
 
 SOURCE = """
 import torch

@@ -581,8 +581,9 @@ def arithmetic():
 @pytest.mark.parametrize("name, expected", [("session", [2, -2]), ("reference", [2, -2]), ("arithmetic", 2 / 254)])
 def test_onnxruntime_is_refused_but_where_it_is_the_task(name: str, expected: object) -> None:
     from autograder.model import Limits
+    from autograder.raised import Refused
     from autograder.sandbox.host import Worker
-    from autograder.student import Refused, Student
+    from autograder.student import Student
 
     with Worker(QUANTIZE_A_GRAPH, Limits()) as worker:
         student = Student(worker)

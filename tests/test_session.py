@@ -13,10 +13,11 @@ import torch
 
 from autograder import loading, simulated
 from autograder.model import Limits
+from autograder.raised import Crashed, Missing, StudentError, words_of
 from autograder.sandbox.host import Worker
 from autograder.sandbox.wire import VALUE_DEPTH
 from autograder.session import BUILTIN_ERRORS, Session, failure_of, type_name
-from autograder.student import Crashed, Endpoint, Handle, InProcess, Missing, Student, StudentError, words_of
+from autograder.student import Endpoint, Handle, InProcess, Student
 
 Open = Callable[[str], AbstractContextManager[Student]]
 

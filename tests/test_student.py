@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from autograder.model import Limits
+from autograder.raised import Crashed
 from autograder.sandbox.host import Worker
-from autograder.student import Crashed, Student
+from autograder.student import Student
 
 TWO_CLASSES = """
     class Meter:

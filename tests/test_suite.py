@@ -12,7 +12,8 @@ import pytest
 
 from autograder.catalog import load_exercise
 from autograder.model import Exercise, Outcome, Status
-from autograder.student import Crashed, InProcess, TimedOut
+from autograder.raised import Crashed, TimedOut
+from autograder.student import InProcess
 from autograder.suite import run_suites
 
 TOML = """

@@ -17,10 +17,11 @@ import pytest
 import torch
 
 from autograder.model import Limits
+from autograder.raised import Crashed, Jailed, Refused, StudentError, TimedOut
 from autograder.sandbox import host, launcher, process, replies
 from autograder.sandbox.host import Walls, Worker, ZygoteError, zygote
 from autograder.session import METHOD
-from autograder.student import Crashed, Handle, Jailed, Refused, Student, StudentError, TimedOut
+from autograder.student import Handle, Student
 from autograder.verdicts import verdict
 
 sys.path.insert(0, str(Path(__file__).parent))

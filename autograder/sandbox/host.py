@@ -17,10 +17,10 @@ from typing import Any, Self
 
 from autograder import memory, session
 from autograder.model import Limits, PtqlabError
+from autograder.raised import Crashed, TimedOut
 from autograder.sandbox import guest, jail, probes, replies, wire
 from autograder.sandbox.launcher import Zygote, ZygoteError, zygote
 from autograder.sandbox.process import WALL_FACTOR, Process
-from autograder.student import Crashed, TimedOut
 
 __all__ = ["IsolationError", "Question", "Walls", "Worker", "Zygote", "ZygoteError", "zygote"]
 

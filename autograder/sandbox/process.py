@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from autograder.model import Limits
+from autograder.raised import Crashed, TimedOut
 from autograder.sandbox import guest, jail, scratch, wire
 from autograder.sandbox.launcher import GRACE_S, ZygoteError, zygote
-from autograder.student import Crashed, TimedOut
 
 HELLO_S = 60.0
 WALL_FACTOR = 10.0  # a sleeper uses no CPU time: the wall clock stops it
