@@ -1,8 +1,9 @@
 """Grading processes as an executor: `submit` a function, get a future; a process that dies loses only its own job.
 
 All are forks of one interpreter in which torch is imported (sandbox/nursery.py), so a new one costs little: after
-some hundred runs a process is replaced, and memory stays flat. Each is bound to one core together with its worker:
-the two only ever take turns, and a message to the same core costs a fraction of one to another.
+some hundred runs, or when it keeps memory of one, a process is replaced, and memory stays flat. Each is bound to one
+core together with its worker: the two only ever take turns, and a message to the same core costs a fraction of one to
+another.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import math
 import os
 import pickle
 import queue
@@ -24,11 +26,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from autograder.memory import anonymous_mb
 from autograder.model import PtqlabError
 from autograder.sandbox.launcher import ZygoteError
 from autograder.sandbox.nursery import Nursery
 
 RUNS_PER_PROCESS = 300  # pytest keeps a little of every run
+KEPT_MB = 12.0  # of memory, above what it has after its first job; 2 are usual after 100, the largest frame leaves 12 in pieces
 MEMORY_PER_PROCESS = 2 << 30  # bytes, its worker included: what a submission of the whole course may take
 GPU_MEMORY_PER_PROCESS = 4 << 30  # bytes: a CUDA context each for it and its worker, whose tensors are capped at 3 GB
 GPU_ANSWER_S = 20.0
@@ -68,6 +72,14 @@ class _Host:
     pid: int
     jobs: Connection
     runs: int = 0
+    settled_mb: float | None = None  # its memory after its first job
+
+    def is_worn(self) -> bool:
+        """Whether it has worked long enough, or keeps memory of what it has worked on; asked between two jobs."""
+        now = anonymous_mb(self.pid)
+        if self.runs and self.settled_mb is None:
+            self.settled_mb = now
+        return self.runs >= RUNS_PER_PROCESS or (now or 0.0) > (self.settled_mb or math.inf) + KEPT_MB
 
 
 class Hosts(Executor):
@@ -129,7 +141,7 @@ class Hosts(Executor):
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                if host is not None and host.runs >= RUNS_PER_PROCESS:
+                if host is not None and host.is_worn():
                     host.jobs.close()
                     host = None
                 host = host or self._start(core)
@@ -185,8 +197,10 @@ def serve(descriptor: socket.socket, use_zygote: Callable[[], None]) -> None:
         os.chdir(folder)
         sys.path[:] = path
         while True:
-            _reply(jobs, _done(jobs.recv_bytes()))
-            settle()
+            answer = _done(jobs.recv_bytes())
+            settle()  # before the answer: then whoever looks at its memory sees what it keeps
+            _reply(jobs, answer)
+            del answer
     os._exit(0)
 
 

@@ -90,3 +90,12 @@ def keep_much() -> int:
 
 def count_kept() -> int:
     return sum(type(thing) is Kept for thing in gc.get_objects())
+
+
+_KEPT: list[bytes] = []
+
+
+def keep_megabytes(count: int) -> int:
+    """Keep so much for good; returns which process does."""
+    _KEPT.append(b"x" * (count << 20))
+    return os.getpid()

@@ -35,6 +35,7 @@ from host_jobs import (  # noqa: E402
     fails,
     gives_what_cannot_be_sent,
     is_imported,
+    keep_megabytes,
     keep_much,
     number_of_process,
     where,
@@ -104,6 +105,15 @@ def test_one_that_has_worked_long_enough_is_replaced(monkeypatch: pytest.MonkeyP
     with Hosts(1) as running:
         seen = [running.submit(number_of_process).result() for _ in range(5)]
     assert [seen.index(number) for number in seen] == [0, 0, 2, 2, 4]
+
+
+def test_one_that_keeps_memory_is_replaced() -> None:
+    """Whatever a submission makes it keep is gone before the next but one."""
+    with Hosts(1) as pool:
+        numbers = [pool.submit(keep_megabytes, size).result() for size in (2, 2, 2, 40, 0, 0)]
+    assert len(set(numbers[:4])) == 1
+    assert len(set(numbers[4:])) == 1
+    assert numbers[3] != numbers[4]
 
 
 def test_libraries_are_imported_once_for_all_and_one_that_is_missing_stops_nobody() -> None:
