@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import math
 import queue
 import secrets as secret_numbers
 from collections import Counter
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from autograder.fingerprint import kit_version, tests_sha256
-from autograder.hosts import GivenUp, HostDied, Hosts
+from autograder.hosts import KEPT_MB, GivenUp, HostDied, Hosts
 from autograder.intake import Found, file_name
 from autograder.model import Exercise, PtqlabError, Report, Settings, Status, Submission
 from autograder.notebook import UnreadableError, read_bytes, read_submission, stub_code
@@ -73,7 +74,9 @@ def grade_class(
             tell(earlier)
     left = [index for index in range(len(todo)) if index not in done]
     preload = [name for index in left for name in todo[index].exercise.preload]
-    running = contextlib.nullcontext(pool) if pool or not left else Hosts(min(jobs, len(left)), preload=preload)
+    of_one = len({todo[index].exercise.slug for index in left}) == 1
+    kept_mb = KEPT_MB if of_one and not preload else math.inf  # a lab's models are kept on purpose, and a course's labs
+    running = contextlib.nullcontext(pool) if pool or not left else Hosts(min(jobs, len(left)), preload=preload, kept_mb=kept_mb)
     with running as graders:
         for index, report in _spread(graders, todo, left, elsewhere) if graders else ():
             write_report(report, out, todo[index].found, settings.language)

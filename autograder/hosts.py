@@ -74,22 +74,26 @@ class _Host:
     runs: int = 0
     settled_mb: float | None = None  # its memory after its first job
 
-    def is_worn(self) -> bool:
+    def is_worn(self, kept_mb: float) -> bool:
         """Whether it has worked long enough, or keeps memory of what it has worked on; asked between two jobs."""
+        if self.runs >= RUNS_PER_PROCESS:
+            return True
         now = anonymous_mb(self.pid)
         if self.runs and self.settled_mb is None:
             self.settled_mb = now
-        return self.runs >= RUNS_PER_PROCESS or (now or 0.0) > (self.settled_mb or math.inf) + KEPT_MB
+        return (now or 0.0) > (self.settled_mb or math.inf) + kept_mb
 
 
 class Hosts(Executor):
     """So many grading processes, each with a zygote of its own; they are started when they are first needed.
 
     `bound`: each to a core of its own, which only works out for the one who hands out this machine's cores.
-    `preload`: modules of libraries that all of them will need, imported once for all.
+    `preload`: modules of libraries that all of them will need, imported once for all. `kept_mb`: one that keeps so much
+    more than after its first job is replaced.
     """
 
-    def __init__(self, count: int, bound: bool = True, preload: Iterable[str] = ()) -> None:
+    def __init__(self, count: int, bound: bool = True, preload: Iterable[str] = (), kept_mb: float = math.inf) -> None:
+        self._kept_mb = kept_mb
         self._preload = tuple(dict.fromkeys(preload))
         self._queue: queue.SimpleQueue[tuple[Future[Any], Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -141,7 +145,7 @@ class Hosts(Executor):
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                if host is not None and host.is_worn():
+                if host is not None and host.is_worn(self._kept_mb):
                     host.jobs.close()
                     host = None
                 host = host or self._start(core)

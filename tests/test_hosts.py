@@ -18,7 +18,7 @@ import pytest
 from autograder import hosts
 from autograder.batch import Job, grade_class
 from autograder.catalog import load_exercise
-from autograder.hosts import HostDied, Hosts
+from autograder.hosts import KEPT_MB, HostDied, Hosts
 from autograder.intake import Found
 from autograder.model import PtqlabError, Settings
 from autograder.sources import reference_source
@@ -109,7 +109,7 @@ def test_one_that_has_worked_long_enough_is_replaced(monkeypatch: pytest.MonkeyP
 
 def test_one_that_keeps_memory_is_replaced() -> None:
     """Whatever a submission makes it keep is gone before the next but one."""
-    with Hosts(1) as pool:
+    with Hosts(1, kept_mb=KEPT_MB) as pool:
         numbers = [pool.submit(keep_megabytes, size).result() for size in (2, 2, 2, 40, 0, 0)]
     assert len(set(numbers[:4])) == 1
     assert len(set(numbers[4:])) == 1
