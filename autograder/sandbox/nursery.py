@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 import msgpack
 
-from autograder.sandbox import launcher
+from autograder.sandbox import launcher, scratch
 
 START_S = launcher.START_S
 END_S = 10.0  # for grading processes to notice that nobody needs them any more
@@ -93,13 +93,15 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
     zygote.settle()
     asked.send(msgpack.packb({"ready": True}))
     graders: set[int] = set()
+    folders: list[str] = []  # of their zygotes
     signal.signal(signal.SIGCHLD, lambda *_: _reap(graders, os.WNOHANG))
     while True:
         data, descriptors, _, _ = socket.recv_fds(asked, 1 << 16, 1)
         if not data:
             break
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        pid = _fork(msgpack.unpackb(data)["core"], descriptors[0])
+        folders.append(launcher.scratch_folder())
+        pid = _fork(msgpack.unpackb(data)["core"], descriptors[0], folders[-1])
         graders.add(pid)  # before it can be reaped: a number of one that has ended may be another's
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         os.close(descriptors[0])
@@ -108,6 +110,8 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
     for pid in list(graders):  # nobody waits for what they still do; their zygotes notice, and clean up
         os.kill(pid, signal.SIGKILL)
     _reap(graders, 0)
+    for folder in folders:  # gone already, but where a zygote was killed
+        scratch.remove(folder)
     os._exit(0)  # torch would take half a CPU second to take itself apart
 
 
@@ -117,11 +121,10 @@ def _reap(graders: set[int], options: int) -> None:
             graders.discard(pid)
 
 
-def _fork(core: int | None, jobs: int) -> int:
+def _fork(core: int | None, jobs: int, folder: str) -> int:
     """A zygote and the grading process that it is for; returns the number of the latter."""
     from autograder.sandbox import zygote  # noqa: PLC0415
 
-    folder = launcher.scratch_folder()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         child = _child(core, (theirs.fileno(),), lambda: zygote.start(theirs.fileno(), folder))
