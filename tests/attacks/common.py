@@ -41,10 +41,11 @@ WINS = {
 SECRET, INPUT = re.compile(r"LEAK:\s*\S"), re.compile(r"INPUT:\s*\S")  # attacks put these before what they found
 KEYCTL = {"x86_64": 250, "aarch64": 219}.get(platform.machine(), -1)
 KEYCTL_SEARCH, KEYCTL_UNLINK, USER_KEYRING = 10, 9, -4
-LISTEN_TO_LOCKS = """import fcntl, socket, sys, time
+LISTEN_TO_LOCKS = """import fcntl, os, socket, sys, time
+parent = os.getppid()
 tell = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 with open(sys.argv[1], "rb") as file:
-    while True:
+    while os.getppid() == parent:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             fcntl.flock(file, fcntl.LOCK_UN)
@@ -125,7 +126,8 @@ class Target:
         self.listeners = [tcp, udp, abstract]
         signal.signal(signal.SIGUSR1, lambda *_: setattr(self, "signals", self.signals + 1))
         # another program, which looks whether a library's file is locked, and passes that on
-        command = [sys.executable, "-I", "-S", "-c", LISTEN_TO_LOCKS, msgpack.__file__, str(self.port)]
+        files = sorted(Path(msgpack.__file__).parent.parent.glob("torch/*/*.py"))  # one of hundreds: others run beside this
+        command = [sys.executable, "-I", "-S", "-c", LISTEN_TO_LOCKS, str(files[self.key % len(files)]), str(self.port)]
         self.listening = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.seen = self._names()
         return self

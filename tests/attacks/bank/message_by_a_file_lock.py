@@ -4,16 +4,18 @@
 """Locks a file of a library that it may only read: whoever tries the lock meanwhile has got a message."""
 import fcntl
 import time
+from pathlib import Path
 
 import msgpack
 
 LOCKS = []
+FILES = sorted(Path(msgpack.__file__).parent.parent.glob("torch/*/*.py"))
 
 
 def answer(*args, **kwargs):
     for lock in (fcntl.flock, fcntl.lockf):
         try:
-            LOCKS.append(open(msgpack.__file__, "rb"))
+            LOCKS.append(open(FILES[int("@KEY@") % len(FILES)], "rb"))
             lock(LOCKS[-1], (fcntl.LOCK_EX if lock is fcntl.flock else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except OSError:
             pass
