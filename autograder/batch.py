@@ -1,5 +1,7 @@
 """A class of submissions: handed out to processes, each report written the moment it is ready.
 
+What a report's page takes to make is made in the grading process, beside other ones; here it is only written.
+
 The code here knows only `concurrent.futures.Executor`. A submission already graded by the same kit, tests, seed
 and settings is not graded again. Whatever goes wrong in one submission is that submission's report.
 """
@@ -21,6 +23,7 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
+from autograder.class_report import Code, code_of
 from autograder.fingerprint import kit_version, tests_sha256
 from autograder.hosts import KEPT_MB, GivenUp, HostDied, Hosts
 from autograder.intake import Found, file_name
@@ -45,6 +48,16 @@ class Job:
     data: bytes | None = None  # the file's content, where the grading process may be on another machine
 
 
+@dataclass(frozen=True)
+class Finished:
+    """What comes back of a job: its report, that as an HTML page and as JSON, and what comparing the code takes."""
+
+    report: Report
+    page: str
+    record: str
+    code: Code | None = None
+
+
 def grade_class(
     found: Sequence[Found],
     exercises: Sequence[Exercise],
@@ -58,8 +71,11 @@ def grade_class(
     regrade: bool = False,
     tell: Callable[[Report], None] = lambda report: None,
     keep: Callable[[Report], Report] = lambda report: report,
+    gather: Callable[[Report, Code | None], None] = lambda report, code: None,
 ) -> list[Report]:
     """Grade every submission found and write its report below `out`; returns what to `keep` of each, in the order found.
+
+    Who wants to see them in between: `tell` is for people, `gather` for the class's page.
 
     `pool` runs them; without one, so many grading processes (`jobs`) are started, and ended afterwards. `elsewhere`
     says that it does so on other machines: they get the files' content, and what they graded with is compared with ours.
@@ -71,6 +87,7 @@ def grade_class(
         earlier = None if regrade else _already_graded(job, out)
         if earlier is not None:
             done[index] = keep(earlier)
+            gather(earlier, None)
             tell(earlier)
     left = [index for index in range(len(todo)) if index not in done]
     preload = [name for index in left for name in todo[index].exercise.preload]
@@ -78,10 +95,11 @@ def grade_class(
     kept_mb = KEPT_MB if of_one and not preload else math.inf  # a lab's models are kept on purpose, and a course's labs
     running = contextlib.nullcontext(pool) if pool or not left else Hosts(min(jobs, len(left)), preload=preload, kept_mb=kept_mb)
     with running as graders:
-        for index, report in _spread(graders, todo, left, elsewhere) if graders else ():
-            write_report(report, out, todo[index].found, settings.language)
-            done[index] = keep(report)
-            tell(report)
+        for index, finished in _spread(graders, todo, left, elsewhere) if graders else ():
+            _write(finished, report_path(out, todo[index].found))
+            done[index] = keep(finished.report)
+            gather(finished.report, finished.code)
+            tell(finished.report)
     reports = [done[index] for index in range(len(todo))]
     known = {report_path(out, item): report for item, report in zip(found, reports, strict=True)}
     write_atomically(out / "scores.csv", scores_csv([report for _, report in all_reports(out, known)], exercises))
@@ -91,6 +109,15 @@ def grade_class(
 def outline(report: Report) -> Report:
     """A report without its tests: a fourteenth of the memory (5.5 KB for lab 01), and enough for scores.csv and the scoreboard."""
     return replace(report, tasks=tuple(replace(task, title={}, hint={}, tests=()) for task in report.tasks))
+
+
+def finish_job(job: Job) -> Finished:
+    """Grade one submission, and make all that is to be written of it."""
+    return _finished(job, run_job(job), code_of(job.exercise, job.found.path, job.data) if job.found.path else None)
+
+
+def _finished(job: Job, report: Report, code: Code | None = None) -> Finished:
+    return Finished(report, report_to_html(report, job.settings.language), report_to_json(report), code)
 
 
 def run_job(job: Job) -> Report:
@@ -158,13 +185,13 @@ def _withheld(job: Job, submission: Submission, reason: str) -> Report:
 
 def _spread(
     pool: Executor, todo: Sequence[Job], indices: Sequence[int], elsewhere: bool
-) -> Iterator[tuple[int, Report]]:
+) -> Iterator[tuple[int, Finished]]:
     """Hand out submissions; reports come as they are ready. Who kills the grading process twice gets no third one."""
-    waiting: dict[Future[Report], int] = {}
-    ready: queue.SimpleQueue[Future[Report]] = queue.SimpleQueue()
+    waiting: dict[Future[Finished], int] = {}
+    ready: queue.SimpleQueue[Future[Finished]] = queue.SimpleQueue()
 
     def hand_out(index: int) -> None:
-        future = pool.submit(run_job, _packed(todo[index]) if elsewhere else todo[index])
+        future = pool.submit(finish_job, _packed(todo[index]) if elsewhere else todo[index])
         waiting[future] = index
         future.add_done_callback(ready.put)
 
@@ -177,16 +204,16 @@ def _spread(
             future = ready.get()
             index = waiting.pop(future)
             try:
-                report = future.result()
+                finished = future.result()
             except HostDied as died:
                 if tries[index] < TRIES and not isinstance(died, GivenUp):
                     tries[index] += 1
                     hand_out(index)
                     continue
-                report = _lost(todo[index])
+                finished = _finished(todo[index], _lost(todo[index]))
             for following in islice(left, 1):
                 hand_out(following)
-            yield index, _compared(todo[index], report) if elsewhere else report
+            yield index, _compared(todo[index], finished) if elsewhere else finished
     finally:
         for future in waiting:  # after an error or Ctrl-C; the pool is its owner's to end
             future.cancel()
@@ -202,14 +229,14 @@ def _packed(job: Job) -> Job:
         return replace(job, found=replace(job.found, path=None, problem=str(error)))
 
 
-def _compared(job: Job, report: Report) -> Report:
+def _compared(job: Job, finished: Finished) -> Finished:
     """What another machine says, if it has our kit and our tests; else nothing that we would sign."""
-    ours = kit_version(), tests_sha256(job.exercise)
+    report, ours = finished.report, (kit_version(), tests_sha256(job.exercise))
     if ours == (report.kit_version, report.tests_sha256):
-        return report
+        return finished
     differs = "tests" if report.kit_version == ours[0] else f"version of ptqlab ({report.kit_version}, not {ours[0]})"
     reason = f"The machine that graded it has another {differs}; install the same there, and grade again."
-    return _withheld(job, Submission(report.student, report.exercise, "", ""), reason)
+    return _finished(job, _withheld(job, Submission(report.student, report.exercise, "", ""), reason))
 
 
 def _lost(job: Job) -> Report:
@@ -222,12 +249,11 @@ def report_path(out: Path, found: Found) -> Path:
     return out / file_name(found.student) / f"{found.exercise}.json"
 
 
-def write_report(report: Report, out: Path, found: Found, language: str = "en") -> None:
+def _write(finished: Finished, path: Path) -> None:
     """Write the JSON and the HTML page beside it, each whole or not at all; the JSON last, as the sign of done."""
-    path = report_path(out, found)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path.with_suffix(".html"), report_to_html(report, language))
-    write_atomically(path, report_to_json(report))
+    write_atomically(path.with_suffix(".html"), finished.page)
+    write_atomically(path, finished.record)
 
 
 def _already_graded(job: Job, out: Path) -> Report | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from autograder.intake import Found, file_name
 from autograder.model import Exercise, PtqlabError, Report
 from autograder.notebook import UnreadableError, _sources, read_bytes
 from autograder.report import report_from_json, write_atomically
-from autograder.report.class_data import Alike, ExerciseTally, tally
+from autograder.report.class_data import Alike, ExerciseTally, Tallies
 from autograder.report.class_page import class_to_html
 
 PAGE = "class.html"
@@ -30,23 +31,54 @@ _FORMAT = 1  # of the fingerprints; raised when what they are made of changes
 _Kept = dict[str, dict[str, str]]  # "student's folder/exercise" -> {"student", "exercise", "sha256", "code"}
 
 
+@dataclass(frozen=True)
+class Code:
+    """A submission's code as it is compared, and the sha256 of the file that it was made from."""
+
+    sha256: str
+    fingerprint: str
+
+
+class Gathered:
+    """What the page takes of reports, each added while it is at hand; reading all of them again takes far longer."""
+
+    def __init__(self) -> None:
+        self.tallies = Tallies()
+        self.digests: dict[str, str] = {}  # which submission each report is about
+        self.codes: dict[str, Code] = {}
+
+    def add(self, report: Report, code: Code | None = None) -> None:
+        """Note a report, and its submission's code if that is known."""
+        key = _key(report.student, report.exercise)
+        self.tallies.add(quote(f"{key}.html"), report)
+        self.digests[key] = report.submission_sha256
+        if code is not None:
+            self.codes[key] = code
+
+
 def write_class_report(
     out: Path,
     exercises: Sequence[Exercise],
     found: Iterable[Found] = (),
     language: str | None = None,
+    gathered: Gathered | None = None,
 ) -> Path:
     """Write DIR/class.html from every report below `out`, and return its path.
+
+    Those that were `gathered` are not read again.
 
     `found` are the submissions that can be read now; of the others, what was kept about their code is used. Without a
     `language` the page has the one that the class was graded in. Raises PtqlabError when there is no report, or one is
     damaged.
     """
-    digests: dict[str, str] = {}
-    tallies = tally(_linked(out, digests))
+    gathered = gathered or Gathered()
+    for path in sorted(out.glob("*/*.json")):
+        if f"{path.parent.name}/{path.stem}" not in gathered.digests:
+            gathered.add(report_from_json(path.read_text(encoding="utf-8")))
+    tallies = gathered.tallies.all()
     if not tallies:
         raise PtqlabError(f"Expected reports below {out}, but there are none; give the --out folder of `ptqlab grade`.")
-    kept = _fingerprints(out, exercises, found, digests)
+    kept = _fingerprints(out, exercises, found, gathered)
     can_compare = find_spec("rapidfuzz") is not None
     if can_compare:
         tallies = tuple(_compared(each, kept) for each in tallies)
@@ -64,54 +96,48 @@ def _language(out: Path) -> str:
         return "en"
 
 
-def _linked(out: Path, digests: dict[str, str]) -> Iterator[tuple[str, Report]]:
-    """Each report and its page's address; notes in `digests` which submission it is about."""
-    for path in sorted(out.glob("*/*.json")):
-        report = report_from_json(path.read_text(encoding="utf-8"))
-        digests[_key(report.student, report.exercise)] = report.submission_sha256
-        yield quote(f"{path.parent.name}/{path.stem}.html"), report
-
-
 def _key(student: str, exercise: str) -> str:
     return f"{file_name(student)}/{exercise}"
 
 
-def _fingerprints(
-    out: Path, exercises: Sequence[Exercise], found: Iterable[Found], digests: Mapping[str, str]
-) -> _Kept:
+def _fingerprints(out: Path, exercises: Sequence[Exercise], found: Iterable[Found], gathered: Gathered) -> _Kept:
     """What is known of the graded code: as kept, and made anew for what was handed in since."""
-    before = _kept(out)
+    before, digests = _kept(out), gathered.digests
     kept = {key: entry for key, entry in before.items() if digests.get(key) == entry["sha256"] != ""}
     by_slug = {exercise.slug: exercise for exercise in exercises}
-    handed_out: dict[str, frozenset[str]] = {}
     for item in found:
         key = _key(item.student, item.exercise)
         if item.path is None or key in kept or not digests.get(key):
             continue
-        cells, sha256 = _code(item.path)
-        if item.exercise not in handed_out:
-            handed_out[item.exercise] = _handed_out(by_slug[item.exercise])
-        if sha256 == digests[key]:
-            code = similarity.fingerprint(cells, handed_out[item.exercise])
-            kept[key] = {"student": item.student, "exercise": item.exercise, "sha256": sha256, "code": code}
+        code = gathered.codes.get(key) or code_of(by_slug[item.exercise], item.path)
+        if code.sha256 == digests[key]:
+            about = {"student": item.student, "exercise": item.exercise}
+            kept[key] = about | {"sha256": code.sha256, "code": code.fingerprint}
     if kept != before:
         write_atomically(out / FINGERPRINTS, json.dumps({"format": _FORMAT, "submissions": kept}) + "\n")
     return kept
 
 
-def _code(path: Path) -> tuple[list[str], str]:
+def code_of(exercise: Exercise, path: Path, data: bytes | None = None) -> Code:
+    """What comparing a submission takes; `data` is the file's content, for who has read it already."""
+    cells, sha256 = _cells(path, data)
+    return Code(sha256, similarity.fingerprint(cells, _handed_out(exercise.folder)))
+
+
+def _cells(path: Path, data: bytes | None = None) -> tuple[list[str], str]:
     """A notebook's code cells, or a script's text, as the grader reads them, and the file's sha256."""
     try:
-        data = read_bytes(path)
+        data = read_bytes(path) if data is None else data
         return _sources(path.name, data), hashlib.sha256(data).hexdigest()
     except UnreadableError:
         return [], ""
 
 
-def _handed_out(exercise: Exercise) -> frozenset[str]:
+@cache
+def _handed_out(exercise: Path) -> frozenset[str]:
     """The definitions that everybody has, because they stand in the notebooks as handed out."""
-    books = sorted(exercise.folder.glob("*.ipynb"))
-    return frozenset(code for book in books for _, code in similarity.definitions(_code(book)[0]))
+    books = sorted(exercise.glob("*.ipynb"))
+    return frozenset(code for book in books for _, code in similarity.definitions(_cells(book)[0]))
 
 
 def _kept(out: Path) -> _Kept:

@@ -80,17 +80,19 @@ def grade(
 
         # torch is imported from here on: a mistake in the arguments is answered before that
         from autograder.batch import assignment_seed, grade_class, outline  # noqa: PLC0415
-        from autograder.class_report import write_class_report  # noqa: PLC0415
+        from autograder.class_report import Gathered, write_class_report  # noqa: PLC0415
         from autograder.hosts import best_count  # noqa: PLC0415
         from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
 
         settings = Settings(assignment_seed(out, seed, language), device, isolation, language, every_test)
-        console = Console()
+        console, gathered = Console(), Gathered()
         with _cluster(scheduler, device) as pool, ClassProgress(len(found), console) as progress:
-            reports = grade_class(found, exercises, settings, out, root=view.root, jobs=jobs or best_count(device), pool=pool,
-                                  elsewhere=pool is not None, regrade=regrade, tell=progress.finished, keep=outline)  # fmt: skip
+            reports = grade_class(
+                found, exercises, settings, out, root=view.root, jobs=jobs or best_count(device), pool=pool,
+                elsewhere=pool is not None, regrade=regrade, tell=progress.finished, keep=outline, gather=gathered.add,
+            )  # fmt: skip
         with console.status("Making the class report"):
-            write_class_report(out, exercises, found, language)
+            write_class_report(out, exercises, found, language, gathered)
     print_scoreboard(reports, console)
     console.print(f"Reports, scores.csv and class.html are in {out}", highlight=False, soft_wrap=True)
     raise typer.Exit(1 if any(report.earned is None for report in reports) else 0)

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from autograder import sharing
 from autograder.memory import anonymous_mb
 from autograder.model import PtqlabError
 from autograder.sandbox.launcher import ZygoteError
@@ -98,6 +99,7 @@ class Hosts(Executor):
         self._queue: queue.SimpleQueue[tuple[Future[Any], Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._nursery: Nursery | None = None
+        self._shared = sharing.new_file()
         self._closed = False
         cores = sorted(os.sched_getaffinity(0)) if bound and hasattr(os, "sched_getaffinity") else []
         places = [cores[(os.getpid() + index) % len(cores)] if cores else None for index in range(count)]
@@ -131,6 +133,7 @@ class Hosts(Executor):
             if self._nursery is not None:
                 self._nursery.close()
                 self._nursery = None
+            self._shared.close()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
@@ -174,7 +177,7 @@ class Hosts(Executor):
             try:
                 if self._nursery is None or self._nursery.process.poll() is not None:
                     self._nursery = Nursery(self._preload)
-                pid = self._nursery.fork(theirs, core)
+                pid = self._nursery.fork(theirs, self._shared.fileno(), core)
             except ZygoteError as error:
                 raise PtqlabError(f"The grader can't start its processes: {error}") from None
         jobs = Connection(ours.detach())

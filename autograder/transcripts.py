@@ -7,6 +7,8 @@ answers are known, the test itself need not run; at the first answer that is not
 so far without asking for them again. Either way a student's code is called with the same bytes in the same order, and
 gets the outcome that the test gives for these answers.
 
+Grading processes of one machine tell each other what they keep (sharing.py): each question once.
+
 Not kept: dialogues in which the worker died or ran out of time, in which memory or time was measured or a second process
 took part, and what would take more than some megabytes.
 """
@@ -16,9 +18,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder import sharing
 from autograder.raised import Crashed, TimedOut
 from autograder.sandbox.host import Question, Worker
 
@@ -40,6 +44,14 @@ class _Step:
 class _End:
     entry: dict[str, Any]  # of the test, in pytest-json-report's record
 
+    def says(self, entry: dict[str, Any]) -> bool:
+        """Whether that is the same; how long it took does not matter."""
+        return _untimed(self.entry) == _untimed(entry)
+
+
+def _untimed(entry: object) -> object:
+    return {key: _untimed(value) for key, value in entry.items() if key != "duration"} if isinstance(entry, dict) else entry
+
 
 @dataclass
 class _Test:
@@ -51,50 +63,86 @@ class _Test:
     steady: bool = True  # False: after the same answers it asked something else
 
 
-class Known:
-    """The dialogues of an exercise's tests under one seed."""
+Told = tuple[Question | None, bool, bytes]
+"""A question, whether it was asked in a new process, and the answer's digest. None: the question that is known here."""
 
-    def __init__(self) -> None:
+
+class Known:
+    """The dialogues of an exercise's tests under one seed. `about` is all that they depend on but the answers."""
+
+    def __init__(self, about: object = None, others: sharing.Shared | None = None) -> None:
+        self._about, self._others = about, others
         self._tests: dict[str, _Test] = {}
 
     def first(self, test: str) -> _Step | _End | None:
         """Where a test's dialogues begin."""
         return self._tests.get(test, _Test()).first.get("")
 
-    def keep(self, test: str, told: list[tuple[Question, bool, bytes]], entry: dict[str, Any]) -> None:
-        """Add a test's dialogue, and what it came to."""
+    def keep(self, test: str, told: Sequence[Told], entry: dict[str, Any]) -> None:
+        """Add a test's dialogue, and what it came to; the other grading processes get it, too."""
+        if new := self._added(test, told, entry):
+            self._tell(test, new, entry)
+
+    def hear(self, test: str, told: Sequence[Told], entry: dict[str, Any] | None) -> None:
+        """Add what another grading process has kept; no entry: it does not trust the test any more."""
+        if entry is None:
+            self._tests[test] = _Test(steady=False)
+        else:
+            self._added(test, told, entry)
+
+    def _added(self, test: str, told: Sequence[Told], entry: dict[str, Any]) -> list[Told]:
+        """The dialogue as it is told to others: without the questions that were known. Empty: it was not added."""
         about = self._tests.setdefault(test, _Test())
         if about.endings >= MOST_ENDINGS:
             about = self._tests[test] = _Test()
-        size = sum(len(question.frame) for question, _, _ in told)
+        size = sum(len(question.frame) for question, _, _ in told if question)
         if not about.steady or size + sum(known.size for known in self._tests.values()) > MOST_BYTES:
-            return
+            return []
+        new: list[Told] = []
         place: dict[Any, _Step | _End] = about.first
         key: str | bytes = ""
         for question, renewed, digest in told:
-            if key not in place:
+            if key not in place and question is None:
+                return []  # it was known to who told it, and is not here
+            new.append((None if key in place else question, renewed, digest))
+            if key not in place and question:
                 place[key] = _Step(question, renewed)
                 about.size += len(question.frame)
             step = place[key]
-            if isinstance(step, _End) or (step.question, step.renewed) != (question, renewed):
+            if isinstance(step, _End) or (step.question, step.renewed) != (question or step.question, renewed):
                 return self.distrust(test)
             place, key = step.after, digest
-        if key in place:
-            return self.distrust(test)
+        if key in place:  # two grading processes may find out the same
+            end = place[key]
+            return [] if isinstance(end, _End) and end.says(entry) else self.distrust(test)
         place[key] = _End(entry)
         about.endings += 1
+        return new
 
-    def distrust(self, test: str) -> None:
+    def distrust(self, test: str) -> list[Told]:
         """Keep nothing more of a test that goes another way after the same answers."""
         self._tests[test] = _Test(steady=False)
+        self._tell(test, [], None)
+        return []
+
+    def _tell(self, test: str, told: Sequence[Told], entry: dict[str, Any] | None) -> None:
+        if self._others:
+            self._others.tell((self._about, test, told, entry))
 
 
 _KNOWN: dict[object, Known] = {}
 
 
 def known(about: object) -> Known:
-    """What is known in this process about an exercise's tests; `about` is all that they depend on but the answers."""
-    found = _KNOWN.pop(about, None) or Known()
+    """What this machine's grading processes know about an exercise's tests; `about` is all that they depend on."""
+    others = sharing.shared()
+    for theirs, test, told, entry in others.news() if others else ():
+        _known(theirs, others).hear(test, told, entry)
+    return _known(about, others)
+
+
+def _known(about: object, others: sharing.Shared | None) -> Known:
+    found = _KNOWN.pop(about, None) or Known(about, others)
     _KNOWN[about] = found
     if len(_KNOWN) > MOST_EXERCISES:
         del _KNOWN[next(iter(_KNOWN))]  # that which was not used for longest

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from autograder import transcripts
 from autograder.model import PtqlabError
 from autograder.sandbox import launcher
+from autograder.sandbox.host import Question
 
 
 def double(number: int) -> int:
@@ -99,3 +101,17 @@ def keep_megabytes(count: int) -> int:
     """Keep so much for good; returns which process does."""
     _KEPT.append(b"x" * (count << 20))
     return os.getpid()
+
+
+ANSWERED = [(Question(b"a question", 1, "double", 0), False, b"an answer")]
+
+
+def find_out() -> int:
+    """Keep a dialogue, as a test that was run does; returns in which process."""
+    transcripts.known("an exercise").keep("a test", ANSWERED, {"outcome": "passed"})
+    return os.getpid()
+
+
+def knows_after_a_while(_: int) -> tuple[int, bool]:
+    time.sleep(1)  # long enough for the other to get the second job
+    return os.getpid(), transcripts.known("an exercise").first("a test") is not None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograder import class_report, similarity
-from autograder.class_report import FINGERPRINTS, write_class_report
+from autograder.class_report import FINGERPRINTS, Code, Gathered, write_class_report
 from autograder.intake import Found, file_name, find_submissions
 from autograder.model import Exercise, Limits, PtqlabError, Report, Task, TaskScore
 from autograder.report import report_to_json
@@ -83,6 +83,36 @@ def test_without_the_submissions_what_was_kept_is_used(graded: tuple[Path, Path]
     assert write_class_report(out, [exercise]).read_text(encoding="utf-8") == first
     (out / FINGERPRINTS).unlink()
     assert "give the folder of submissions" in write_class_report(out, [exercise]).read_text(encoding="utf-8")
+
+
+def test_what_was_gathered_is_not_read_again_and_the_page_is_the_same(
+    graded: tuple[Path, Path], exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_in, out = graded
+    found = found_in(handed_in, exercise)
+    first = write_class_report(out, [exercise], found).read_text(encoding="utf-8")
+    (out / FINGERPRINTS).unlink()
+    gathered, left, code_of = Gathered(), ["dan"], class_report.code_of
+    for student in sorted(set(STUDENTS) - set(left), reverse=True):  # in whichever order they are ready
+        sha256 = hashlib.sha256(STUDENTS[student].encode()).hexdigest()
+        (path,) = (item.path for item in found if item.student == student and item.path)
+        gathered.add(a_report(student, sha256), code_of(exercise, path) if student != "cee" else None)
+    read: list[str] = []
+    monkeypatch.setattr(class_report, "code_of", lambda exercise, path: (read.append(path.parent.name), code_of(exercise, path))[1])
+    for student in set(STUDENTS) - set(left):
+        (out / file_name(student) / f"{SLUG}.json").write_text("damaged, which only who reads it would notice")
+    assert write_class_report(out, [exercise], found, gathered=gathered).read_text(encoding="utf-8") == first
+    assert sorted(read) == ["cee", "dan"], "those whose code nobody has gathered"
+
+
+def test_code_of_another_file_than_was_graded_is_not_compared(graded: tuple[Path, Path], exercise: Exercise) -> None:
+    handed_in, out = graded
+    gathered = Gathered()
+    for student, text in STUDENTS.items():
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        gathered.add(a_report(student, sha256), Code("f" * 64, "of what was there a moment later"))
+    write_class_report(out, [exercise], found_in(handed_in, exercise), gathered=gathered)
+    assert not (out / FINGERPRINTS).exists()
 
 
 def test_what_is_kept_holds_no_code(graded: tuple[Path, Path], exercise: Exercise) -> None:

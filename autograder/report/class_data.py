@@ -125,12 +125,27 @@ def _bin(earned: float, possible: float) -> int:
     return 1 + int(BINS * earned / possible)
 
 
+class Tallies:
+    """A tally an exercise, made of one report after the other."""
+
+    def __init__(self) -> None:
+        self._exercises: dict[str, _Exercise] = {}
+
+    def add(self, link: str, report: Report) -> None:
+        """Count a report, to whose page the link goes."""
+        self._exercises.setdefault(report.exercise, _Exercise()).add(link, report)
+
+    def all(self) -> tuple[ExerciseTally, ...]:
+        """The tallies by slug; their rows by student, in whichever order the reports came."""
+        return tuple(self._exercises[slug].tally(slug) for slug in sorted(self._exercises))
+
+
 def tally(reports: Iterable[tuple[str, Report]]) -> tuple[ExerciseTally, ...]:
-    """Reduce (link, report) pairs, in one pass, to one tally an exercise, by slug; rows by student."""
-    found: dict[str, _Exercise] = {}
+    """Reduce (link, report) pairs, in one pass, to one tally an exercise."""
+    found = Tallies()
     for link, report in reports:
-        found.setdefault(report.exercise, _Exercise()).add(link, report)
-    return tuple(found[slug].tally(slug) for slug in sorted(found))
+        found.add(link, report)
+    return found.all()
 
 
 @dataclass
@@ -153,7 +168,7 @@ class _Test:
 
     def tally(self) -> TestTally:
         first = self.first
-        reason, count = self.messages.most_common(1)[0] if self.messages else ("", 0)
+        reason, count = min(self.messages.items(), key=lambda said: (-said[1], said[0]), default=("", 0))
         median = statistics.median(self.durations) if self.durations else 0.0
         return TestTally(
             first.test, first.task, first.claim or first.test, first.kind, first.hidden, self.counts,

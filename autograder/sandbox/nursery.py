@@ -47,10 +47,13 @@ class Nursery:
         self.control.settimeout(START_S)
         self._answer("start")
 
-    def fork(self, jobs: socket.socket, core: int | None = None) -> int:
-        """Start a grading process that is spoken to through `jobs`, bound to one core; returns its number."""
+    def fork(self, jobs: socket.socket, shared: int, core: int | None = None) -> int:
+        """Start a grading process that is spoken to through `jobs`, bound to one core; returns its number.
+
+        `shared` is the descriptor of the file through which grading processes speak to each other.
+        """
         try:
-            socket.send_fds(self.control, [msgpack.packb({"core": core})], [jobs.fileno()])
+            socket.send_fds(self.control, [msgpack.packb({"core": core})], [jobs.fileno(), shared])
         except OSError as error:
             raise launcher.ZygoteError(f"the grader's own interpreter is gone ({error}): {self.said()}") from None
         return int(self._answer("start a grading process")["pid"])
@@ -96,15 +99,16 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
     folders: list[str] = []  # of their zygotes
     signal.signal(signal.SIGCHLD, lambda *_: _reap(graders, os.WNOHANG))
     while True:
-        data, descriptors, _, _ = socket.recv_fds(asked, 1 << 16, 1)
+        data, descriptors, _, _ = socket.recv_fds(asked, 1 << 16, 2)
         if not data:
             break
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         folders.append(launcher.scratch_folder())
-        pid = _fork(msgpack.unpackb(data)["core"], descriptors[0], folders[-1])
+        pid = _fork(msgpack.unpackb(data)["core"], descriptors[0], descriptors[1], folders[-1])
         graders.add(pid)  # before it can be reaped: a number of one that has ended may be another's
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        os.close(descriptors[0])
+        for descriptor in descriptors:
+            os.close(descriptor)
         asked.send(msgpack.packb({"pid": pid}))
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for pid in list(graders):  # nobody waits for what they still do; their zygotes notice, and clean up
@@ -121,19 +125,20 @@ def _reap(graders: set[int], options: int) -> None:
             graders.discard(pid)
 
 
-def _fork(core: int | None, jobs: int, folder: str) -> int:
+def _fork(core: int | None, jobs: int, shared: int, folder: str) -> int:
     """A zygote and the grading process that it is for; returns the number of the latter."""
     from autograder.sandbox import zygote  # noqa: PLC0415
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         child = _child(core, (theirs.fileno(),), lambda: zygote.start(theirs.fileno(), folder))
-        return _child(core, (jobs, ours.fileno()), lambda: _grade(jobs, ours, child, folder))
+        return _child(core, (jobs, shared, ours.fileno()), lambda: _grade(jobs, shared, ours, child, folder))
 
 
-def _grade(jobs: int, control: socket.socket, pid: int, folder: str) -> None:
-    from autograder import hosts  # noqa: PLC0415
+def _grade(jobs: int, shared: int, control: socket.socket, pid: int, folder: str) -> None:
+    from autograder import hosts, sharing  # noqa: PLC0415
 
+    sharing.use(shared)
     hosts.serve(socket.socket(fileno=jobs), lambda: launcher.adopt(control, pid, folder))
 
 
