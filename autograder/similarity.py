@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.cells import parse_script
-from autograder.slicing import kept_of_cells
+from autograder.slicing import kept_of_cells, statements_of
 
 NEAR_IDENTICAL = 0.9  # of the tokens stand in both, in the same order
 LEAST_TOKENS = 150  # two short answers are alike because they are short
@@ -132,7 +132,6 @@ def _counts(codes: Sequence[Codes], buckets: int) -> Counts:
 
 # --- the normal form ----------------------------------------------------------------------------
 
-@kept_of_cells
 def _definitions_in(cell: str) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, ...]:
     return tuple(node for node in _parsed(cell) if isinstance(node, _DEFINITIONS))
 
@@ -146,11 +145,11 @@ def _normal_forms(cell: str, names: frozenset[str]) -> tuple[tuple[str, str], ..
     )
 
 
-def _parsed(cell: str) -> list[ast.stmt]:
+def _parsed(cell: str) -> Sequence[ast.stmt]:
     """A cell's statements; of one with magics or mistakes, those that the grader would keep."""
     try:
         if len(cell) <= _LARGE:
-            return ast.parse(cell).body
+            return statements_of(cell)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         pass
     return [node for piece in parse_script(cell, _EFFORT)[0] for node in ast.parse(piece.source).body]

@@ -25,7 +25,7 @@ HELD: dict[str, dict[str, Any]] = {
     "as_root": {"refused": "unshare: Operation not permitted"},
     "landlock": {"abi": 7, "held": True},
     "seccomp": {"kernel": True, "package": True, "library": True, "held": True},
-    "cgroups": {"found": {"v2": "Permission denied"}},
+    "cgroups": {"entered": [], "refused": "v2: Permission denied"},
 }
 TORCH = {"version": "2.13", "built_for": "", "cuda": [], "mps": False, "capability": "AVX2", "simulated": ""}
 ONNX = {
@@ -130,10 +130,12 @@ def test_seccomp_says_what_is_missing_and_how_to_install_it(change: dict[str, bo
     assert words in f"{found.found} {found.meaning}"
 
 
-def test_control_groups_say_which_can_be_written() -> None:
-    found = isolation(cgroups={"found": {"v1 memory": "", "v2": "Read-only file system"}})["Control groups"]
-    assert found.found == "v1 memory (writable), v2 (read only)"
-    assert isolation(cgroups={"found": {}})["Control groups"].found == "none found"
+def test_control_groups_say_what_they_bound_or_why_they_can_not() -> None:
+    found = isolation(cgroups={"entered": ["control group v1"], "refused": "v2: Read-only file system"})["Control groups"]
+    assert (found.found, found.verdict) == ("usable (control group v1)", Verdict.GOOD)
+    found = isolation(cgroups={"entered": [], "refused": "v2: Read-only file system"})["Control groups"]
+    assert (found.found, found.verdict) == ("not ours to make (v2: Read-only file system)", Verdict.NOTE)
+    assert isolation(cgroups={"entered": [], "refused": ""})["Control groups"].found == "none found"
 
 
 # --- devices, instruction sets, runtimes ---

@@ -84,8 +84,9 @@ class Place:
     before: set[int]
 
     def is_clean(self) -> None:
-        """No process of the command's is left and no temporary file."""
+        """No process of the command's is left, no temporary file, and no control group."""
         assert watched.left_behind(self.before) == []
+        assert watched.groups_left() == []
         assert os.listdir(self.temporary) == []
 
 

@@ -210,6 +210,7 @@ def test_nothing_outside_was_reached(batch: Batch) -> None:
 
 def test_no_process_is_left(batch: Batch) -> None:
     assert batch.mixed.processes == []
+    assert watched.groups_left() == []
 
 
 def test_the_disk_ends_where_it_began(batch: Batch) -> None:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autograder.sandbox import cgroups
+
 ROOT = Path(__file__).resolve().parents[1]
 SLUG = "01_basic_quantization"
 PR_SET_CHILD_SUBREAPER = 36
@@ -127,6 +129,21 @@ def left_behind(before: set[int]) -> list[int]:
     """The processes below this one that did not end in time; `before` were there already."""
     eventually(lambda: not _new(before))
     return _new(before)
+
+
+def groups_left() -> list[str]:
+    """Control groups of a zygote in which no process is any more; tests beside this one may be about to remove theirs."""
+    eventually(lambda: not _empty_groups())
+    return _empty_groups()
+
+
+def _empty_groups() -> list[str]:
+    found = []
+    for parent in cgroups.parents():
+        for folder in parent.folder.glob("ptqlab-*"):
+            with contextlib.suppress(OSError):
+                found += [] if (folder / "cgroup.procs").read_text() else [str(folder)]
+    return found
 
 
 def below(pid: int) -> set[int]:

@@ -149,11 +149,10 @@ def _seccomp(facts: Facts) -> Finding:
 def _cgroups(facts: Facts) -> Finding:
     if "error" in facts:
         return unknown("Control groups", facts)
-    limits = "Resource limits bound each worker"
-    if not facts["found"]:
-        return Finding("Control groups", "none found", Verdict.NOTE, f"{limits} alone.")
-    open_ones = [name for name, reason in facts["found"].items() if not reason]
-    shown = ", ".join(
-        f"{name} ({'writable' if name in open_ones else 'read only'})" for name in sorted(facts["found"])
-    )
-    return Finding("Control groups", shown, Verdict.NOTE, f"{limits}; control groups are not needed.")
+    limits = "Resource limits bound each worker alone."
+    if facts["entered"]:
+        held = "Memory and processes of a worker are counted together, root's too."
+        return Finding("Control groups", f"usable ({', '.join(facts['entered'])})", Verdict.GOOD, held)
+    if facts["refused"]:
+        return Finding("Control groups", f"not ours to make ({facts['refused']})", Verdict.NOTE, limits)
+    return Finding("Control groups", "none found", Verdict.NOTE, limits)

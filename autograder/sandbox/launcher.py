@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import msgpack
 
-from autograder.sandbox import scratch
+from autograder.sandbox import cgroups, scratch
 
 START_S = 120.0  # wall seconds for an interpreter to import torch on a busy machine
 GRACE_S = 2.0
@@ -180,6 +180,7 @@ class Zygote:
             self.process.wait()
         self.log.close()
         scratch.remove(self.folder)
+        cgroups.remove(os.path.basename(self.folder))
 
 
 _ZYGOTE: list[Zygote] = []

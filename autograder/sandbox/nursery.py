@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 import msgpack
 
-from autograder.sandbox import launcher, scratch
+from autograder.sandbox import cgroups, launcher, scratch
 
 START_S = launcher.START_S
 END_S = 10.0  # for grading processes to notice that nobody needs them any more
@@ -116,6 +116,7 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
     _reap(graders, 0)
     for folder in folders:  # gone already, but where a zygote was killed
         scratch.remove(folder)
+        cgroups.remove(os.path.basename(folder))
     os._exit(0)  # torch would take half a CPU second to take itself apart
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from autograder import refusals, simulated
-from autograder.sandbox import guest, jail, kernel, probes, scratch, syscalls
+from autograder.sandbox import cgroups, guest, jail, kernel, probes, scratch, syscalls
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 Children = dict[int, int]
@@ -40,14 +40,16 @@ SECCOMP_CURE: dict[type[Exception], str] = {
 def start(control: int, folder: str) -> None:
     """Warm up, say READY, fork workers on request; at the end leave nothing behind."""
     children: Children = {}
+    group = cgroups.Group(os.path.basename(folder))
     try:
-        _serve(socket.socket(fileno=control), children)
+        _serve(socket.socket(fileno=control), children, group)
     finally:
         _end(children, folder)
+        group.leave()
     os._exit(0)  # torch would take half a CPU second to take itself apart
 
 
-def _serve(control: socket.socket, children: Children) -> None:
+def _serve(control: socket.socket, children: Children, group: cgroups.Group) -> None:
     trouble = prepare()
     _keep_freed_memory()
     refusals.install()
@@ -62,7 +64,7 @@ def _serve(control: socket.socket, children: Children) -> None:
         if "import" in message:
             control.send(msgpack.packb({"trouble": _import(message["import"])}))
             continue
-        pid = _start(message, descriptors, children)
+        pid = _start(message, descriptors, children, group)
         for descriptor in descriptors:
             os.close(descriptor)
         control.send(msgpack.packb({"pid": pid}))
@@ -144,15 +146,16 @@ def _reap(children: Children) -> None:
                 os.close(worker)
 
 
-def _start(message: dict[str, Any], descriptors: list[int], children: Children) -> int:
+def _start(message: dict[str, Any], descriptors: list[int], children: Children, group: cgroups.Group) -> int:
     """Fork one worker; returns the number of the process that will run the student's code (0: it failed)."""
+    group.limit(message["plan"]["memory_mb"] + message["plan"]["scratch_mb"] + message["plan"]["cuda"] * jail.CUDA_HOST_MB)
     bpf = _filter(message["plan"]["cuda"])[0]
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     told, tell = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(told)
-        _child(message, descriptors, bpf, tell)
+        _child(message, descriptors, bpf, tell, group.words)
     children[child] = -1
     os.close(tell)
     number = int(os.read(told, 16) or 0)
@@ -163,7 +166,7 @@ def _start(message: dict[str, Any], descriptors: list[int], children: Children) 
     return number
 
 
-def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, tell: int) -> NoReturn:
+def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, tell: int, group: list[str]) -> NoReturn:
     """The forked process; in namespaces it only waits for the worker, the first process of its own process namespace."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -182,7 +185,7 @@ def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, tell: in
             os._exit(0)
         if refused or not namespaced:
             os.write(tell, str(number).encode())
-        hello = {"reached": [], "namespaces": refused, "trouble": "", "held": {}, "cuda": ""}
+        hello = {"reached": [*group], "namespaces": refused, "trouble": "", "held": {}, "cuda": ""}
         _become_worker(message, plan, descriptors, bpf, number, hello)
     except BaseException:
         traceback.print_exc()  # into the zygote's log, as long as the streams lead there
@@ -208,7 +211,7 @@ def _become_worker(
     incoming, outgoing = descriptors
     if not hello["namespaces"]:
         try:
-            hello["reached"] = jail.enter(plan, bpf, "namespaces" in plan.layers, number)
+            hello["reached"] += jail.enter(plan, bpf, "namespaces" in plan.layers, number)
             memory_mb = plan.memory_mb + (jail.CUDA_HOST_MB if plan.cuda else 0)
             hello["held"] = probes.attempt(message["secrets"], memory_mb, message["foreign"], message["host"])
             hello["cuda"] = _start_cuda() if plan.cuda else ""
