@@ -6,7 +6,8 @@ The ways take turns, in another order each time: a busy moment meets all of them
 to take apart of the worker before. "First answer" is a function's value: the fork, the layers, the probes, loading a
 submission of one function, and calling it. Everything runs on one core, as in a class.
 A probe that nothing holds back does what it tries, which costs more than being refused: so the layers are compared in
-a zygote whose probes are empty, and the probes are a row of their own.
+a zygote whose probes are empty, and the probes are a row of their own. A control group is the zygote's, and its workers are
+born in it: without one is a zygote that was brought back to where it came from.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from compare import _cpu_model
 
 from autograder.model import Limits
-from autograder.sandbox import jail, launcher
+from autograder.sandbox import cgroups, jail, launcher
 from autograder.sandbox.host import Walls, Worker
 from autograder.sandbox.launcher import Zygote
 
@@ -33,22 +34,28 @@ SOURCE = "def answer(x):\n    return x\n"
 REQUEST = {"op": "call", "target": 0, "name": "answer", "args": (1,), "kwargs": {}, "simulated": False}
 UNPROBED = "from autograder.sandbox import probes\nprobes.attempt = lambda *_: {}\n"
 WHOLE = "every layer"
+UNGROUPED = "without control group"
 WAYS = {
     f"{WHOLE}, and the probes": jail.LAYERS,
     WHOLE: jail.LAYERS,
     **{f"without {layer}": tuple(other for other in jail.LAYERS if other != layer) for layer in jail.LAYERS},
+    UNGROUPED: jail.LAYERS,
     "no layer": (),
 }
 
 
-def zygotes() -> tuple[Zygote, Zygote]:
-    """One as it is, and one in which the probes try nothing."""
+def zygotes() -> tuple[Zygote, Zygote, Zygote]:
+    """One as it is, and two in which the probes try nothing, the last of them in no group of its own."""
     usual = Zygote()
     program = launcher._PROGRAM
     imports, _, start = program.rpartition("\n")
     launcher._PROGRAM = f"{imports}\n{UNPROBED}{start}"
     try:
-        return usual, Zygote()
+        unprobed, ungrouped = Zygote(), Zygote()
+        for parent in cgroups.parents():
+            if (parent.folder / os.path.basename(ungrouped.folder)).is_dir():
+                (parent.folder / "cgroup.procs").write_text(str(ungrouped.process.pid))
+        return usual, unprobed, ungrouped
     finally:
         launcher._PROGRAM = program
 
@@ -71,12 +78,12 @@ def start_and_call(layers: tuple[str, ...], calls: int) -> tuple[float, float, s
 def measure(rounds: int, calls: int) -> dict[str, list[tuple[float, float, str]]]:
     """Every way, in turns; the first turn warms up and is not counted."""
     found: dict[str, list[tuple[float, float, str]]] = {name: [] for name in WAYS}
-    probed, unprobed = zygotes()
+    probed, unprobed, ungrouped = zygotes()
     for turn in range(rounds + 1):
         order = list(WAYS)
         random.Random(turn).shuffle(order)
         for name in order:
-            launcher._ZYGOTE[:] = [probed if name.endswith("probes") else unprobed]
+            launcher._ZYGOTE[:] = [probed if name.endswith("probes") else ungrouped if name == UNGROUPED else unprobed]
             figures = start_and_call(WAYS[name], calls)
             if turn:
                 found[name].append(figures)
@@ -90,7 +97,8 @@ def table(found: dict[str, list[tuple[float, float, str]]]) -> str:
     for name, figures in found.items():
         first, later = (statistics.median(column) for column in list(zip(*figures, strict=True))[:2])
         share = "" if name == WHOLE else f"{first - whole:+.1f}"
-        lines.append(f"| {name} | {first:.1f} | {share} | {later:.3f} | {figures[0][2]} |")
+        reached = [layer for layer in figures[0][2].split(", ") if name != UNGROUPED or not layer.startswith("control group")]
+        lines.append(f"| {name} | {first:.1f} | {share} | {later:.3f} | {', '.join(reached)} |")
     return "\n".join(lines)
 
 
