@@ -126,10 +126,17 @@ _RULES = tuple(
         ("torch.testing._internal.common_quantization", ".*quantize"),
         ("transformers.models.ibert.quant_modules", ".*quant|forward$"),
         ("transformers.integrations", "_?(affine_)?quantize|activation_quant"),
-        ("torchao", ".*quantize|.*qparams|autoquant"),
+        # what registers a handler or finds patterns in a graph is called on import, and quantizes nothing
+        ("torchao.quantization.pt2e.inductor_passes", "(?!)"),
+        (
+            "torchao",
+            "(?!_?register).*quantize|.*qparams|autoquant|get_scale|_non_linear_param_search|optimize_weights",
+        ),
         (
             "neural_compressor",
-            "(quantize|prepare|convert|autotune|fit)$|.*quant.*(weight|tensor)|(qdq|quant)_weight",
+            "(quantize|prepare|convert|autotune|fit|fasterquant)$|.*quant.*(weight|tensor)|(qdq|quant)_weight|_?quant(ize)?_(4bit|dequant)"
+            "|.*qparams|find_params|q_dq_forward|search_(clip|scale)|_?cal(c|culate)?_(maxabs_)?scales?|mmse_scale"
+            "|_get_(weight|act)_scale|optimize_weights",
         ),
         ("optimum.quanto", ".*quantize|freeze$"),
         ("bitsandbytes.functional", ".*quant"),
@@ -157,7 +164,7 @@ def _functions(module: types.ModuleType, pattern: re.Pattern[str]) -> Iterator[t
         if owner is not module and owner.__module__ != module.__name__:
             continue
         for name, member in list(vars(owner).items()):
-            function = getattr(member, "__func__", member)  # static and class methods
+            function = member.__func__ if isinstance(member, staticmethod | classmethod) else member  # others may load on a look
             while pattern.match(name) and isinstance(function, types.FunctionType):
                 if function.__module__ == module.__name__:
                     yield name if "<locals>" in function.__qualname__ else function.__qualname__, function

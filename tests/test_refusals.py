@@ -516,6 +516,15 @@ LIBRARIES = {  # a stand-in for each: the names are what counts
     "torchao": ("torchao/quantization/quant_primitives.py", "quantize_affine"),
     "torchao_api": ("torchao/quantization/quant_api.py", "quantize_"),
     "neural_compressor": ("neural_compressor/torch/quantization/quantize.py", "prepare"),
+    "torchao_search": ("torchao/quantization/pt2e/observer.py", "_non_linear_param_search"),
+    "torchao_scale": ("torchao/prototype/quantization/module_swap/quantizers.py", "get_scale_offset_from_min_max"),
+    "torchao_hqq": ("torchao/quantization/quant_primitives.py", "optimize_weights_proximal_legacy"),
+    "neural_compressor_gptq": ("neural_compressor/torch/algorithms/weight_only/gptq.py", "find_params"),
+    "neural_compressor_clip": ("neural_compressor/torch/algorithms/weight_only/utility.py", "search_clip"),
+    "neural_compressor_rtn": ("neural_compressor/torch/algorithms/weight_only/utility.py", "qdq_weight_asym"),
+    "neural_compressor_smooth": ("neural_compressor/torch/algorithms/smooth_quant/utility.py", "cal_scale"),
+    "neural_compressor_x": ("neural_compressor/torch/algorithms/smooth_quant/utility.py", "quant_dequant_x_v1"),
+    "neural_compressor_max": ("neural_compressor/torch/algorithms/fp8_quant/fp_utils.py", "calc_scale_from_maxabs"),
     "quanto": ("optimum/quanto/quantize.py", "freeze"),
     "bitsandbytes": ("bitsandbytes/functional.py", "quantize_4bit"),
     "hqq": ("hqq/core/quantize.py", "quantize"),
@@ -542,6 +551,52 @@ def test_other_libraries_can_be_imported_and_not_called(
         getattr(module, function)(2)
     refused.remove()
     assert getattr(module, function)(3) == 3
+
+
+AS_IMPORTED = {  # what these libraries do themselves while they are imported (torchao 0.18, neural-compressor 3.10)
+    "a handler": ("torchao/quantization/transform_module.py", """
+def register_quantize_module_handler(config):
+    return lambda handler: handler
+
+@register_quantize_module_handler("int8")
+def _transform(module):
+    return module
+result = "imported"
+"""),
+    "a pattern": ("torchao/quantization/pt2e/inductor_passes/x86.py", """
+def get_dequantize_per_tensor_activation_pattern(): return "imported"
+def _is_valid_quantized_conv(): return True
+"""),
+    "what loads on a look": ("neural_compressor/common/utils/utility.py", """
+class LazyImport:
+    def __getattr__(self, name):
+        raise ModuleNotFoundError("No module named 'habana_frameworks'")
+habana = LazyImport()
+result = "imported"
+"""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", AS_IMPORTED)
+def test_what_libraries_do_while_they_are_imported_is_free(
+    refused: refusals.Refusals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    path, code = AS_IMPORTED[case]
+    for folder in list((tmp_path / path).parents)[: path.count("/")]:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "__init__.py").write_text("")
+    (tmp_path / path).write_text(code)
+    user = tmp_path / path.replace(".py", "_user.py")  # another module of it that uses the first while it is imported
+    name = Path(path).stem
+    calls = {"a handler": "again = register_quantize_module_handler(1)(len)", "a pattern": "result = get_dequantize_per_tensor_activation_pattern()"}
+    user.write_text(f"from .{name} import *\n{calls.get(case, '')}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    module = importlib.import_module(path.replace(".py", "_user").replace("/", "."))
+    for new in set(sys.modules) - before:
+        del sys.modules[new]
+    assert module.result == "imported"
+    assert refusals.calls() == ()
 
 
 def test_what_is_not_about_quantizing_is_free() -> None:
