@@ -59,7 +59,8 @@ _ATEN = re.compile(
     "_?fake_quantize|quantize_per|_?choose_qparams|_?fused_moving_avg_obs|_make_per_.*_quantized|quantized_"
     "|_?empty_.*quantized|_dyn_quant|_convert_weight_to_int4pack|_weight_int[48]pack|fbgemm_|_wrapped_.*linear_pre"
 )
-_NAMESPACES = ("quantized", "_quantized", "quantization", "onednn", "torchao")
+_NAMESPACES = ("quantized", "_quantized", "quantization", "onednn", "torchao", "quanto", "bitsandbytes")
+_DEFINE = ("torchao", "optimum", "bitsandbytes")  # libraries that define operations while they are imported
 
 
 def _operations() -> Iterator[tuple[str, str]]:
@@ -93,19 +94,20 @@ def _kernel(space: str, name: str) -> Callable[..., NoReturn]:
     return refused
 
 
-def _register() -> list[Any]:
-    """Give every refused operation raising kernels; they last until the libraries are destroyed."""
+def _refuse_operations() -> None:
+    """Give every refused operation that has none yet raising kernels; they last until the libraries are destroyed."""
     library: Any = torch.library.Library
     libraries: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch says that kernels are overridden, which is the point
-        for space, name in list(_operations()):
+        for space, name in [found for found in _operations() if found not in _operations_met]:
             if space not in libraries:
                 libraries[space] = library(space, "IMPL")
             kernel = _kernel(space, name)
             for key in _keys(f"{space}::{name}"):
                 libraries[space].impl(name, kernel, key)
-    return list(libraries.values())
+            _operations_met.add((space, name))
+    _libraries.extend(libraries.values())
 
 
 # ---------------------------------------------------------------- in Python
@@ -244,6 +246,8 @@ class _Loader(importlib.abc.Loader):
             module.__spec__.loader = self.loader
         self.loader.exec_module(module)
         _refuse_module(module.__name__, module)
+        if _installed and module.__name__.partition(".")[0] in _DEFINE:
+            _refuse_operations()  # some are given to torch alone: the library keeps no function that could be met
 
 
 class _Watch(importlib.abc.MetaPathFinder):
@@ -270,7 +274,7 @@ class Refusals:
 
     def __init__(self) -> None:
         if not _installed:
-            _libraries.extend(_register())
+            _refuse_operations()
             for name, module in list(sys.modules.items()):
                 _refuse_module(name, module)
             sys.meta_path.insert(0, _watch)
@@ -288,6 +292,7 @@ class Refusals:
                 function.__code__ = code
             while _libraries:
                 _libraries.pop()._destroy()
+            _operations_met.clear()
 
     def __enter__(self) -> Refusals:
         return self
@@ -298,6 +303,7 @@ class Refusals:
 
 _installed: list[Refusals] = []  # several may be in force: the last to go restores
 _libraries: list[Any] = []
+_operations_met: set[tuple[str, str]] = set()
 _watch = _Watch()
 
 

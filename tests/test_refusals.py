@@ -553,6 +553,41 @@ def test_other_libraries_can_be_imported_and_not_called(
     assert getattr(module, function)(3) == 3
 
 
+@pytest.mark.parametrize("key", ["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CPU"])
+def test_operations_that_a_library_defines_are_refused_too(tmp_path: Path, key: str) -> None:
+    """torchao gives torch a function of which it keeps nothing; so it can only be met in the dispatcher."""
+    module = tmp_path / "torchao" / "quantization" / "quant_primitives.py"
+    module.parent.mkdir(parents=True)
+    for folder in (module.parent, module.parent.parent):
+        (folder / "__init__.py").write_text("")
+    module.write_text(
+        "import torch\nlib = torch.library.Library('torchao', 'FRAGMENT')\nlib.define('choose_qparams(Tensor x) -> Tensor')\n"
+        f"lib.impl('choose_qparams', lambda x: x.abs().amax() / 127, {key!r})\n"
+    )
+    code = f"""
+        import sys, torch
+        sys.path.insert(0, {str(tmp_path)!r})
+        from autograder import refusals
+        installed = refusals.install()
+        import torchao.quantization.quant_primitives
+        for x in (torch.ones(2), torch.ones(2, requires_grad=True)):
+            try:
+                torch.ops.torchao.choose_qparams(x)
+                print("won")
+            except refusals.RefusedCall:
+                print(refusals.calls())
+        installed.remove()
+        print(round(127 * torch.ops.torchao.choose_qparams(torch.ones(2)).item()))
+        again = refusals.install()
+        try:
+            torch.ops.torchao.choose_qparams(torch.ones(2))
+        except refusals.RefusedCall:
+            print("refused again")
+    """
+    names = "('torch.ops.torchao.choose_qparams',)"
+    assert fresh(code, "-P", "-W", "ignore").stdout.splitlines() == [names, names, "1", "refused again"]
+
+
 AS_IMPORTED = {  # what these libraries do themselves while they are imported (torchao 0.18, neural-compressor 3.10)
     "a handler": ("torchao/quantization/transform_module.py", """
 def register_quantize_module_handler(config):
