@@ -140,9 +140,9 @@ _RULES = tuple(
             "|.*qparams|find_params|q_dq_forward|search_(clip|scale)|_?cal(c|culate)?_(maxabs_)?scales?|mmse_scale"
             "|_get_(weight|act)_scale|optimize_weights",
         ),
-        ("optimum.quanto", ".*quantize|freeze$"),
+        ("optimum.quanto", ".*quantize|freeze$|optimize$|absmax_scale|calibrate_"),
         ("bitsandbytes.functional", ".*quant"),
-        ("hqq.core", ".*quantize"),
+        ("hqq.core", ".*quantize|optimize_weights|update_scale"),
         ("modelopt.torch.quantization", ".*quant|calibrate$"),
         ("onnxruntime.quantization", "compute_|collect|.*quantize|get_entropy|merge_|pack_bytes|snap_zero|create_calib"),
         ("onnxruntime.capi.onnxruntime_inference_collection", "__init__$|run$"),  # a graph may quantize, too
