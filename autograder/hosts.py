@@ -18,6 +18,7 @@ import queue
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterable
@@ -29,6 +30,7 @@ from typing import Any
 from autograder import sharing
 from autograder.memory import anonymous_mb
 from autograder.model import PtqlabError
+from autograder.sandbox import scratch
 from autograder.sandbox.launcher import ZygoteError
 from autograder.sandbox.nursery import Nursery
 
@@ -193,8 +195,8 @@ def _ask(host: _Host, work: object) -> tuple[bool, Any]:
 # --- in the grading process ---------------------------------------------------------------------------------------
 
 
-def serve(descriptor: socket.socket, use_zygote: Callable[[], None]) -> None:
-    """Do one job after the other, until nobody asks any more."""
+def serve(descriptor: socket.socket, use_zygote: Callable[[], None], own: str) -> None:
+    """Do one job after the other, until nobody asks any more. The folder `own` is for temporary files, and ends with it."""
     use_zygote()
     jobs = Connection(descriptor.detach())
     with contextlib.suppress(EOFError, OSError):
@@ -203,11 +205,13 @@ def serve(descriptor: socket.socket, use_zygote: Callable[[], None]) -> None:
         os.environ.update(environment)
         os.chdir(folder)
         sys.path[:] = path
+        os.environ["TMPDIR"] = tempfile.tempdir = own
         while True:
             answer = _done(jobs.recv_bytes())
             settle()  # before the answer: then whoever looks at its memory sees what it keeps
             _reply(jobs, answer)
             del answer
+    scratch.remove(own)
     os._exit(0)
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from autograder import transcripts
+from autograder.kit.files import put
 from autograder.model import PtqlabError
 from autograder.sandbox import launcher
 from autograder.sandbox.host import Question
@@ -57,6 +62,14 @@ def cores_after_a_while(_: int) -> set[int]:
 def machine(_: int = 0) -> tuple[int, int]:
     """The grading process, and the process that has the nursery it was forked by."""
     return os.getpid(), _parent(os.getppid())
+
+
+def makes_files() -> str:
+    """What the kit makes for a test of the grader's own, and what a library leaves; returns a folder of it."""
+    (Path(tempfile.mkdtemp()) / "left.onnx").write_text("a library's")
+    folder = put({"model.onnx": torch.zeros(3, dtype=torch.uint8)})
+    subprocess.run([sys.executable, "-c", "import tempfile; tempfile.mkdtemp()"], check=True)
+    return folder
 
 
 def kills_whoever_asked() -> None:

@@ -21,6 +21,7 @@ from autograder.catalog import load_exercise
 from autograder.hosts import KEPT_MB, HostDied, Hosts
 from autograder.intake import Found
 from autograder.model import PtqlabError, Settings
+from autograder.sandbox import launcher
 from autograder.sources import reference_source
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +38,7 @@ from host_jobs import (  # noqa: E402
     is_imported,
     keep_megabytes,
     keep_much,
+    makes_files,
     number_of_process,
     where,
     zygote_of_process,
@@ -114,6 +116,25 @@ def test_one_that_keeps_memory_is_replaced() -> None:
     assert len(set(numbers[:4])) == 1
     assert len(set(numbers[4:])) == 1
     assert numbers[3] != numbers[4]
+
+
+@pytest.mark.parametrize("end", ["in its time", "when it is replaced", "by SIGKILL"])
+def test_its_temporary_files_end_with_it(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models that hidden tests make and measure are 14 MB each."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(launcher, "PASSED_ON", (*launcher.PASSED_ON, "TMPDIR"))
+    monkeypatch.setattr(hosts, "RUNS_PER_PROCESS", 1 if end == "when it is replaced" else 300)
+    with Hosts(1) as running:
+        folder = Path(running.submit(makes_files).result())
+        assert folder.is_dir()
+        assert folder.is_relative_to(tmp_path)
+        if end == "when it is replaced":
+            assert running.submit(double, 1).result() == 2
+            assert eventually(lambda: not folder.exists())
+        elif end == "by SIGKILL":
+            with pytest.raises(HostDied):
+                running.submit(dies).result()
+    assert os.listdir(tmp_path) == []
 
 
 def test_libraries_are_imported_once_for_all_and_one_that_is_missing_stops_nobody() -> None:

@@ -96,15 +96,15 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
     zygote.settle()
     asked.send(msgpack.packb({"ready": True}))
     graders: set[int] = set()
-    folders: list[str] = []  # of their zygotes
+    folders: list[str] = []  # of their zygotes, and for files of their own
     signal.signal(signal.SIGCHLD, lambda *_: _reap(graders, os.WNOHANG))
     while True:
         data, descriptors, _, _ = socket.recv_fds(asked, 1 << 16, 2)
         if not data:
             break
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        folders.append(launcher.scratch_folder())
-        pid = _fork(msgpack.unpackb(data)["core"], descriptors[0], descriptors[1], folders[-1])
+        folders += [launcher.scratch_folder(), launcher.scratch_folder()]
+        pid = _fork(msgpack.unpackb(data)["core"], descriptors[0], descriptors[1], *folders[-2:])
         graders.add(pid)  # before it can be reaped: a number of one that has ended may be another's
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         for descriptor in descriptors:
@@ -114,7 +114,7 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
     for pid in list(graders):  # nobody waits for what they still do; their zygotes notice, and clean up
         os.kill(pid, signal.SIGKILL)
     _reap(graders, 0)
-    for folder in folders:  # gone already, but where a zygote was killed
+    for folder in folders:  # gone already, but where a zygote or its grading process was killed
         scratch.remove(folder)
         cgroups.remove(os.path.basename(folder))
     os._exit(0)  # torch would take half a CPU second to take itself apart
@@ -126,21 +126,21 @@ def _reap(graders: set[int], options: int) -> None:
             graders.discard(pid)
 
 
-def _fork(core: int | None, jobs: int, shared: int, folder: str) -> int:
+def _fork(core: int | None, jobs: int, shared: int, folder: str, own: str) -> int:
     """A zygote and the grading process that it is for; returns the number of the latter."""
     from autograder.sandbox import zygote  # noqa: PLC0415
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         child = _child(core, (theirs.fileno(),), lambda: zygote.start(theirs.fileno(), folder))
-        return _child(core, (jobs, shared, ours.fileno()), lambda: _grade(jobs, shared, ours, child, folder))
+        return _child(core, (jobs, shared, ours.fileno()), lambda: _grade(jobs, shared, ours, child, folder, own))
 
 
-def _grade(jobs: int, shared: int, control: socket.socket, pid: int, folder: str) -> None:
+def _grade(jobs: int, shared: int, control: socket.socket, pid: int, folder: str, own: str) -> None:
     from autograder import hosts, sharing  # noqa: PLC0415
 
     sharing.use(shared)
-    hosts.serve(socket.socket(fileno=jobs), lambda: launcher.adopt(control, pid, folder))
+    hosts.serve(socket.socket(fileno=jobs), lambda: launcher.adopt(control, pid, folder), own)
 
 
 def _child(core: int | None, keep: tuple[int, ...], run: Callable[[], None]) -> int:
