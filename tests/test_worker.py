@@ -183,6 +183,19 @@ def test_a_submission_has_one_budget_for_all_its_calls() -> None:
         assert "CPU" in str(caught.value)
 
 
+def test_a_submission_without_time_gets_no_worker_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred tests that are left need not start a hundred of them to find out."""
+    launched, launch = [], host._launch
+    monkeypatch.setattr(host, "_launch", lambda *args: (launched.append(args), launch(*args))[1])
+    with jailed("def f():\n  while True: pass\ndef g(): return 1", Limits(call_cpu_s=5, submission_cpu_s=0.3)) as (student, worker):
+        for name in ("f", "g", "g", "g"):
+            with pytest.raises(TimedOut, match=r"CPU") as caught:
+                getattr(student, name)()
+        assert str(caught.value) == "the submission has used its 0.3 CPU seconds, or slept too long"
+        assert len(launched) == 1
+        assert worker.used_s >= 0.3
+
+
 def test_a_background_thread_spends_the_budget_too() -> None:
     source = """
         import threading

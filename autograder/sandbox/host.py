@@ -168,6 +168,7 @@ class Worker:
             raise self._unloadable()
         if self._process is not None:
             return
+        self._left()
         zygote().preload(self.preload)
         self._process = _launch(self.limits, self.walls)
         self._oldest = session.first_object(number)
@@ -187,13 +188,9 @@ class Worker:
         self.problems = tuple(reply["problems"])
 
     def _exchange(self, frame: bytes) -> bytes:
+        left_s, wall_left_s = self._left()
         process = self._process
         assert process is not None
-        left_s = self.limits.submission_cpu_s - self.used_s - process.cpu_s()
-        wall_left_s = self.limits.submission_cpu_s * WALL_FACTOR - self._waited_s
-        if left_s <= 0 or wall_left_s <= 0:
-            self._kill()
-            raise TimedOut(f"the submission has used its {self.limits.submission_cpu_s:g} CPU seconds, or slept too long")
         cpu_s = min(self.limits.call_cpu_s, left_s)
         started = time.monotonic()
         try:
@@ -203,6 +200,16 @@ class Worker:
             raise
         finally:
             self._waited_s += time.monotonic() - started
+
+    def _left(self) -> tuple[float, float]:
+        """The CPU and wall seconds that the submission has left; raises TimedOut, and starts nothing any more, without."""
+        used_s = self.used_s + (self._process.cpu_s() if self._process is not None else 0.0)
+        left_s = self.limits.submission_cpu_s - used_s
+        wall_left_s = self.limits.submission_cpu_s * WALL_FACTOR - self._waited_s
+        if left_s <= 0 or wall_left_s <= 0:
+            self._kill()
+            raise TimedOut(f"the submission has used its {self.limits.submission_cpu_s:g} CPU seconds, or slept too long")
+        return left_s, wall_left_s
 
     def _pid(self) -> int:
         assert self._process is not None
