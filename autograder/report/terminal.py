@@ -13,6 +13,8 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -82,8 +84,19 @@ def summary(reports: Sequence[Report]) -> str:
     return f"{len(reports)} {noun}" + (f": {', '.join(parts)}" if parts else "")
 
 
+class _Rate(ProgressColumn):
+    """Submissions a second, or a minute where a second is too short."""
+
+    def render(self, task: Task) -> Text:
+        """What is known by now, of the last half minute."""
+        speed = task.finished_speed or task.speed
+        if speed is None:
+            return Text("-/s")
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{60 * speed:.0f}/min")
+
+
 class ClassProgress:
-    """How far a class is: a bar on a terminal, elsewhere one plain line per finished submission.
+    """How far a class is: a bar with rate and time left on a terminal, elsewhere one plain line per finished submission.
 
     Use as a context manager, and call `finished` with each report. Reports that need a person (unreadable or
     withheld) also stay on the terminal as a line above the bar.
@@ -95,10 +108,12 @@ class ClassProgress:
         self._console = console or Console(stderr=True)
         self._bar = Progress(
             TextColumn("Grading"),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
+            _Rate(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
+            TextColumn("left"),
             TextColumn("{task.description}", markup=False),
             console=self._console,
             disable=not self._console.is_terminal,

@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from autograder.model import Report
@@ -128,6 +129,23 @@ def test_on_a_terminal_there_is_a_bar_and_a_line_for_what_needs_a_person(samples
     assert "2/2" in out
     assert "huang-xin-yi 01_basic_quantization: ?/12 withheld (The grader itself failed" in out
     assert "[1/2]" not in out
+
+
+def test_the_bar_tells_the_rate_and_the_time_left(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    clock = [1000.0]
+    with ClassProgress(240, console) as shown:
+        monkeypatch.setattr(shown._bar, "get_time", lambda: clock[0])
+        for seconds, rate, left in ((0.5, "2.0/s", "0:01:58 left"), (30.0, "2/min", "1:57:30 left")):
+            shown._bar.reset(shown._task, total=240)
+            for _ in range(5):
+                clock[0] += seconds
+                shown.finished(samples["perfect"])
+            shown._bar.refresh()
+            assert isinstance(console.file, io.StringIO)
+            line = console.file.getvalue().splitlines()[-1]
+            assert rate in line
+            assert left in line
 
 
 def test_a_class_of_none_shows_an_empty_bar_or_nothing() -> None:
