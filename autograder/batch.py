@@ -21,13 +21,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from sys import intern
 from types import MappingProxyType
+from typing import Any
 
 from autograder.class_report import Code, code_of
 from autograder.fingerprint import kit_version, tests_sha256
 from autograder.hosts import KEPT_MB, GivenUp, HostDied, Hosts
 from autograder.intake import Found, file_name
-from autograder.model import Exercise, PtqlabError, Report, Settings, Status, Submission
+from autograder.model import Exercise, PtqlabError, Report, Settings, Status, Submission, Text
 from autograder.notebook import UnreadableError, read_bytes, read_submission, stub_code
 from autograder.report import report_from_json, report_to_html, report_to_json, scores_csv, write_atomically
 from autograder.scoring import rescore, unscored
@@ -107,8 +109,19 @@ def grade_class(
 
 
 def outline(report: Report) -> Report:
-    """A report without its tests: a fourteenth of the memory (5.5 KB for lab 01), and enough for scores.csv and the scoreboard."""
-    return replace(report, tasks=tuple(replace(task, title={}, hint={}, tests=()) for task in report.tasks))
+    """A report without its tests, enough for scores.csv and the scoreboard; what reports have in common is there once."""
+    tasks = tuple(
+        replace(task, id=intern(task.id), status=intern(task.status), title=_NOTHING, hint=_NOTHING, tests=())
+        for task in report.tasks
+    )
+    common = ("exercise", "status", "isolation", "device", "kit_version", "tests_sha256")
+    same: dict[str, Any] = {name: intern(getattr(report, name)) for name in common}
+    title = _TITLES.setdefault(tuple(report.title.items()), report.title)
+    return replace(report, **same, title=title, tasks=tasks)
+
+
+_NOTHING: Text = MappingProxyType({})
+_TITLES: dict[tuple[tuple[str, str], ...], Text] = {}
 
 
 def finish_job(job: Job) -> Finished:

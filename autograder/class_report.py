@@ -45,7 +45,8 @@ class Gathered:
     def __init__(self) -> None:
         self.tallies = Tallies()
         self.digests: dict[str, str] = {}  # which submission each report is about
-        self.codes: dict[str, Code] = {}
+        self._codes: dict[str, tuple[str, int, int]] = {}  # sha256, and where its fingerprint stands
+        self._fingerprints = bytearray()  # end to end: thousands of strings between what comes and goes would hold its pages
 
     def add(self, report: Report, code: Code | None = None) -> None:
         """Note a report, and its submission's code if that is known."""
@@ -53,7 +54,15 @@ class Gathered:
         self.tallies.add(quote(f"{key}.html"), report)
         self.digests[key] = report.submission_sha256
         if code is not None:
-            self.codes[key] = code
+            self._codes[key] = code.sha256, len(self._fingerprints), len(code.fingerprint)
+            self._fingerprints += code.fingerprint.encode("latin-1")
+
+    def code(self, key: str) -> Code | None:
+        """A submission's code, if it was there when its report was."""
+        if key not in self._codes:
+            return None
+        sha256, start, size = self._codes[key]
+        return Code(sha256, self._fingerprints[start : start + size].decode("latin-1"))
 
 
 def write_class_report(
@@ -109,7 +118,7 @@ def _fingerprints(out: Path, exercises: Sequence[Exercise], found: Iterable[Foun
         key = _key(item.student, item.exercise)
         if item.path is None or key in kept or not digests.get(key):
             continue
-        code = gathered.codes.get(key) or code_of(by_slug[item.exercise], item.path)
+        code = gathered.code(key) or code_of(by_slug[item.exercise], item.path)
         if code.sha256 == digests[key]:
             about = {"student": item.student, "exercise": item.exercise}
             kept[key] = about | {"sha256": code.sha256, "code": code.fingerprint}

@@ -30,7 +30,7 @@ from typing import Any
 from autograder import sharing
 from autograder.memory import anonymous_mb
 from autograder.model import PtqlabError
-from autograder.sandbox import scratch
+from autograder.sandbox import launcher, scratch
 from autograder.sandbox.launcher import ZygoteError
 from autograder.sandbox.nursery import Nursery
 
@@ -39,6 +39,7 @@ KEPT_MB = 28.0  # of memory, above what it has after its first job: cells and di
 MEMORY_PER_PROCESS = 2 << 30  # bytes, its worker included: what a submission of the whole course may take
 GPU_MEMORY_PER_PROCESS = 4 << 30  # bytes: a CUDA context each for it and its worker, whose tensors are capped at 3 GB
 GPU_ANSWER_S = 20.0
+END_S = 10.0  # for a grading process and its zygote to end
 _LAST = ("last_exc", "last_type", "last_value", "last_traceback")  # in sys
 
 
@@ -76,6 +77,14 @@ class _Host:
     jobs: Connection
     runs: int = 0
     settled_mb: float | None = None  # its memory after its first job
+
+    def end(self) -> None:
+        """Let it end, and wait for that: two at a time would take twice the memory."""
+        ended = launcher.Forked(self.pid)
+        self.jobs.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            ended.wait(END_S)
+        ended.close()
 
     def is_worn(self, kept_mb: float) -> bool:
         """Whether it has worked long enough, or keeps memory of what it has worked on; asked between two jobs."""
@@ -151,7 +160,7 @@ class Hosts(Executor):
                 continue
             try:
                 if host is not None and host.is_worn(self._kept_mb):
-                    host.jobs.close()
+                    host.end()
                     host = None
                 host = host or self._start(core)
                 host.runs += 1
@@ -211,6 +220,7 @@ def serve(descriptor: socket.socket, use_zygote: Callable[[], None], own: str) -
             settle()  # before the answer: then whoever looks at its memory sees what it keeps
             _reply(jobs, answer)
             del answer
+    launcher.end()
     scratch.remove(own)
     os._exit(0)
 

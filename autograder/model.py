@@ -90,7 +90,7 @@ class Submission:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How one test ended for one submission, all devices together."""
 
@@ -105,7 +105,7 @@ class Outcome:
     hint: Text = field(default_factory=dict)  # for this test alone, where the exercise has one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TaskScore:
     """What one task earned. `status`: full, partial, none, missing, refused or withheld."""
 
@@ -119,7 +119,7 @@ class TaskScore:
     tests: tuple[Outcome, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Report:
     """One student's result in one exercise.
 

@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 
 from autograder.model import Outcome, Report, Status, TaskScore, Text
 from autograder.report.text import clip
@@ -17,7 +18,7 @@ _MOST_MESSAGES = 50  # different ones of a test: a class that all says something
 _LOOKS = {Status.TIMED_OUT: "timed_out", Status.CRASHED: "crashed", Status.REFUSED: "refused"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Mark:
     """One task of one submission."""
 
@@ -27,7 +28,7 @@ class Mark:
     status: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One submission. `link`: its page, relative to the class's; `looks`: why a person should look at it, with details."""
 
@@ -217,7 +218,7 @@ def _full(report: Report) -> float:
 
 
 def _row(link: str, report: Report) -> Row:
-    marks = tuple(Mark(task.id, task.earned, task.points, task.status) for task in report.tasks)
+    marks = tuple(Mark(intern(task.id), task.earned, task.points, intern(task.status)) for task in report.tasks)
     return Row(
         report.student, link, report.status, report.earned, _full(report), marks, report.duration_s, _looks(report)
     )

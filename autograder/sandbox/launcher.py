@@ -91,6 +91,12 @@ class Forked:
             if self._pidfd >= 0:
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
+    def close(self) -> None:
+        """Forget it, whether it lives or not."""
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
 
 class Zygote:
     """One prepared interpreter; lives as long as the grader's process.
@@ -189,6 +195,12 @@ _ZYGOTE: list[Zygote] = []
 def adopt(control: socket.socket, pid: int, folder: str) -> None:
     """Use the zygote that was forked for this process."""
     _ZYGOTE[:] = [Zygote(Forked(pid), control, folder)]
+
+
+def end() -> None:
+    """End this process's zygote, if it has one."""
+    while _ZYGOTE:
+        _ZYGOTE.pop().close()
 
 
 def zygote() -> Zygote:
