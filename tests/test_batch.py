@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import replace
@@ -96,3 +97,13 @@ def test_of_each_report_the_outline_is_kept(tmp_path: Path) -> None:
     assert not any(task.tests for task in kept[0].tasks)
     assert (kept[0].earned, [task.earned for task in kept[0].tasks]) == (full[0].earned, [task.earned for task in full[0].tasks])
     assert (tmp_path / "a" / "scores.csv").read_bytes() == (tmp_path / "b" / "scores.csv").read_bytes()
+
+
+def test_what_reports_have_in_common_is_kept_once() -> None:
+    """A class of ten thousand has ten thousand of them, and each came from another process with words of its own."""
+    one, other = (outline(pickle.loads(pickle.dumps(report_of(FINE)))) for _ in range(2))
+    assert one == other
+    for name in ("title", "exercise", "status", "isolation", "device", "kit_version", "tests_sha256"):
+        assert getattr(one, name) is getattr(other, name)
+    for task, same in zip(one.tasks, other.tasks, strict=True):
+        assert (task.id is same.id, task.status is same.status, task.title is same.title, task.hint is same.hint) == (True,) * 4

@@ -109,6 +109,32 @@ def test_one_that_has_worked_long_enough_is_replaced(monkeypatch: pytest.MonkeyP
     assert [seen.index(number) for number in seen] == [0, 0, 2, 2, 4]
 
 
+def test_one_that_is_replaced_has_ended_before_the_next_one_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its zygote, too: two at a time would take twice the memory."""
+    monkeypatch.setattr(hosts, "RUNS_PER_PROCESS", 1)
+    living: list[str] = []
+    with Hosts(1) as running:
+        start = running._start
+
+        def look_and_start(core: int | None) -> object:
+            living.extend(state for number in before for state in [state_of(number)] if state not in ("", "Z"))
+            return start(core)
+
+        grader, _, zygotes = running.submit(zygote_of_process).result()
+        before = (grader, zygotes)
+        monkeypatch.setattr(running, "_start", look_and_start)
+        assert running.submit(zygote_of_process).result()[0] != grader
+    assert living == []
+
+
+def state_of(pid: int) -> str:
+    """The letter that proc(5) has for it; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return ""
+
+
 def test_one_that_keeps_memory_is_replaced() -> None:
     """Whatever a submission makes it keep is gone before the next but one."""
     with Hosts(1, kept_mb=KEPT_MB) as pool:
