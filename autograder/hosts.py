@@ -35,7 +35,7 @@ from autograder.sandbox.launcher import ZygoteError
 from autograder.sandbox.nursery import Nursery
 
 RUNS_PER_PROCESS = 300  # pytest keeps a little of every run
-KEPT_MB = 28.0  # of memory, above what it has after its first job: cells and dialogues take 12, the largest frame leaves 12
+KEPT_MB = 12.0  # of memory, above what it has after its first job: cells and dialogues take 5 in 100, the largest frame leaves 12
 MEMORY_PER_PROCESS = 2 << 30  # bytes, its worker included: what a submission of the whole course may take
 GPU_MEMORY_PER_PROCESS = 4 << 30  # bytes: a CUDA context each for it and its worker, whose tensors are capped at 3 GB
 GPU_ANSWER_S = 20.0

@@ -20,7 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _MARKER = "# ptqlab: cell "
 KEPT = 3_000  # characters: what is found out of a cell of at most this size is kept; none that is handed out is longer
-MOST_KEPT = 256  # such cells; those that were handed out come again with every submission, and so stay
+MOST_KEPT = 96  # such cells; those that were handed out come again with every submission, and so stay
 
 
 @dataclass(frozen=True)
