@@ -89,8 +89,9 @@ def test_the_cost_of_every_layer_is_measured(tmp_path: Path) -> None:
     rows = dict(re.findall(r"^\| ([a-z ,]+) \| [\d.]+ \|.*\| (.+) \|$", done.stdout, re.MULTILINE))
     assert list(rows) == [
         "every layer, and the probes", "every layer", "without namespaces", "without landlock", "without seccomp",
-        "without user", "without limits", "no layer",
+        "without user", "without limits", "without control group", "no layer",
     ]  # fmt: skip
     assert "seccomp" in rows["every layer"]
     assert "seccomp" not in rows["without seccomp"]
+    assert "control group" not in rows["without control group"]
     assert rows["no layer"] == "none"

@@ -35,12 +35,14 @@ REQUEST = {"op": "call", "target": 0, "name": "answer", "args": (1,), "kwargs": 
 UNPROBED = "from autograder.sandbox import probes\nprobes.attempt = lambda *_: {}\n"
 WHOLE = "every layer"
 UNGROUPED = "without control group"
+NOTHING = "no layer"
+OUTSIDE = (UNGROUPED, NOTHING)
 WAYS = {
     f"{WHOLE}, and the probes": jail.LAYERS,
     WHOLE: jail.LAYERS,
     **{f"without {layer}": tuple(other for other in jail.LAYERS if other != layer) for layer in jail.LAYERS},
     UNGROUPED: jail.LAYERS,
-    "no layer": (),
+    NOTHING: (),
 }
 
 
@@ -83,7 +85,7 @@ def measure(rounds: int, calls: int) -> dict[str, list[tuple[float, float, str]]
         order = list(WAYS)
         random.Random(turn).shuffle(order)
         for name in order:
-            launcher._ZYGOTE[:] = [probed if name.endswith("probes") else ungrouped if name == UNGROUPED else unprobed]
+            launcher._ZYGOTE[:] = [probed if name.endswith("probes") else ungrouped if name in OUTSIDE else unprobed]
             figures = start_and_call(WAYS[name], calls)
             if turn:
                 found[name].append(figures)
@@ -97,8 +99,8 @@ def table(found: dict[str, list[tuple[float, float, str]]]) -> str:
     for name, figures in found.items():
         first, later = (statistics.median(column) for column in list(zip(*figures, strict=True))[:2])
         share = "" if name == WHOLE else f"{first - whole:+.1f}"
-        reached = [layer for layer in figures[0][2].split(", ") if name != UNGROUPED or not layer.startswith("control group")]
-        lines.append(f"| {name} | {first:.1f} | {share} | {later:.3f} | {', '.join(reached)} |")
+        reached = [layer for layer in figures[0][2].split(", ") if name not in OUTSIDE or not layer.startswith("control group")]
+        lines.append(f"| {name} | {first:.1f} | {share} | {later:.3f} | {', '.join(reached) or 'none'} |")
     return "\n".join(lines)
 
 
