@@ -126,7 +126,17 @@ _TITLES: dict[tuple[tuple[str, str], ...], Text] = {}
 
 def finish_job(job: Job) -> Finished:
     """Grade one submission, and make all that is to be written of it."""
-    return _finished(job, run_job(job), code_of(job.exercise, job.found.path, job.data) if job.found.path else None)
+    return _finished(job, run_job(job), _code(job))
+
+
+def _code(job: Job) -> Code | None:
+    """What comparing the code takes; whatever is wrong with it, the submission has its score, and so has everybody else."""
+    if job.found.path is None:
+        return None
+    try:
+        return code_of(job.exercise, job.found.path, job.data)
+    except Exception:
+        return Code("", "")
 
 
 def _finished(job: Job, report: Report, code: Code | None = None) -> Finished:

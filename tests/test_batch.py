@@ -15,6 +15,7 @@ import autograder.grade
 from autograder import batch
 from autograder.batch import Finished, Job, grade_class, outline, run_job
 from autograder.catalog import load_exercise
+from autograder.class_report import Code
 from autograder.intake import Found
 from autograder.model import Outcome, Report, Settings, Status, Submission
 from autograder.scoring import score
@@ -107,3 +108,18 @@ def test_what_reports_have_in_common_is_kept_once() -> None:
         assert getattr(one, name) is getattr(other, name)
     for task, same in zip(one.tasks, other.tasks, strict=True):
         assert (task.id is same.id, task.status is same.status, task.title is same.title, task.hint is same.hint) == (True,) * 4
+
+
+def test_code_that_cannot_be_compared_costs_nobody_a_score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An error of our own there would end the batch, for everybody."""
+
+    def fails(*_: object) -> None:
+        raise RecursionError("too deep to compare")
+
+    monkeypatch.setattr(batch, "code_of", fails)
+    monkeypatch.setattr(autograder.grade, "grade", lambda *_: report_of(FINE))
+    handed = tmp_path / "ann.py"
+    handed.write_text("x = 1")
+    finished = batch.finish_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))
+    assert finished.report.status == report_of(FINE).status
+    assert finished.code == Code("", "")

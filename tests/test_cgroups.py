@@ -23,7 +23,7 @@ CONTROLS = {"v1": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "pids
 
 def usable() -> bool:
     """Whether this machine lets this user make groups for memory; tried in another process."""
-    program = "from autograder.sandbox.cgroups import Group; g = Group('ptqlab-asked'); print(g.controllers()); g.leave()"
+    program = "import os; from autograder.sandbox.cgroups import Group; g = Group(f'ptqlab-{os.getpid()}'); print(g.controllers()); g.leave()"
     done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
     return "memory" in done.stdout and "pids" in done.stdout
 

@@ -535,15 +535,20 @@ LIBRARIES = {  # a stand-in for each: the names are what counts
 }
 
 
+def stand_in(folder: Path, path: str, code: str) -> None:
+    """A module of a library, and the packages that it is in."""
+    for package in list((folder / path).parents)[: path.count("/")]:
+        package.mkdir(parents=True, exist_ok=True)
+        (package / "__init__.py").write_text("")
+    (folder / path).write_text(code)
+
+
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_other_libraries_can_be_imported_and_not_called(
     refused: refusals.Refusals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     path, function = LIBRARIES[name]
-    for folder in list((tmp_path / path).parents)[: path.count("/")]:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "__init__.py").write_text("")
-    (tmp_path / path).write_text(f"def {function}(x):\n    return x\n\n\ndef helper(x):\n    return x\n")
+    stand_in(tmp_path, path, f"def {function}(x):\n    return x\n\n\ndef helper(x):\n    return x\n")
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
     module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
@@ -559,14 +564,11 @@ def test_other_libraries_can_be_imported_and_not_called(
 @pytest.mark.parametrize("key", ["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CPU"])
 def test_operations_that_a_library_defines_are_refused_too(tmp_path: Path, key: str) -> None:
     """torchao gives torch a function of which it keeps nothing; so it can only be met in the dispatcher."""
-    module = tmp_path / "torchao" / "quantization" / "quant_primitives.py"
-    module.parent.mkdir(parents=True)
-    for folder in (module.parent, module.parent.parent):
-        (folder / "__init__.py").write_text("")
-    module.write_text(
+    stand_in(
+        tmp_path, "torchao/quantization/quant_primitives.py",
         "import torch\nlib = torch.library.Library('torchao', 'FRAGMENT')\nlib.define('choose_qparams(Tensor x) -> Tensor')\n"
-        f"lib.impl('choose_qparams', lambda x: x.abs().amax() / 127, {key!r})\n"
-    )
+        f"lib.impl('choose_qparams', lambda x: x.abs().amax() / 127, {key!r})\n",
+    )  # fmt: skip
     code = f"""
         import sys, torch
         sys.path.insert(0, {str(tmp_path)!r})
@@ -620,10 +622,7 @@ def test_what_libraries_do_while_they_are_imported_is_free(
     refused: refusals.Refusals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     path, code = AS_IMPORTED[case]
-    for folder in list((tmp_path / path).parents)[: path.count("/")]:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "__init__.py").write_text("")
-    (tmp_path / path).write_text(code)
+    stand_in(tmp_path, path, code)
     user = tmp_path / path.replace(".py", "_user.py")  # another module of it that uses the first while it is imported
     name = Path(path).stem
     calls = {"a handler": "again = register_quantize_module_handler(1)(len)", "a pattern": "result = get_dequantize_per_tensor_activation_pattern()"}
