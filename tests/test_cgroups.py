@@ -16,6 +16,9 @@ from autograder.sandbox import cgroups
 from autograder.sandbox.cgroups import Group, Parent
 from autograder.sandbox.host import Worker, zygote
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from watched import is_alive  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
 CONTROLS = {"v1": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "pids.max", "cgroup.procs"),
             "v2": ("memory.max", "memory.swap.max", "pids.max", "cgroup.procs")}  # fmt: skip
@@ -83,6 +86,30 @@ def test_no_group_is_left(way: str) -> None:
             zygote().process.wait(10)
     zygote().close()
     assert not [folder for folder in folders if folder.exists()]
+
+
+@groups
+@pytest.mark.parametrize("way", ["left", "removed by another"])
+def test_who_is_still_in_a_group_that_ends_is_killed(way: str) -> None:
+    """A worker whose waiting parent was killed, say: a zygote neither knows of it nor waits for it."""
+    program = ("import os, subprocess, sys; from autograder.sandbox import cgroups; group = cgroups.Group('ptqlab-still-in')\n"
+               "print(subprocess.Popen(['sleep', '600'], stdout=subprocess.DEVNULL).pid, flush=True); sys.stdin.read()\n"
+               "group.leave()")  # fmt: skip
+    zygote = subprocess.Popen([sys.executable, "-P", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert zygote.stdin is not None
+    assert zygote.stdout is not None
+    inside = int(zygote.stdout.readline())
+    folders = [parent.folder / "ptqlab-still-in" for parent in cgroups.parents()]
+    assert any(str(inside) in (folder / "cgroup.procs").read_text().split() for folder in folders if folder.is_dir())
+    if way == "left":
+        zygote.stdin.close()
+    else:
+        zygote.kill()
+        cgroups.remove("ptqlab-still-in")
+    zygote.wait()
+    zygote.stdout.close()
+    assert not [folder for folder in folders if folder.exists()]
+    assert not is_alive(inside)
 
 
 # --- which groups: a tree of plain files, in which none of ours is ever bounded -------------------------------------

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pathlib import Path
 
 CONTROLLERS = ("memory", "pids")
 MOST_PIDS = 576  # threads and processes: as many as a user may have by the limits, and the zygote
-LEFT_S = 1.0  # for workers whose zygote was killed
+LEFT_S = 30.0  # for processes that were killed to be gone
 SPARE_MB = 1024  # pages of the zygote that a worker changes, page tables, and files that are read
 
 
@@ -80,22 +81,28 @@ class Group:
         for folder, parent in self._folders.items():
             with contextlib.suppress(OSError):
                 _move(parent.folder)
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+            _remove(folder)
         self._folders.clear()
 
 
 def remove(name: str) -> None:
-    """Remove what a zygote that was killed has left of its groups."""
-    deadline = time.monotonic() + LEFT_S
+    """Remove what a zygote that was killed has left: its groups, and whoever is still in one."""
     for parent in parents():
-        while (parent.folder / name).is_dir():
-            with contextlib.suppress(OSError):
-                (parent.folder / name).rmdir()
-                break
-            if time.monotonic() > deadline:
-                return
-            time.sleep(0.01)  # its workers are about to end
+        _remove(parent.folder / name)
+
+
+def _remove(folder: Path) -> None:
+    """A group can be removed when nobody is in it, which takes a killed process a moment: it gives its memory back first."""
+    deadline = time.monotonic() + LEFT_S
+    while folder.is_dir() and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+            return
+        with contextlib.suppress(OSError):
+            for pid in {int(line) for line in (folder / "cgroup.procs").read_text().split()} - {0, os.getpid()}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def parents() -> list[Parent]:

@@ -185,8 +185,8 @@ class Zygote:
             self.process.kill()
             self.process.wait()
         self.log.close()
+        cgroups.remove(os.path.basename(self.folder))  # first: nobody is left who could write into the folder
         scratch.remove(self.folder)
-        cgroups.remove(os.path.basename(self.folder))
 
 
 _ZYGOTE: list[Zygote] = []

@@ -115,8 +115,8 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
         os.kill(pid, signal.SIGKILL)
     _reap(graders, 0)
     for folder in folders:  # gone already, but where a zygote or its grading process was killed
+        cgroups.remove(os.path.basename(folder))  # first: nobody is left who could write into the folder
         scratch.remove(folder)
-        cgroups.remove(os.path.basename(folder))
     os._exit(0)  # torch would take half a CPU second to take itself apart
 
 
