@@ -17,7 +17,7 @@ from autograder.sandbox.cgroups import Group, Parent
 from autograder.sandbox.host import Worker, zygote
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from watched import is_alive  # noqa: E402
+from watched import is_alive
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTROLS = {"v1": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "pids.max", "cgroup.procs"),

@@ -179,8 +179,8 @@ def test_without_dask_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 class Elsewhere(Executor):
     """A machine that does not see our files, and whose reports `changed` alters."""
 
-    def __init__(self, changed: Callable[[Report], Report] = lambda report: report) -> None:
-        self.changed, self.graders = changed, Hosts(1)
+    def __init__(self, graders: Hosts, changed: Callable[[Report], Report] = lambda report: report) -> None:
+        self.graders, self.changed = graders, changed
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         assert function is finish_job
@@ -193,6 +193,12 @@ class Elsewhere(Executor):
         return future
 
 
+@pytest.fixture(scope="module")
+def graders() -> Iterator[Hosts]:
+    with Hosts(1) as running:
+        yield running
+
+
 @pytest.fixture
 def one(tmp_path: Path) -> Path:
     folder = tmp_path / "one"
@@ -201,9 +207,9 @@ def one(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_files_content_travels_with_the_work(one: Path, tmp_path: Path) -> None:
+def test_the_files_content_travels_with_the_work(one: Path, tmp_path: Path, graders: Hosts) -> None:
     (one / "link.py").symlink_to(one / "half.py")
-    link, half = grade_here_sorted(one, tmp_path, Elsewhere())
+    link, half = grade_here_sorted(one, tmp_path, Elsewhere(graders))
     assert (half.status, half.earned) == ("graded", 23.8)
     assert (link.status, link.reason) == ("unreadable", "link.py is a symbolic link, which is not followed; hand in the file itself.")
 
@@ -218,8 +224,9 @@ def grade_here_sorted(folder: Path, tmp_path: Path, pool: Executor) -> list[Repo
     [({"tests_sha256": "0" * 64}, "tests"), ({"kit_version": "0.0.1"}, r"version of ptqlab \(0.0.1, not ")],
 )
 def test_a_machine_with_another_course_or_kit_gives_no_score(
-    one: Path, tmp_path: Path, change: dict[str, str], differs: str
+    one: Path, tmp_path: Path, graders: Hosts, change: dict[str, str], differs: str
 ) -> None:
-    (report,) = grade_here(one, tmp_path / "out", Elsewhere(lambda report: replace(report, **change)), elsewhere=True)
+    machine = Elsewhere(graders, lambda report: replace(report, **change))
+    (report,) = grade_here(one, tmp_path / "out", machine, elsewhere=True)
     assert (report.status, report.earned) == ("withheld", None)
     assert re.match(f"The machine that graded it has another {differs}", report.reason)

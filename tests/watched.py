@@ -31,14 +31,23 @@ from autograder.cli import main
 main()"""
 
 
+# of tests of other things: children of this process, and control groups, that were there before
+_OTHERS: set[int] = set()
+_THEIR_GROUPS: set[Path] = set()
+
+
 @contextlib.contextmanager
 def adopting() -> Iterator[None]:
     """Meanwhile every process that a child of this one leaves behind is a child of this one."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     assert prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    _OTHERS.update(children(os.getpid()))
+    _THEIR_GROUPS.update(_groups())
     try:
         yield
     finally:
+        _OTHERS.clear()
+        _THEIR_GROUPS.clear()
         prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
@@ -70,7 +79,7 @@ def processes(command: int) -> list[Process]:
 
 def _roles(parent: int, command: int, above: str) -> Iterator[Process]:
     for pid in children(parent):
-        if not (role := "command" if pid == command else _role(pid, above)):
+        if pid in _OTHERS or not (role := "command" if pid == command else _role(pid, above)):
             continue
         yield Process(pid, role)
         yield from _roles(pid, command, role)
@@ -131,19 +140,22 @@ def left_behind(before: set[int]) -> list[int]:
     return _new(before)
 
 
-def groups_left() -> list[str]:
+def groups_left() -> list[Path]:
     """Control groups of a zygote in which no process is any more; tests beside this one may be about to remove theirs."""
     eventually(lambda: not _empty_groups())
     return _empty_groups()
 
 
-def _empty_groups() -> list[str]:
+def _empty_groups() -> list[Path]:
     found = []
-    for parent in cgroups.parents():
-        for folder in parent.folder.glob("ptqlab-*"):
-            with contextlib.suppress(OSError):
-                found += [] if (folder / "cgroup.procs").read_text() else [str(folder)]
-    return found
+    for folder in _groups() - _THEIR_GROUPS:
+        with contextlib.suppress(OSError):
+            found += [] if (folder / "cgroup.procs").read_text() else [folder]
+    return sorted(found)
+
+
+def _groups() -> set[Path]:
+    return {folder for parent in cgroups.parents() for folder in parent.folder.glob("ptqlab-*")}
 
 
 def below(pid: int) -> set[int]:
