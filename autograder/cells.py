@@ -28,11 +28,16 @@ _NO_START = re.compile(r"\s|#|[)\]}]|(elif|else|except|finally)\b|$")  # such a 
 _BUDGET = 2_000_000  # characters to parse while mending a file's code, which may be hostile: a few seconds
 _SHARED_FROM = 10_000  # characters of a file; of a larger one each cell gets a part of the budget
 _BUDGET_OF_PIECES = 5_000_000  # characters to parse while looking for the statements of a broken script that can be saved
-_LARGE = 100_000  # characters; up to here no code was found that crashes CPython's compiler or takes it long
+_LARGE = 100_000  # characters; up to here only copies of `finally` were found that take CPython's compiler long
+_MOST_COPIED = 100_000  # nodes that it compiles again: a fraction of a second, and more than any text here has by itself
+_ENDLESS = 10**9  # nodes; numbers stay small
+_MARGIN = 20  # calls
 _PATIENCE_S = 10
 _TRIAL = "import ast, sys; compile(ast.parse(sys.stdin.buffer.read()), '', 'exec')"
 _MOST_CELLS = 1_000  # of a broken script
 _MOST_JOINED = 50  # lines in column 0 that may belong to one statement, as in a long string
+
+_TOO_MUCH = "it is too large or too intricate for Python's compiler"
 
 Parsed = tuple[tuple[Cell, ...], tuple[str, ...]]
 
@@ -120,8 +125,12 @@ def _mended(source: str, budget: int) -> tuple[str, _Trouble | None]:
 def _error(source: str | ast.Module, flags: int = 0) -> _Trouble | None:
     """Why `source` does not compile, if it does not. Nothing is run."""
     if isinstance(source, str) and len(source) > _LARGE and not _survives(source):
-        return _broken(1, "it is too large or too intricate for Python's compiler")
+        return _broken(1, _TOO_MUCH)
     try:
+        if isinstance(source, str):
+            body = _parsed_below(source, _MARGIN)
+            if "finally" in source and _copied(body) > _MOST_COPIED:
+                return _broken(1, _TOO_MUCH)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compile(source, "<cell>", "exec", flags, dont_inherit=True)
@@ -130,6 +139,37 @@ def _error(source: str | ast.Module, flags: int = 0) -> _Trouble | None:
     except (ValueError, RecursionError, MemoryError, OverflowError):  # ValueError: a null byte, before 3.11.4
         return _broken(1, "it is nested too deeply or holds a null byte")
     return None
+
+
+def _parsed_below(source: str, calls: int) -> Sequence[ast.stmt]:
+    """Parse it some calls further down than whoever does so later: what is nearly too deep fails here, not there."""
+    return _parsed_below(source, calls - 1) if calls else statements_of(source)
+
+
+def _copied(body: Sequence[ast.stmt]) -> int:
+    """How many nodes CPython compiles again, at most: a `finally` is copied to each way out of its `try`.
+
+    Nested in one another, a few lines of them fill any memory.
+    """
+    nodes: list[ast.AST] = []
+    waiting: list[ast.AST] = [*body]
+    while waiting:  # no recursion: it may be deep
+        nodes.append(node := waiting.pop())
+        waiting += ast.iter_child_nodes(node)
+    sizes: dict[ast.AST, int] = {}  # of what is compiled
+    exits: dict[ast.AST, int] = {}  # ways out of a block: return, break, continue
+    for node in reversed(nodes):  # inner ones first
+        below = list(ast.iter_child_nodes(node))
+        last = getattr(node, "finalbody", [])
+        ends = set(last)
+        own = 1 + sum(sizes[child] for child in below if child not in ends)
+        out = sum(exits[child] for child in below if child not in ends)
+        copies = out + 2  # and one for each of going on and an exception
+        sizes[node] = min(own + copies * sum(sizes[child] for child in last), _ENDLESS)
+        out = min(out + copies * sum(exits[child] for child in last), _ENDLESS)
+        is_scope = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)
+        exits[node] = 0 if is_scope else out + isinstance(node, ast.Return | ast.Break | ast.Continue)
+    return sum(sizes[node] for node in body) - len(nodes)
 
 
 def _broken(line: int, why: str) -> _Trouble:

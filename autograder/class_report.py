@@ -118,13 +118,21 @@ def _fingerprints(out: Path, exercises: Sequence[Exercise], found: Iterable[Foun
         key = _key(item.student, item.exercise)
         if item.path is None or key in kept or not digests.get(key):
             continue
-        code = gathered.code(key) or code_of(by_slug[item.exercise], item.path)
+        code = gathered.code(key) or _code_at(by_slug[item.exercise], item.path)
         if code.sha256 == digests[key]:
             about = {"student": item.student, "exercise": item.exercise}
             kept[key] = about | {"sha256": code.sha256, "code": code.fingerprint}
     if kept != before:
         write_atomically(out / FINGERPRINTS, json.dumps({"format": _FORMAT, "submissions": kept}) + "\n")
     return kept
+
+
+def _code_at(exercise: Exercise, path: Path) -> Code:
+    """The same as `code_of`; what can't be compared costs nobody the page."""
+    try:
+        return code_of(exercise, path)
+    except Exception:
+        return Code("", "")
 
 
 def code_of(exercise: Exercise, path: Path, data: bytes | None = None) -> Code:

@@ -25,12 +25,12 @@ def anonymous_mb(pid: int | str = "self") -> float | None:
 
 
 class Watch:
-    """Looks at a process again and again, from a thread: `growth_mb` is the peak above what it was at the start."""
+    """Looks at a process again and again, from a thread: `growth_mb` is the peak above `start_mb`, what it was at first."""
 
     def __init__(self, pid: int | None = None) -> None:
         self._pid = os.getpid() if pid is None else pid
-        self._start = anonymous_mb(self._pid)
-        self._peak = self._start
+        self.start_mb = anonymous_mb(self._pid)
+        self._peak = self.start_mb
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -46,10 +46,10 @@ class Watch:
     @property
     def growth_mb(self) -> float | None:
         """The peak above the start in MB; None where it can't be told."""
-        return None if self._peak is None or self._start is None else self._peak - self._start
+        return None if self._peak is None or self.start_mb is None else self._peak - self.start_mb
 
     def __enter__(self) -> Self:
-        if self._start is not None:
+        if self.start_mb is not None:
             self._thread.start()
         return self
 

@@ -136,7 +136,7 @@ def _course_model(name: str, outliers: bool, home: Path) -> nn.Module:
         return with_outliers(_course_model(name, False, home))
     from safetensors.torch import load  # noqa: PLC0415 - slow to import
 
-    config = json.loads(_course_file(home, f"models/{name}/config.json"))
+    config = json.loads(_course_file(home, f"models/{name}/config.json")) | {"dtype": "float32"}  # the file's is float16
     state = load(_course_file(home, f"models/{name}/model.safetensors"))
     model = _build(config["architectures"][0], config, {key: value.float() for key, value in state.items()})
     return model.requires_grad_(False)

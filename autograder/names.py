@@ -42,8 +42,8 @@ class Names:
 def names_of(statement: ast.stmt, text: str = "") -> Names:
     """Return what `statement`, a statement at module level, does with names; it stays as it is.
 
-    `text`: its source, if that holds nothing else. A statement nested too deeply to be analysed counts as one that may
-    do anything.
+    `text`: its source, if that holds nothing else. A statement that can't be analysed (nested too deeply, or with a
+    constant that can't be written out anew) counts as one that may do anything.
     """
     try:
         text = text or ast.unparse(statement)
@@ -52,12 +52,14 @@ def names_of(statement: ast.stmt, text: str = "") -> Names:
                 del _KNOWN[next(iter(_KNOWN))]
             _KNOWN[text] = _names_of(statement, text)
         return _KNOWN[text]
-    except (RecursionError, MemoryError):
-        return Names(dynamic=frozenset({""}))
+    except (RecursionError, MemoryError, ValueError, SyntaxError):
+        return UNKNOWN
 
 
+UNKNOWN = Names(dynamic=frozenset({""}))  # a statement that may do anything
 _KNOWN: dict[str, Names] = {}
 _MOST_KNOWN = 2000
+_MOST_COPIED = 2_000_000  # of the names that one statement binds, while going through it: a fraction of a second
 
 
 def _names_of(statement: ast.stmt, text: str) -> Names:
@@ -84,7 +86,7 @@ def _names_of(statement: ast.stmt, text: str) -> Names:
         rebinds=frozenset(scopes.rebinds),
         calls=frozenset(changes.called),
         instances=frozenset(changes.instances),
-        touches={owner: tuple(found) for owner, found in changes.touches.items()},
+        touches={owner: tuple(dict.fromkeys(found)) for owner, found in changes.touches.items()},
         aliases=changes.aliases,
         parameters=changes.parameters,
         dynamic=frozenset(changes.dynamic),
@@ -121,6 +123,7 @@ class _Flow:
     def __init__(self) -> None:
         self.exposed: set[str] = set()
         self.consumed: set[str] = set()  # read though symtable says stored: `x += 1`, `del x`
+        self._copied = 0  # names
 
     def run(self, body: Iterable[ast.stmt], bound: frozenset[str]) -> frozenset[str]:
         """Go through `body` knowing `bound`; return what is bound after it."""
@@ -166,6 +169,9 @@ class _Flow:
 
     def _use(self, node: ast.AST, bound: frozenset[str]) -> frozenset[str]:
         """Everything under `node` is read, then everything under it is bound."""
+        self._copied += len(bound)
+        if self._copied > _MOST_COPIED:
+            raise MemoryError("a block that binds too many names in too many statements")
         for name, is_load in _read_by(node):
             self.exposed |= {name} - bound
             self.consumed |= set() if is_load else {name}
@@ -174,21 +180,23 @@ class _Flow:
 
 def _read_by(node: ast.AST) -> Iterator[tuple[str, bool]]:
     """The names that `node` reads, and whether by loading them; what a comprehension binds is its own."""
-    match node:
-        case ast.Name(id=name, ctx=ast.Load()):
-            yield name, True
-        case ast.Name(id=name, ctx=ast.Del()) | ast.AugAssign(target=ast.Name(id=name)):
-            yield name, False
-        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
-            yield from _read_by(node.generators[0].iter)
-            own = {name for part in node.generators for name in _stored(part.target)}
-            inner = (item for child in ast.iter_child_nodes(node) for item in _read_by(child))
-            yield from (item for item in inner if item[0] not in own)
-            return
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-            node = ast.Tuple([*getattr(node, "decorator_list", ()), *_signature(node)])  # the body is read later
-    for child in ast.iter_child_nodes(node):
-        yield from _read_by(child)
+    waiting: list[tuple[ast.AST, frozenset[str]]] = [(node, frozenset())]  # with what comprehensions around it bind
+    while waiting:
+        node, hidden = waiting.pop()
+        children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()) if name not in hidden:
+                yield name, True
+            case ast.Name(id=name, ctx=ast.Del()) | ast.AugAssign(target=ast.Name(id=name)) if name not in hidden:
+                yield name, False
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                first = node.generators[0]  # what it goes through is read outside
+                waiting.append((first.iter, hidden))
+                hidden |= {name for part in node.generators for name in _stored(part.target)}
+                children = [first.target, *first.ifs, *(child for child in children if child is not first)]
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                children = [*getattr(node, "decorator_list", ()), *_signature(node)]  # the body is read later
+        waiting += [(child, hidden) for child in children]
 
 
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[ast.expr]:
@@ -206,11 +214,14 @@ def _stored(target: ast.AST) -> set[str]:
 
 def _own_nodes(node: ast.AST, surely: bool = False) -> Iterator[ast.AST]:
     """`node` and what is below it in the same scope; `surely` leaves out a walrus, which may be skipped."""
-    yield node
     inner = (*_OWN_SCOPE, ast.NamedExpr) if surely else _OWN_SCOPE
-    for child in ast.iter_child_nodes(node) if not isinstance(node, inner) else ():
-        if not (isinstance(node, ast.comprehension) and child is node.target):
-            yield from _own_nodes(child, surely)
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, inner):
+            own = node.target if isinstance(node, ast.comprehension) else None
+            waiting += [child for child in ast.iter_child_nodes(node) if child is not own]
 
 
 def _bound_by(nodes: Iterable[ast.AST]) -> set[str]:

@@ -167,7 +167,7 @@ def _tokens(definition: ast.stmt, names: frozenset[str]) -> Iterator[str]:
         node = waiting.pop()
         kind = type(node)
         if kind is ast.Constant:
-            found.append((_TEXT if isinstance(node.value, str) else repr(node.value)[:50], ""))  # type: ignore[attr-defined]
+            found.append((_TEXT if isinstance(node.value, str) else _written(node.value), ""))  # type: ignore[attr-defined]
             continue
         if kind is ast.JoinedStr:
             found.append((_TEXT, ""))
@@ -186,6 +186,14 @@ def _tokens(definition: ast.stmt, names: frozenset[str]) -> Iterator[str]:
         yield what
         if name:
             yield _NAME if name in own else name
+
+
+def _written(value: object) -> str:
+    """The start of a constant; of a number with more digits than Python writes, in hexadecimal."""
+    try:
+        return repr(value)[:50]
+    except ValueError:
+        return f"{value:x}"[:50]
 
 
 _NAMED_BY: dict[type[ast.AST], str] = {  # the name that a node carries itself; that of a definition is its own affair

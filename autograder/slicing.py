@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache, wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from autograder.effects import Effects
-from autograder.names import Names, names_of
+from autograder.names import UNKNOWN, Names, names_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _MARKER = "# ptqlab: cell "
 KEPT = 3_000  # characters: what is found out of a cell of at most this size is kept; none that is handed out is longer
+MOST_STEPS = 5_000_000  # from name to name, to follow what a file's changes change: seconds; a long lab takes 100,000
 MOST_KEPT = 96  # such cells; those that were handed out come again with every submission, and so stay
 
 
@@ -51,7 +53,7 @@ def slice_cells(cells: Sequence[Cell], wanted: Iterable[str]) -> Slice:
     analysed = [_analysed(cell.source) for cell in cells]
     bodies = [body for body, _ in analysed]
     nodes = [node for body in bodies for node in body]
-    kept = _closure(nodes, [names for _, each in analysed for names in each], frozenset(wanted))
+    kept = _closure(nodes, _bounded([names for _, each in analysed for names in each]), frozenset(wanted))
     late = _late_futures(nodes, kept)
     shown = kept - late
     parts = _future_line(nodes[index] for index in sorted(late))
@@ -116,33 +118,80 @@ def locate(source: str, line: int) -> str:
     return f"line {line}"
 
 
+def _bounded(every: Sequence[Names]) -> list[Names]:
+    """`every`; but a statement whose changes would take too long to follow is one that may do anything."""
+    reach = _reach(every)
+    returned: Counter[str] = Counter()  # by function
+    for names in every:
+        steps = sum(reach[name] for name in names.later)
+        returned.update(dict.fromkeys(names.binds, steps) if steps else {})
+    all_steps = [_steps(names, reach, returned) for names in every]
+    a_call = sum(all_steps) // 50  # those are quicker ones
+    bound = frozenset(name for names in every for name in names.binds)
+    followed: set[str] = set()
+    left = MOST_STEPS
+    bounded = []
+    for names, own in zip(every, all_steps, strict=True):
+        called = (names.reads | names.calls) & bound
+        steps = own + a_call * len(called - followed)
+        followed |= called
+        is_short = steps <= left
+        left -= steps if is_short else 0
+        bounded.append(names if is_short else replace(UNKNOWN, binds=names.binds))
+    return bounded
+
+
+def _steps(names: Names, reach: Mapping[str, int], returned: Mapping[str, int]) -> int:
+    """How many steps following a statement's changes takes, at most."""
+    inside = sum(map(len, names.aliases.values())) + sum(map(len, names.parameters.values())) + len(names.later)
+    inside += sum(reach[name] for name in names.later | names.rebinds)
+    changes = (
+        returned[touch.name] if touch.how == "result" else inside if owner else reach[touch.name]
+        for owner, touches in names.touches.items()
+        for touch in touches
+    )
+    return sum(changes) + len(names.binds) * len(names.later | names.reads)
+
+
+def _reach(every: Sequence[Names]) -> Counter[str]:
+    """Name -> how many times a name is another one's among all that stand for each other's objects."""
+    above: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while above.setdefault(name, name) != name:
+            above[name] = name = above[above[name]]
+        return name
+
+    pairs = [(name, other) for names in every for (owner, name), own in names.aliases.items() if not owner for other, _ in own]
+    for name, other in pairs:
+        above[root(name)] = root(other)
+    sizes = Counter(root(name) for name, _ in pairs)
+    return Counter({name: sizes[root(name)] for name in list(above)})
+
+
 def _closure(nodes: Sequence[ast.stmt], every: Sequence[Names], wanted: frozenset[str]) -> set[int]:
     """The indices of the statements to keep: a fixed point of "what a kept statement needs is kept"."""
     effects = Effects(every, wanted)
     end = len(every)
     kept = {i for i in range(end) if _binds_unseen(nodes[i]) or effects.binds_anything(i)}
+    asked: set[tuple[str, int]] = set()  # a name, and where it is read (`end` when a function reads it)
     todo = [(name, end) for name in wanted]
-    for index in kept:
-        todo += _questions(index, every[index], effects, end)
-    asked: set[tuple[str, int]] = set()
-    while todo:
-        question = todo.pop()
-        if question in asked:
-            continue
-        asked.add(question)
-        for index in effects.providers(*question):
-            if index not in kept:
-                kept.add(index)
-                todo += _questions(index, every[index], effects, end)
+    new = sorted(kept)
+    knows_all = False
+    while todo or new:
+        for index in new:
+            todo += [(name, index) for name in every[index].needs]
+            todo += [(name, end) for name in every[index].later]
+            if effects.reads_anything(index) and not knows_all:
+                knows_all = True
+                todo += [(name, end) for name in effects.definitions()]
+        new = []
+        question = todo.pop() if todo else None
+        if question and question not in asked:
+            asked.add(question)
+            new = [index for index in effects.providers(*question) if index not in kept]
+            kept.update(new)
     return kept
-
-
-def _questions(index: int, names: Names, effects: Effects, end: int) -> Iterator[tuple[str, int]]:
-    """What statement `index` needs: a name, and where it is read (`end` when a function reads it)."""
-    yield from ((name, index) for name in names.needs)
-    yield from ((name, end) for name in names.later)
-    if effects.reads_anything(index):
-        yield from ((name, end) for name in effects.definitions())
 
 
 def _binds_unseen(node: ast.stmt) -> bool:

@@ -35,7 +35,7 @@ class Endpoint(Protocol):
 class Call:
     """The last call a test made. What the student's end reports of it may only cost points.
 
-    `peak_growth_mb` and `seconds` are not its word: the grader looks from outside. None where that can't be seen.
+    `start_mb`, `peak_growth_mb` and `seconds` are not its word: the grader looks from outside. None where that can't be seen.
     """
 
     label: str
@@ -44,6 +44,7 @@ class Call:
     syncs: int = 0
     device_ops: int = 0
     moved_elements: int = 0
+    start_mb: float | None = None  # anonymous memory before the call; None unless `student.watched`
     peak_growth_mb: float | None = None  # of anonymous memory; None unless `student.watched`
     seconds: float | None = None  # that the call took, by the grader's clock; None unless `student.watched`
 
@@ -230,7 +231,7 @@ class InProcess:
         started = time.perf_counter()
         with memory.Watch() as seen:
             reply = self._session.run(request | own)
-        reply["facts"] |= {"peak_growth_mb": seen.growth_mb, "seconds": time.perf_counter() - started}
+        reply["facts"] |= {"start_mb": seen.start_mb, "peak_growth_mb": seen.growth_mb, "seconds": time.perf_counter() - started}
         return reply
 
 

@@ -18,6 +18,7 @@ from autograder.catalog import load_exercise
 from autograder.class_report import Code
 from autograder.intake import Found
 from autograder.model import Outcome, Report, Settings, Status, Submission
+from autograder.report import report_to_json
 from autograder.scoring import score
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -123,3 +124,19 @@ def test_code_that_cannot_be_compared_costs_nobody_a_score(monkeypatch: pytest.M
     finished = batch.finish_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))
     assert finished.report.status == report_of(FINE).status
     assert finished.code == Code("", "")
+
+
+def test_code_that_cannot_be_read_again_is_graded_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An error of our own there would end the batch, for everybody."""
+
+    def fails(*_: object) -> Submission:
+        raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
+
+    found = [Found("ann", SLUG, tmp_path / "ann.py")]
+    earlier = batch.report_path(tmp_path / "out", found[0])
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text(report_to_json(report_of(FINE)), encoding="utf-8")
+    monkeypatch.setattr(batch, "read", fails)
+    pool = Counting()
+    grade_class(found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline)
+    assert pool.students == ["ann"]

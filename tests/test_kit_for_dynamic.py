@@ -27,6 +27,8 @@ class Halves(nn.Module):
         made.register_buffer("weight", layer.weight.detach().half())
         made.twin = [made.weight]
         made.extra = {"copies": [layer.weight.detach().clone()]}
+        made.hidden = [nn.Linear(3, 5, bias=False).double(), made.twin]
+        made.array = layer.weight.detach().numpy().astype("float32")
         return made
 
 class Twice(nn.Module):
@@ -83,7 +85,7 @@ def test_a_function_of_a_class_can_be_called(student: Student) -> None:
 
 def test_held_counts_what_is_not_registered_and_each_memory_once(student: Student) -> None:
     layer = student.Halves.from_float(student.kit.linear(torch.ones(2, 3)))
-    assert student.kit.held(layer) == {"float16": 12, "float32": 24}
+    assert student.kit.held(layer) == {"float16": 12, "float32": 48, "float64": 120}
 
 
 def test_shared_tells_the_same_memory_from_equal_values(student: Student) -> None:

@@ -235,6 +235,42 @@ def test_code_that_keeps_the_compiler_busy_costs_only_its_cell(tmp_path: Path, m
     )
 
 
+def nested_finally(depth: int) -> str:
+    """Each return is compiled with a copy of the `finally` below it, and so is each return in that."""
+    lines = ["def f(a):"]
+    for level in range(1, depth + 1):
+        lines += [" " * level + line for line in ("try:", *[" if a: return 1"] * 3, " pass", "finally:")]
+    return "\n".join([*lines, " " * (depth + 1) + "a = 1"])
+
+
+def test_code_that_the_compiler_copies_without_end_costs_only_its_cell(tmp_path: Path) -> None:
+    submission = read(write(tmp_path / "a.ipynb", nested_finally(18), nested_finally(3), GOOD))
+    assert submission.notes[0] == (
+        "Cell 1 does not parse (line 1: it is too large or too intricate for Python's compiler): "
+        "what it defines is not graded."
+    )
+    assert not [note for note in submission.notes if note.startswith("Cell 2")], "this much a student may nest"
+    assert body(submission)[0].startswith("def dequantize")
+
+
+def test_copies_are_counted_in_code_of_any_depth() -> None:
+    assert cells._copied(cells.statements_of("def f():\n    return 1\n\n\nfor x in y:\n    break\n")) == 0
+    once = cells._copied(cells.statements_of("try:\n    f()\nfinally:\n    g()\n"))
+    assert cells._copied(cells.statements_of("def h():\n  try:\n    return\n  finally:\n    g()\n")) == 2 * once
+    assert cells._copied(cells.statements_of("try:\n  def h(): return\nfinally:\n    g()\n")) == once, "not out of this one"
+    assert cells._copied(cells.statements_of("x = a" + ".b" * 900)) == 0
+
+
+def test_code_that_is_nearly_too_deep_costs_only_its_cell(tmp_path: Path) -> None:
+    """It compiles; how deep a tree may be that is made of it depends on who asks."""
+    deep = ["x = a" + ".b" * n for n in range(2700, 3000, 6)]
+    submission = read(write(tmp_path / "a.ipynb", *deep, GOOD))
+    assert GOOD in submission.source
+    assert {note.partition(" (")[2] for note in submission.notes if note.startswith("Cell")} <= {
+        "line 1: it is nested too deeply or holds a null byte): what it defines is not graded."
+    }
+
+
 def test_large_code_that_is_ordinary_is_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", f"TABLE = '{'x' * cells._LARGE}'\n" + GOOD.replace("scale\n", "scale * len(TABLE)\n"))
     assert read(path).notes == ()

@@ -96,6 +96,13 @@ def test_deep_code_is_walked_without_recursion() -> None:
     assert len(fingerprint([deep])) > 1800
 
 
+def test_a_number_too_long_to_be_written_is_compared_by_its_start() -> None:
+    """CPython writes no number of more than 4300 decimal digits."""
+    one, other = (f"def f():\n    return 0x{digit * 6000}\n" for digit in "ef")
+    assert fingerprint([one])
+    assert fingerprint([one]) != fingerprint([other])
+
+
 # --- groups -------------------------------------------------------------------------------------
 
 

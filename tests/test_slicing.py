@@ -334,6 +334,40 @@ def test_a_statement_nested_too_deeply_to_be_analysed_is_kept(monkeypatch: pytes
     assert kept("x = 1", F) == ["x = 1", F]
 
 
+HUGE = "0x" + "f" * 6000  # CPython writes no number of more than 4300 decimal digits
+
+
+@pytest.mark.parametrize("statement", [f"big = {HUGE}", "msg = f'{\"\x01\"}'"], ids=["a huge number", "a control character"])
+def test_a_statement_that_cannot_be_written_out_anew_is_kept(statement: str) -> None:
+    assert kept(f"a = 1; {statement}", F)[0].endswith(statement)
+
+
+def lines(count: int, line: str) -> str:
+    return "".join(f" {line.format(i, i + 1)}\n" for i in range(count))
+
+
+# each took hours, or more than there will be
+BOMBS = {
+    "nested comprehensions": "x = " + "[a for a in " * 60 + "[1]" + "]" * 60,
+    "names for a parameter, the last of them changed": "def g(a0):\n" + lines(20_000, "a{1} = a{0}") + lines(20_000, "a20000.b = 1"),
+    "names for a parameter, each of them changed": "def g(a0):\n" + lines(20_000, "a{1} = a{0}") + lines(20_000, "a{0}.b = 1"),
+    "names for one object, each of them changed": "if 1:\n" + lines(20_000, "a{1} = a{0}") + lines(20_000, "a{0}.b = 1"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_few_lines_do_not_keep_the_slice_busy(name: str) -> None:
+    assert F in kept(BOMBS[name], F)
+
+
+def test_a_statement_with_too_much_to_follow_may_do_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = "def fill(a):\n    b = a\n    b.c = 1"
+    cells = [changes, "U = object()", "fill(U)", F]
+    assert kept(*cells) == [F]
+    monkeypatch.setattr(slicing, "MOST_STEPS", 1)
+    assert kept(*cells) == [line for cell in cells for line in cell.split("\n")]
+
+
 @pytest.mark.parametrize(
     "cell", ["def f(): pass\n\\\n\n", "def f(): pass\n\\\nprint(1)", "f = abs \\\n\n", "f = abs\n\\\n\\\n    \n"], ids=repr
 )

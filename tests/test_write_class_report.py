@@ -209,3 +209,19 @@ def test_the_command_makes_the_page_again_in_either_language(graded: tuple[Path,
         2,
         "ptqlab: Expected --language to be one of en, zh-TW, but it is 'de'.\n",
     )
+
+
+def test_code_that_cannot_be_compared_costs_nobody_the_page(
+    graded: tuple[Path, Path], exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(exercise: Exercise, path: Path) -> Code:
+        if path.parent.name == "bob <b>":
+            raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
+        return code_of(exercise, path)
+
+    handed_in, out = graded
+    code_of = class_report.code_of
+    monkeypatch.setattr(class_report, "code_of", fails)
+    write_class_report(out, [exercise], found_in(handed_in, exercise))
+    kept = json.loads((out / FINGERPRINTS).read_text(encoding="utf-8"))["submissions"]
+    assert {entry["student"] for entry in kept.values()} == set(STUDENTS) - {"bob <b>"}

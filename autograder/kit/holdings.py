@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,25 +16,34 @@ DEPTH = 4  # of lists and dicts within an attribute
 def held(module: nn.Module) -> dict[str, int]:
     """Bytes by dtype ("int8", "float32", …) of every tensor that the module reaches, each memory once.
 
-    Parameters, buffers, plain attributes, and what stands in lists and dicts of attributes.
+    Parameters, buffers, plain attributes, and what stands in lists and dicts of attributes: tensors, NumPy arrays, and
+    modules that are registered nowhere.
     """
     bytes_of: Counter[str] = Counter()
-    seen: set[tuple[int, torch.dtype]] = set()
-    for part in module.modules():
-        for tensor in _tensors(vars(part), DEPTH):
-            key = (tensor.untyped_storage().data_ptr(), tensor.dtype)
-            if key not in seen:
-                seen.add(key)
-                bytes_of[str(tensor.dtype).removeprefix("torch.")] += tensor.untyped_storage().nbytes()
+    seen: set[tuple[int, str]] = set()
+    modules: set[int] = set()
+    for array in _arrays(module, DEPTH, modules):
+        if isinstance(array, Tensor):
+            kind, memory = str(array.dtype).removeprefix("torch."), array.untyped_storage()
+            start, size = memory.data_ptr(), memory.nbytes()
+        else:
+            kind, start, size = str(array.dtype), array.ctypes.data, array.nbytes
+        if (start, kind) not in seen:
+            seen.add((start, kind))
+            bytes_of[kind] += size
     return dict(bytes_of)
 
 
-def _tensors(value: Any, depth: int) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
+def _arrays(value: Any, depth: int, modules: set[int]) -> Iterator[Tensor | np.ndarray]:
+    if isinstance(value, Tensor | np.ndarray):
         yield value
-    elif depth and isinstance(value, Mapping | list | tuple):
+    elif isinstance(value, nn.Module):
+        if id(value) not in modules:
+            modules.add(id(value))
+            yield from _arrays(vars(value), DEPTH, modules)
+    elif depth and isinstance(value, Mapping | list | tuple | set | frozenset):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _tensors(item, depth - 1)
+            yield from _arrays(item, depth - 1, modules)
 
 
 def shared(module: nn.Module) -> dict[str, int]:

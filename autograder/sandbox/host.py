@@ -113,7 +113,8 @@ class Worker:
         with memory.Watch(self._pid()) as seen:
             raw = self.ask(question)
         reply, seconds = self.believed(raw, request, question), time.perf_counter() - started
-        return reply | {"facts": reply["facts"] | {"peak_growth_mb": seen.growth_mb, "seconds": seconds}}
+        found = {"start_mb": seen.start_mb, "peak_growth_mb": seen.growth_mb, "seconds": seconds}
+        return reply | {"facts": reply["facts"] | found}
 
     def question(self, request: dict[str, Any]) -> Question:
         """The next question, in the form in which it is sent."""

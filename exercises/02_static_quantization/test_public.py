@@ -87,8 +87,9 @@ def test_minmax_zeros(student):
 @pytest.mark.task("2.1", kind="edge")
 def test_minmax_without_data(student):
     """A calibrator that was shown nothing has no answer: RuntimeError."""
-    calibrator = student.MinMaxCalibrator()
-    expect.raises(RuntimeError, calibrator.quantization_parameters, because="nothing was observed")
+    for symmetric in (False, True):
+        calibrator = student.MinMaxCalibrator(symmetric=symmetric)
+        expect.raises(RuntimeError, calibrator.quantization_parameters, because="nothing was observed")
 
 
 @pytest.mark.task("2.1", kind="edge")

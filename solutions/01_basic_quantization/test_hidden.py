@@ -217,6 +217,18 @@ def test_asymmetric_every_bits(student, rng):
 
 
 @pytest.mark.task("1.2", kind="edge")
+def test_asymmetric_ends_of_the_range(student, rng):
+    """With a range as wide below zero as above, an end lies half a level outside: it is clamped, and wraps around nowhere."""
+    for largest in (0.043, 0.7, 1.9, 3.0, 11.3, 250.0):
+        for bits in (8, 4):
+            x = between(-largest, largest, (4, 6), rng)
+            q, *_ = expect.results(student.asymmetric_quantization(x, bits=bits), "q", "scale", "zero_point")
+            q, top = expect.tensor(q, "q", dtype=torch.uint8, shape=x.shape).flatten().long(), 2**bits - 1
+            fits = int(q.max()) <= top and int(q[x.argmax()]) >= top - 1 and int(q[x.argmin()]) <= 1
+            expect.that(fits, "an end of the range wraps around or lies beyond the levels: clamp after the zero point is added")
+
+
+@pytest.mark.task("1.2", kind="edge")
 def test_asymmetric_precision(student, rng):
     """Half-precision data is quantized in float32 arithmetic, and small data as finely as any other."""
     wide = between(-41000.0, 52000.0, (16, 32), rng).to(torch.float16)  # hi − lo overflows float16

@@ -3,6 +3,7 @@
 Docstrings are what a student reads of a hidden test, so they carry no values.
 """
 
+import base64
 import contextlib
 import json
 import math
@@ -549,6 +550,19 @@ def test_each_layer_has_its_own_range(student, rng):
 
 
 @pytest.mark.task("2.5", kind="edge")
+def test_calibration_counts_in_a_transformer(student, rng):
+    """Calibrated on one word, a BERT predicts other than calibrated on many: its activations are quantized, by that."""
+    described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
+    model, (batch,) = student.kit.model(**described), small_batches(rng, (4, 12))
+    one, many = (
+        torch.cat(student.kit.logits(student.quantize_model_static(model, [{"input_ids": ids}]), [batch]))
+        for ids in (torch.full((2, 12), int(batch["input_ids"][0, 0])), batch["input_ids"])
+    )
+    words = "a BERT's predictions do not depend on what it was calibrated with: its activations are not quantized, or not static"
+    expect.that(not torch.equal(one, many), words)
+
+
+@pytest.mark.task("2.5", kind="edge")
 def test_embeddings_by_rows(student, rng):
     """An embedding becomes int8 with one scale for each row, and a lookup gives the rows back."""
     weight = on_grid((9, 40), torch.logspace(-2, 1, 9)[:, None], rng)
@@ -631,6 +645,25 @@ def check_file(files, described):
     integers = sum(t.numel() for t in tensors.values() if t.dtype in (torch.int8, torch.uint8))
     weights = sum(t.numel() for t in described["state"].values() if t.dim() == 2)
     expect.that(integers >= 0.8 * weights, "the file does not hold the model's weights as 8-bit integers")
+    expect.that(not any(map(is_pickle, parts_of(files, tensors))), "the file holds a pickle: write the config as JSON")
+
+
+def parts_of(files, tensors):
+    """What stands in the file as bytes: its metadata, also where they are base64 or hexadecimal, and vectors of bytes."""
+    content = files[FILE].numpy().tobytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    for text in header.get("__metadata__", {}).values():
+        yield text.encode("latin-1", "replace")
+        for decode in (base64.b64decode, base64.b85decode, bytes.fromhex):
+            with contextlib.suppress(ValueError):
+                yield decode(text)
+    yield from (t.numpy().tobytes() for t in tensors.values() if t.dtype == torch.uint8 and t.dim() == 1)
+
+
+def is_pickle(content):
+    """A pickle of protocol 2 or later, or the zip file that torch.save makes of one."""
+    protocols = tuple(bytes([0x80, number]) for number in (2, 3, 4, 5))
+    return content.startswith(b"PK\x03\x04") or (content.startswith(protocols) and content.endswith(b"."))
 
 
 def check_same(found, wanted):

@@ -183,12 +183,17 @@ def test_percentile_needs_little_memory(student, rng):
     """However much is observed, more than torch.quantile takes, the memory stays bounded."""
     x = student_t(1 << 20, rng)
     calibrator = student.PercentileCalibrator()
-    for _ in range(17):  # 71 MB, 2^24 values and 2^20
+    for number in range(17):  # 71 MB, 2^24 values and 2^20
+        student.watched = number == 4  # what is made once is made
         calibrator.observe(x)
+        if student.watched:
+            start = student.last_call.start_mb or 0.0
     student.watched = True
     scale, _ = expect.results(calibrator.quantization_parameters(), "scale", "zero_point")
     student.watched = False
     check_symmetric_percentile((one_scale(scale), 0), x, 99.9)
+    kept = (student.last_call.start_mb or 0.0) - start
+    expect.that(kept <= 24, "the memory grows with the data: keep a summary, not the values", f"{kept:.0f} MB")
     growth = student.last_call.peak_growth_mb or 0.0
     expect.that(growth <= 24, "the memory grows with the data: keep a summary, not the values", f"{growth:.0f} MB")
 
@@ -405,8 +410,9 @@ def check_kl_threshold(found, x, bits, kls, beside=0):
 
 @pytest.mark.task("4.2", kind="core")
 def test_kl_calibrator_random(student, rng, once):
-    """Its threshold is as good as the best: on long tails, after a ReLU, and beside an outlier."""
+    """Its threshold is as good as the best: on long tails, after a ReLU, beside an outlier, and where nothing is to be clipped."""
     for name, x in (
+        ("bounded", torch.tanh(1.5 * torch.randn(100_000, generator=rng))),
         ("tail", student_t(100_000, rng) * 0.3),
         ("relu", torch.relu(torch.randn(100_000, generator=rng))),
         ("outlier", with_outlier(100_000, rng) * 7),
@@ -446,6 +452,14 @@ def test_kl_calibrator_in_half_precision(student, rng, once):
     kls = once("half", partial(curve, x.float(), 128))
     # many of float16's few values lie on an edge, and fall to either side of it in a histogram that was streamed
     check_kl_threshold(observed(student.KLCalibrator(), split(x, rng)), x, 8, kls, beside=1)
+
+
+@pytest.mark.task("4.2", kind="edge")
+def test_histogram_of_half_precision(student, rng):
+    """Half-precision data is counted in float32."""
+    for dtype in (torch.float16, torch.bfloat16):
+        batches = [(5 * torch.randn(3000, generator=rng)).to(dtype) for _ in range(2)]
+        check_histogram(student.collect_histogram(batches, bins=512), batches, 512)
 
 
 @pytest.mark.task("4.2", kind="edge")

@@ -1,0 +1,13 @@
+# loses: 4.2
+# mistake: tries the candidates up to bins − 1, so that something is always clipped
+def quantization_parameters(self):
+    if not self.seen:
+        raise RuntimeError("nothing was observed")
+    levels = 2 ** (self.bits - 1)
+    hist, edges = collect_histogram(self.seen)
+    candidates = torch.arange(hist.numel() - 1, levels - 1, -1, device=hist.device)
+    found = torch.cat([_divergences(hist, some, levels) for some in candidates.split(128)])
+    return edges[candidates[found.argmin()]] / (levels - 1), 0
+
+
+KLCalibrator.quantization_parameters = quantization_parameters
