@@ -7,6 +7,7 @@ are the exception: an experiment that calls one is not what a grade depends on.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from autograder.changes import Objects, Touch
@@ -44,18 +45,25 @@ class Effects:
         self._touched = [self._touched_by(names) for names in statements]
         self._touchers = _index(self._touched)
 
-    def providers(self, name: str, position: int) -> Iterator[int]:
+    def providers(self, name: str, position: int, told: set[tuple[str, int, bool]]) -> Iterator[int]:
         """The statements that make `name` what it is when statement `position` reads it.
 
         Bindings back to one that is sure to happen, or all of them when `position` is the module's end (a
-        function may be called at any time); and whatever changes the object, wherever it stands.
+        function may be called at any time); and whatever changes the object, wherever it stands. `told` holds
+        what was yielded before: where a walk meets an earlier one's way, the rest is known.
         """
-        yield from self._touchers.get(name, ())
-        for index in reversed(self._binders.get(name, ())):
-            if index < position:
-                yield index
-                if position < len(self._statements) and name in self._statements[index].surely:
-                    return
+        at_end = position == len(self._statements)
+        if (name, -1, True) not in told:
+            told.add((name, -1, True))
+            yield from self._touchers.get(name, ())
+        binders = self._binders.get(name, [])
+        for index in map(binders.__getitem__, reversed(range(bisect_left(binders, position)))):
+            if (name, index, at_end) in told:
+                return
+            told.add((name, index, at_end))
+            yield index
+            if not at_end and name in self._statements[index].surely:
+                return
 
     def binds_anything(self, index: int) -> bool:
         """Whether statement `index` may bind or change any name: exec, globals() and the like."""

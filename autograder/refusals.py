@@ -4,7 +4,8 @@ Every way to them ends in torch's dispatcher or in a Python function. In the dis
 kernels that raise, on all keys that a call can take, so neither a thread nor a disabled dispatch mode nor
 `torch.ops` leads past. The Python functions that quantize with plain arithmetic (observers, the decomposed
 operations, other libraries) are given code that raises, in place, so that every alias of them refuses too;
-modules that are imported later are met on import. Importing anything still works; calling it does not.
+modules that are imported later are met on import, also a library's file that is run under another name. What
+ONNX Runtime has in C gets a Python function put before it. Importing anything still works; calling it does not.
 `torch.round`, `clamp`, `aminmax`, `histc`, `quantile`, `_int_mm` and the like are free.
 
 `install()` takes some 30 ms: once before a fork, for good, or around one check in a student's own process,
@@ -16,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import importlib.abc
 import importlib.machinery
+import os
 import re
 import sys
 import types
@@ -60,6 +62,7 @@ _ATEN = re.compile(
     "|_?empty_.*quantized|_dyn_quant|_convert_weight_to_int4pack|_weight_int[48]pack|fbgemm_|_wrapped_.*linear_pre"
 )
 _NAMESPACES = ("quantized", "_quantized", "quantization", "onednn", "torchao", "quanto", "bitsandbytes")
+_COMPOSITE = ("CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional")
 _DEFINE = ("torchao", "optimum", "bitsandbytes")  # libraries that define operations while they are imported
 
 
@@ -75,9 +78,11 @@ def _keys(full: str) -> Iterator[str]:
     """Yield the dispatch keys on which an operation must be met.
 
     BackendSelect is part of every call, below autograd; the CPU's own key is for direct calls of its kernel.
-    What torch composes of other operations is composed above BackendSelect, on the autograd keys.
+    What torch composes of other operations is composed above BackendSelect, on the autograd keys; the kernel that
+    composes it answers on every key that has none of its own, which `get_kernel` and `redispatch` may name.
     """
     yield from ("BackendSelect", "CPU")
+    yield from (key for key in _COMPOSITE if torch._C._dispatch_has_kernel_for_dispatch_key(full, key))
     if torch._C._dispatch_has_kernel_for_dispatch_key(full, "CompositeImplicitAutograd"):
         yield from ("AutogradCUDA", "AutogradMPS", "AutogradPrivateUse1")  # the CPU's own key speaks for its autograd
     if torch.version.cuda:
@@ -123,11 +128,16 @@ _RULES = tuple(
             "|_?(fake_quant|(de)?quantize|prepare|convert)",
         ),
         ("torch.ao.ns.fx.utils", "compute_"),
+        ("torch.quantization._quantized_conversions", "(un)?pack_|quantized_weight"),
+        ("torch.distributed.algorithms", ".*quantiz"),  # it compresses gradients on their way to other machines
+        ("torch.distributed.checkpoint.quantized_hf_storage", "_dequantize"),
         # torch's own tests hold some that they compare with; they want a package to be imported, which is easily forged
         ("torch.testing._internal.common_quantized", "_.*(quantize|qparams)|to_mxfp"),
         ("torch.testing._internal.common_quantization", ".*quantize"),
         ("transformers.models.ibert.quant_modules", ".*quant|forward$"),
-        ("transformers.integrations", "_?(affine_)?quantize|activation_quant"),
+        ("transformers.integrations.bitnet", ".*quant|(un)?pack_weights|forward$"),
+        ("transformers.integrations.gemma_quant", "apply_srq|_unpack_int|_dequantize"),
+        ("transformers.integrations", ".*quantize(?!d)|_dequant_|_?convert_moe_packed"),
         # what registers a handler or finds patterns in a graph is called on import, and quantizes nothing
         ("torchao.quantization.pt2e.inductor_passes", "(?!)"),
         (
@@ -144,14 +154,26 @@ _RULES = tuple(
         ("bitsandbytes.functional", ".*quant"),
         ("hqq.core", ".*quantize|optimize_weights|update_scale"),
         ("modelopt.torch.quantization", ".*quant|calibrate$"),
-        ("onnxruntime.quantization", "compute_|collect|.*quantize|get_entropy|merge_|pack_bytes|snap_zero|create_calib"),
+        (
+            "onnxruntime.quantization",
+            "compute_|collect|.*quantize|get_entropy|merge_|_?pack_|snap_zero|create_calib"
+            "|(quant|qdq)_(tensor|slice)|gptq|.*_block_quant|optimize_weights|get_weight_scale",
+        ),
         ("onnxruntime.capi.onnxruntime_inference_collection", "__init__$|run$"),  # a graph may quantize, too
+        ("onnxruntime.capi.onnxruntime_pybind11_state", "initialize_session|run|quantize_|compile_"),
+        ("onnxruntime.capi._pybind_state", "quantize_"),  # which has copies of the other's names
         ("onnx.reference.ops", "_?run$|_compute|.*quantize"),
+        ("onnx.numpy_helper", "_(un)?pack_"),
+        ("onnx_ir._type_casting", "_?(un)?pack_"),
+        ("torch._inductor.decomposition", "q_embedding_bag"),
     )
 )
+_IN_C = ("onnxruntime.capi.onnxruntime_pybind11_state", "onnxruntime.capi._pybind_state")
+_LIBRARIES = {prefix.partition(".")[0] for prefix, _ in _RULES}
 _allowed: list[str] = []  # libraries that the present call may use
 _met_meanwhile: dict[str, types.ModuleType] = {}  # their modules that were imported in such a call
 _swapped: dict[types.FunctionType, types.CodeType] = {}  # the functions that refuse, and their own code
+_covered: list[tuple[Any, str, Any]] = []  # where a function in C was found, and that function
 
 
 def _pattern(module: str) -> re.Pattern[str] | None:
@@ -160,11 +182,15 @@ def _pattern(module: str) -> re.Pattern[str] | None:
     return next(matches, None)
 
 
+def _owners(module: types.ModuleType) -> Iterator[Any]:
+    """Yield a module, and the classes that are defined in it."""
+    yield module
+    yield from (v for v in list(vars(module).values()) if isinstance(v, type) and v.__module__ == module.__name__)
+
+
 def _functions(module: types.ModuleType, pattern: re.Pattern[str]) -> Iterator[tuple[str, types.FunctionType]]:
     """Yield the functions and methods defined in a module that are refused, and what decorators wrapped, by name."""
-    for owner in (module, *(v for v in list(vars(module).values()) if isinstance(v, type))):
-        if owner is not module and owner.__module__ != module.__name__:
-            continue
+    for owner in _owners(module):
         for name, member in list(vars(owner).items()):
             function = member.__func__ if isinstance(member, staticmethod | classmethod) else member  # others may load on a look
             while pattern.match(name) and isinstance(function, types.FunctionType):
@@ -173,11 +199,31 @@ def _functions(module: types.ModuleType, pattern: re.Pattern[str]) -> Iterator[t
                 function = getattr(function, "__wrapped__", None)
 
 
+def _cover(module: types.ModuleType, pattern: re.Pattern[str]) -> None:
+    """Put a function in Python before each of a module's functions in C that are refused: it has code to exchange."""
+    for owner in _owners(module):
+        for name, native in list(vars(owner).items()):
+            if pattern.match(name) and callable(native) and not isinstance(native, type | types.FunctionType):
+                full_name = name if owner is module else f"{owner.__name__}.{name}"
+                setattr(owner, name, _before(native, module.__name__, full_name))
+                _covered.append((owner, name, native))
+
+
+def _before(native: Callable[..., Any], module_name: str, name: str) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return native(*args, **kwargs)
+
+    function.__module__, function.__name__, function.__qualname__ = module_name, name.rpartition(".")[2], name
+    return function
+
+
 def _refuse_module(module_name: str, module: types.ModuleType) -> None:
     """Give the ready-made functions of a module code that raises."""
     pattern = _pattern(module_name)
     if pattern is None or module is None:  # None is what a blocked import leaves behind
         return
+    if module_name in _IN_C:
+        _cover(module, pattern)
     if _is_allowed(module_name):
         _met_meanwhile[module_name] = module
         return
@@ -250,6 +296,15 @@ class _Loader(importlib.abc.Loader):
             _refuse_operations()  # some are given to torch alone: the library keeps no function that could be met
 
 
+def _run_file(loader: importlib.machinery.SourceFileLoader, module: types.ModuleType) -> None:
+    """Run a file as SourceFileLoader does; what is ready-made in a library's file is refused under any module's name."""
+    super(importlib.machinery.SourceFileLoader, loader).exec_module(module)
+    parts = os.path.realpath(loader.path).removesuffix(".py").split(os.sep)
+    for index, part in enumerate(parts):
+        if part in _LIBRARIES:
+            _refuse_module(".".join(parts[index:]).removesuffix(".__init__"), module)
+
+
 class _Watch(importlib.abc.MetaPathFinder):
     """Finds the modules that hold something ready-made when they are imported later."""
 
@@ -278,6 +333,7 @@ class Refusals:
             for name, module in list(sys.modules.items()):
                 _refuse_module(name, module)
             sys.meta_path.insert(0, _watch)
+            importlib.machinery.SourceFileLoader.exec_module = _run_file  # type: ignore[assignment]
         _installed.append(self)
 
     def remove(self) -> None:
@@ -287,9 +343,12 @@ class Refusals:
         _installed.remove(self)
         if not _installed:
             sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _watch]
+            del importlib.machinery.SourceFileLoader.exec_module  # which it has from its base
             while _swapped:
                 function, code = _swapped.popitem()
                 function.__code__ = code
+            while _covered:
+                setattr(*_covered.pop())
             while _libraries:
                 _libraries.pop()._destroy()
             _operations_met.clear()

@@ -24,6 +24,7 @@ from autograder.sandbox.wire import DTYPES, VALUE_DEPTH, HandleRef, raw_bytes
 
 MODULE = 0
 PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype, torch.device)
+RUNS_ONNX = ("onnx_logits",)  # of the kit's functions; the others may come to the student's code
 COMPARE_LIMIT = 1 << 24  # elements; above, an argument is not copied to see whether it was changed
 
 
@@ -80,11 +81,14 @@ class Session:
         if request["op"] == "read":
             return tuple(self._give(getattr(self.objects[owner], attribute)) for attribute in args)
         function = kit.FUNCTIONS[name] if request["op"] == "kit" else self._find(owner, name)
-        before = [(path, tensor, _content(tensor)) for path, tensor in _tensors(args, kwargs)]
+        before = [(path, value, _copied(value)) for path, value in _named(args, kwargs)]
+        contents = [(path, tensor, _content(tensor)) for path, tensor in _tensors(args, kwargs)]
         try:
             return self._give(function(*args, **kwargs))
         finally:
-            facts["mutated"] = tuple(path for path, tensor, content in before if _content(tensor) != content)
+            rewritten = [path for path, value, held in before if not _holds(value, held)]
+            overwritten = [path for path, tensor, content in contents if _content(tensor) != content]
+            facts["mutated"] = tuple(dict.fromkeys(rewritten + overwritten))
 
     def _find(self, owner: int, name: str) -> Callable[..., Any]:
         if owner != MODULE:
@@ -126,8 +130,10 @@ class Session:
 
 
 def _allowed(request: dict[str, Any]) -> tuple[str, ...]:
-    """The libraries whose ready-made quantizers this call may use; the kit itself runs ONNX files."""
-    allowed = ("onnxruntime",) if request["op"] == "kit" else tuple(request.get("allowed", ()))
+    """The libraries whose ready-made quantizers this call may use; the kit itself runs ONNX files, and calls models."""
+    allowed = tuple(request.get("allowed", ()))
+    if request["op"] == "kit" and request["name"] in RUNS_ONNX:
+        allowed = (*allowed, "onnxruntime")
     return (*allowed, "onnx") if "onnxruntime" in allowed else allowed  # it is built on it
 
 
@@ -150,7 +156,7 @@ def type_name(value: object) -> str:
 
 def _plain(value: object) -> Any:
     if isinstance(value, torch.Tensor):
-        if value.layout is torch.strided and value.dtype in DTYPES.values() and not value.is_quantized:
+        if _has_bytes(value) and value.layout is torch.strided and value.dtype in DTYPES.values() and not value.is_quantized:
             return value.detach()
         return NOT_PLAIN
     if type(value).__module__ == "numpy" and hasattr(value, "dtype") and not hasattr(value, "__len__"):
@@ -161,11 +167,31 @@ def _plain(value: object) -> Any:
     return NOT_PLAIN
 
 
-def _tensors(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+def _named(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for index, value in [*enumerate(args), *kwargs.items()]:
-        name = f"argument {index + 1}" if isinstance(index, int) else f"argument {index!r}"
+        yield (f"argument {index + 1}" if isinstance(index, int) else f"argument {index!r}"), value
+
+
+def _copied(value: Any) -> Any:
+    """Containers anew, with the same things in them."""
+    if type(value) in (list, tuple):
+        return [_copied(item) for item in value]
+    return {key: _copied(item) for key, item in value.items()} if type(value) is dict else value
+
+
+def _holds(value: Any, held: Any) -> bool:
+    """Whether containers hold what they held: no entry taken out, put in or replaced."""
+    if type(held) is list:
+        return type(value) in (list, tuple) and len(value) == len(held) and all(map(_holds, value, held))
+    if type(held) is dict:
+        return type(value) is dict and value.keys() == held.keys() and all(_holds(value[key], held[key]) for key in held)
+    return value is held
+
+
+def _tensors(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, value in _named(args, kwargs):
         for item in _parts(value):
-            if isinstance(item, torch.Tensor) and item.numel() <= COMPARE_LIMIT:
+            if isinstance(item, torch.Tensor) and _has_bytes(item) and item.numel() <= COMPARE_LIMIT:
                 yield name, item
 
 
@@ -176,6 +202,11 @@ def _parts(value: Any) -> Iterator[Any]:
             yield from _parts(item)
     else:
         yield value
+
+
+def _has_bytes(tensor: torch.Tensor) -> bool:
+    """Whether it is no tensor that only stands for others, such as one of a pretended CUDA."""
+    return type(tensor).__torch_dispatch__ is torch.Tensor.__torch_dispatch__
 
 
 def _content(tensor: torch.Tensor) -> tuple[torch.Size, torch.dtype, bytes]:

@@ -1,10 +1,9 @@
 """A device that isn't there, with real values: what fails on a GPU is seen failing on any machine.
 
 `torch.device("sim:0")` is torch's spare backend (PrivateUse1) with kernels that run on the CPU, on the same
-memory, after objecting where CUDA would: operands on two devices, `.numpy()`, integer matrix products,
-operations that only the CPU has. A tensor on it is an ordinary `torch.Tensor`; views, autograd, parameters,
-modules and threads are torch's own, and no dispatch mode is involved. A session counts what costs time
-on a GPU.
+memory, after objecting where CUDA would: operands on two devices, `.numpy()`, operations that only the
+CPU has. A tensor on it is an ordinary `torch.Tensor`; views, autograd, parameters, modules and threads
+are torch's own, and no dispatch mode is involved. A session counts what costs time on a GPU.
 
 Setting the device up takes 20 to 50 ms, once a process; a session costs 1 µs, an operation 10 to 30 µs
 more than on the CPU. As with CUDA, autograd gives the device a thread: no backward pass before a fork.

@@ -175,6 +175,7 @@ def _closure(nodes: Sequence[ast.stmt], every: Sequence[Names], wanted: frozense
     end = len(every)
     kept = {i for i in range(end) if _binds_unseen(nodes[i]) or effects.binds_anything(i)}
     asked: set[tuple[str, int]] = set()  # a name, and where it is read (`end` when a function reads it)
+    told: set[tuple[str, int, bool]] = set()
     todo = [(name, end) for name in wanted]
     new = sorted(kept)
     knows_all = False
@@ -189,7 +190,7 @@ def _closure(nodes: Sequence[ast.stmt], every: Sequence[Names], wanted: frozense
         question = todo.pop() if todo else None
         if question and question not in asked:
             asked.add(question)
-            new = [index for index in effects.providers(*question) if index not in kept]
+            new = [index for index in effects.providers(*question, told) if index not in kept]
             kept.update(new)
     return kept
 

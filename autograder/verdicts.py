@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autograder.student import Student
 
 NOT_WRITTEN = "not written yet: it is not defined, or it raises NotImplementedError"  # whose text is the student's
+READY_MADE = "a ready-made quantizer"  # which one, the student's process says
 UNUSABLE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
 
 
@@ -43,7 +44,8 @@ def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test:
     for kind, status in ((ends.Missing, Status.MISSING), (ends.Refused, Status.REFUSED), (ends.Jailed, Status.FAILED),
                          (ends.TimedOut, Status.TIMED_OUT), (ends.Crashed, Status.CRASHED)):  # fmt: skip
         if isinstance(error, kind):
-            return _judged(status, NOT_WRITTEN if hidden and status is Status.MISSING else str(error), called)
+            unsaid = {Status.MISSING: NOT_WRITTEN, Status.REFUSED: READY_MADE} if hidden else {}
+            return _judged(status, unsaid.get(status, str(error)), called)
     if not in_test:
         return _our_fault(error)
     if isinstance(error, AssertionError | pytest.fail.Exception):

@@ -113,6 +113,7 @@ class Run:
     unexpected: list[str]
     temporary: list[str]
     processes: list[int]
+    groups: list[Path]
     levels: Levels
 
 
@@ -138,7 +139,8 @@ def grade(handed: Path, course: Path, jobs: int) -> Run:
             looking.join()
             command.kill()
         left = watched.left_behind(before)
-        return Run(command.returncode, said, watched.results(out), watched.unexpected(out), os.listdir(temporary), left, levels)
+        groups = watched.groups_left()
+        return Run(command.returncode, said, watched.results(out), watched.unexpected(out), os.listdir(temporary), left, groups, levels)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +225,7 @@ def test_nothing_outside_was_reached(batch: Batch) -> None:
 
 def test_no_process_is_left(batch: Batch) -> None:
     assert batch.mixed.processes == []
-    assert watched.groups_left() == []
+    assert batch.mixed.groups == []
 
 
 def test_the_disk_ends_where_it_began(batch: Batch) -> None:

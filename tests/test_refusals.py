@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import types
@@ -14,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -50,6 +54,22 @@ def ao() -> Any:
     import torch.ao.quantization
 
     return torch.ao.quantization
+
+
+def hooks() -> Any:
+    return importlib.import_module("torch.distributed.algorithms.ddp_comm_hooks.quantization_hooks")
+
+
+def conversions() -> Any:
+    return importlib.import_module("torch.quantization._quantized_conversions")
+
+
+def decompositions() -> Any:
+    return importlib.import_module("torch._inductor.decomposition")
+
+
+def integration(name: str) -> Any:
+    return importlib.import_module(f"transformers.integrations.{name}")
 
 
 READY_MADE: dict[str, tuple[Callable[[], Any], str]] = {  # what to call, and what the refusal calls it
@@ -219,6 +239,56 @@ READY_MADE: dict[str, tuple[Callable[[], Any], str]] = {  # what to call, and wh
     ),
     "prepare": (lambda: ao().prepare(nn.Linear(4, 3)), "torch.ao.quantization.quantize.prepare"),
     "convert": (lambda: ao().convert(nn.Linear(4, 3)), "torch.ao.quantization.quantize.convert"),
+    "hook_that_compresses_gradients": (
+        lambda: hooks()._quantize_per_tensor_backend(X, 0.1, 0),
+        "torch.distributed.algorithms.ddp_comm_hooks.quantization_hooks._quantize_per_tensor_backend",
+    ),
+    "hook_that_restores_them": (
+        lambda: hooks()._dequantize_per_tensor_backend(X.char(), 0.1, 0),
+        "torch.distributed.algorithms.ddp_comm_hooks.quantization_hooks._dequantize_per_tensor_backend",
+    ),
+    "hook_by_channel": (
+        lambda: hooks()._quantize_per_channel_backend(X, SCALES, ZEROS),
+        "torch.distributed.algorithms.ddp_comm_hooks.quantization_hooks._quantize_per_channel_backend",
+    ),
+    "packed_int4": (
+        lambda: conversions().pack_int4_to_int8(torch.zeros(2, 4, dtype=torch.int8)),
+        "torch.quantization._quantized_conversions.pack_int4_to_int8",
+    ),
+    "unpacked_int4": (
+        lambda: conversions().unpack_int8_to_int4(torch.zeros(2, 2, dtype=torch.int8)),
+        "torch.quantization._quantized_conversions.unpack_int8_to_int4",
+    ),
+    "static_range_of_a_model": (
+        lambda: integration("gemma_quant").apply_srq(X, torch.tensor(0.1)),
+        "transformers.integrations.gemma_quant.apply_srq",
+    ),
+    "unpacked_int4_of_a_model": (
+        lambda: integration("gemma_quant")._unpack_int4(torch.zeros(2, 2, dtype=torch.uint8), 4),
+        "transformers.integrations.gemma_quant._unpack_int4",
+    ),
+    "affine_of_a_model": (
+        lambda: integration("metal_quantization")._affine_dequantize_tensor(
+            torch.ones(2, 4, dtype=torch.int32), torch.ones(2, 1), torch.ones(2, 1), 32, 4
+        ),
+        "transformers.integrations.metal_quantization._affine_dequantize_tensor",
+    ),
+    "packed_weights_of_a_model": (
+        lambda: integration("bitnet").pack_weights(torch.zeros(4, 4)),
+        "transformers.integrations.bitnet.pack_weights",
+    ),
+    "embedding_bag_of_the_compiler": (
+        lambda: decompositions().q_embedding_bag_byte_unpack_decomp(torch.zeros(2, 12, dtype=torch.uint8)),
+        "torch._inductor.decomposition.q_embedding_bag_byte_unpack_decomp",
+    ),
+    "packed_int4_of_onnx": (
+        lambda: importlib.import_module("onnx.numpy_helper")._pack_4bitx2(np.zeros(4, np.int8)),
+        "onnx.numpy_helper._pack_4bitx2",
+    ),
+    "packed_int4_of_onnx_ir": (
+        lambda: importlib.import_module("onnx_ir._type_casting").pack_4bitx2(np.zeros(4, np.int8)),
+        "onnx_ir._type_casting.pack_4bitx2",
+    ),
     "quantized_module": (
         lambda: torch.ao.nn.quantized.dynamic.Linear(4, 3),
         "torch._empty_affine_quantized",
@@ -290,6 +360,30 @@ def without_modes(action: Callable[[], Any]) -> Any:
         return action()
 
 
+def composed_on(key: str) -> Any:
+    """The kernel that is composed of other operations, by a key of which it has none of its own."""
+    return torch.library.get_kernel("aten::_choose_qparams_per_tensor", key).call_boxed(torch._C.DispatchKeySet(KEY.CPU), X, False)
+
+
+def redispatched(key: Any) -> Any:
+    return aten._choose_qparams_per_tensor.default.redispatch(torch._C.DispatchKeySet(key), X, False)
+
+
+def observer_of_another_name(module_name: str, link: str = "") -> Any:
+    """torch's file of observers, run as a module that is called otherwise."""
+    file = str(sys.modules["torch.ao.quantization.observer"].__file__)
+    if link:
+        os.symlink(file, link)
+    spec: Any = importlib.util.spec_from_file_location(module_name, link or file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules[module_name]
+    return observed(module.MinMaxObserver())
+
+
 def excluding(*keys: Any) -> Any:
     excluded = torch._C.DispatchKeySet(keys[0])
     for key in keys[1:]:
@@ -330,6 +424,12 @@ AROUND: dict[str, Callable[[], Any]] = {
     "redispatch": lambda: aten.quantize_per_tensor.default.redispatch(
         torch._C.DispatchKeySet(KEY.CPU), X, 0.1, 0, torch.qint8
     ),
+    **{f"kernel_{key}": functools.partial(composed_on, key) for key in ("SparseCPU", "QuantizedCPU", "XLA", "AutogradXLA")},
+    "redispatch_composed": lambda: redispatched(KEY.SparseCPU),
+    "redispatch_autograd": lambda: redispatched(KEY.AutogradCPU),
+    "file_by_another_name": lambda: observer_of_another_name("my_observer"),
+    "file_by_a_link": lambda: observer_of_another_name("my_observer", os.path.join(tempfile.mkdtemp(), "mine.py")),
+    "file_by_a_name_of_other_rules": lambda: observer_of_another_name("torch.ao.ns.fx.utils"),
     "backend_select_excluded": lambda: excluding(KEY.BackendSelect),
     "autograd_excluded": lambda: excluding(KEY.AutogradCPU, KEY.ADInplaceOrView),
     "inference_mode": torch.inference_mode()(quantize),
@@ -425,7 +525,8 @@ def state() -> tuple[str, ...]:
     )
     dumps = tuple(torch._C._dispatch_dump(n) for n in (*names, "quantized::linear_prepack"))
     codes = (ao().quantize_dynamic.__code__, ao().MinMaxObserver.calculate_qparams.__code__)
-    return (*dumps, *map(repr, codes), repr(sys.meta_path), repr(sorted(torch.library._impls)))
+    loading = importlib.machinery.SourceFileLoader.exec_module
+    return (*dumps, *map(repr, codes), repr(sys.meta_path), repr(loading), repr(sorted(torch.library._impls)))
 
 
 def test_removing_restores_everything() -> None:
@@ -664,13 +765,56 @@ def session():
 def reference():
     return ReferenceEvaluator(graph()).run(None, FEEDS)[0].tolist()
 
+C = onnxruntime.capi.onnxruntime_pybind11_state  # below the wrapper in Python
+
+def in_c():
+    run = C.InferenceSession(C.get_default_session_options(), graph().SerializeToString(), False, False)
+    run.initialize_session([], [], set())
+    return run.run(["q"], FEEDS, None)[0].tolist()
+
+kept = []
+
+def kept_in_c():  # a session that an allowed call has left, where there is one
+    if not kept:
+        run = C.InferenceSession(C.get_default_session_options(), graph().SerializeToString(), False, False)
+        run.initialize_session([], [], set())
+        kept.append(run)
+    return kept[0].run(["q"], FEEDS, None)[0].tolist()
+
+def blocks_in_c(module=C):
+    packed, zeros = np.zeros((4, 2, 8), np.uint8), np.zeros(4, np.uint8)
+    scales = np.zeros(8, np.float32)
+    module.quantize_matmul_4bits(packed, np.full((32, 4), -8.0, np.float32), scales, zeros, 16, 4, 32, True)
+    return float(scales[0])
+
+def blocks_by_an_alias():
+    return blocks_in_c(onnxruntime.capi._pybind_state)
+
+def weight():
+    from onnxruntime.quantization.neural_compressor.weight_only import quant_tensor
+    return float(quant_tensor(np.array([[7.0, -7.0]], np.float32), 4, 2, "sym", "int", 15 / 14)[1].ravel()[0])
+
+def weight_restored():
+    from onnxruntime.quantization.neural_compressor.weight_only import qdq_tensor
+    return qdq_tensor(np.array([[7.0, -7.0]], np.float32), 4, 2, "sym", "int", 15 / 14).ravel().tolist()
+
+def gptq():
+    from onnxruntime.quantization.neural_compressor.weight_only import gptq
+    return list(gptq(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), num_bits=4, group_size=2).shape)
+
 def arithmetic():
     ends = np.array([-127, 127], np.int8)
     return float(compute_scale_zp(np.float32(-1), np.float32(1), ends[0], ends[1], symmetric=True)[1])
 """
 
 
-@pytest.mark.parametrize("name, expected", [("session", [2, -2]), ("reference", [2, -2]), ("arithmetic", 2 / 254)])
+OF_ONNX = {
+    "session": [2, -2], "reference": [2, -2], "arithmetic": 2 / 254, "in_c": [2, -2], "kept_in_c": [2, -2],
+    "blocks_in_c": 1.0, "blocks_by_an_alias": 1.0, "weight": 1.0, "weight_restored": [7, -7], "gptq": [2, 2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name, expected", OF_ONNX.items())
 def test_onnxruntime_is_refused_but_where_it_is_the_task(name: str, expected: object) -> None:
     from autograder.model import Limits
     from autograder.raised import Refused
@@ -686,6 +830,61 @@ def test_onnxruntime_is_refused_but_where_it_is_the_task(name: str, expected: ob
         student.allow()
         with pytest.raises(Refused):
             getattr(student, name)()
+
+
+LAYER_OF_ONNX = QUANTIZE_A_GRAPH + """
+import os, torch
+
+class Layer(torch.nn.Module):
+    def forward(self, x):
+        return torch.tensor(session())
+
+def saved():
+    onnx.save(graph(), "graph.onnx")
+    return os.path.abspath("graph.onnx")
+"""
+
+
+def test_the_kit_runs_onnx_files_and_what_it_calls_does_not() -> None:
+    from autograder.model import Limits
+    from autograder.raised import Refused
+    from autograder.sandbox.host import Worker
+    from autograder.student import Student
+
+    feeds = {"x": torch.tensor([1.0, -1.0]), "s": torch.tensor(0.5)}
+    with Worker(LAYER_OF_ONNX, Limits()) as worker:
+        student = Student(worker)
+        assert student.kit.onnx_logits(student.saved(), [feeds])[0].tolist() == [2, -2]
+        layer = student.Layer()
+        with pytest.raises(Refused):
+            student.kit.output(layer, feeds["x"])
+        student.allow("onnxruntime")
+        assert student.kit.output(layer, feeds["x"]).tolist() == [2, -2]
+
+
+def test_functions_in_c_are_restored() -> None:
+    """Also those that were imported before; and what they are for works while their library is allowed."""
+    code = """
+        import onnxruntime.capi.onnxruntime_pybind11_state as state
+        from autograder import refusals
+        before = {**vars(state)}, {**vars(state.InferenceSession)}
+        installed = refusals.install()
+        for call in (state.quantize_matmul_4bits, state.InferenceSession.run, state.InferenceSession.initialize_session):
+            try:
+                call()
+            except refusals.RefusedCall as error:
+                print(str(error).split(" is ")[0])
+            with refusals.allowing(["onnxruntime"]):
+                try:
+                    call()
+                except TypeError as error:
+                    print("incompatible" in str(error))
+        installed.remove()
+        print(before == ({**vars(state)}, {**vars(state.InferenceSession)}))
+    """
+    state = "onnxruntime.capi.onnxruntime_pybind11_state"
+    names = ("quantize_matmul_4bits", "InferenceSession.run", "InferenceSession.initialize_session")
+    assert fresh(code, "-P", "-W", "ignore").stdout.split() == [*(w for name in names for w in (f"{state}.{name}", "True")), "True"]
 
 
 def test_what_is_imported_in_an_allowed_call_is_refused_after_it(

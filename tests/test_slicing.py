@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -366,6 +368,22 @@ def test_a_statement_with_too_much_to_follow_may_do_anything(monkeypatch: pytest
     assert kept(*cells) == [F]
     monkeypatch.setattr(slicing, "MOST_STEPS", 1)
     assert kept(*cells) == [line for cell in cells for line in cell.split("\n")]
+
+
+def test_a_binding_is_told_of_once_for_all_who_read_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice, that is: for who reads it at once, and for functions, which may read it at any time."""
+    told = []
+    own = slicing.Effects.providers
+
+    def counted(*args: Any) -> Iterator[int]:
+        for index in own(*args):
+            told.append(index)
+            yield index
+
+    monkeypatch.setattr(slicing.Effects, "providers", counted)
+    cells = ["v = 0", *(f"if v:\n    v = {number}" for number in range(100)), "def f(): return v"]
+    assert kept(*cells) == [line for cell in cells for line in cell.split("\n")]
+    assert len(told) <= 2 * len(cells) + 10
 
 
 @pytest.mark.parametrize(

@@ -523,19 +523,23 @@ def test_the_string_that_stands_for_a_method_gains_nothing() -> None:
 # ---------------------------------------------------------------------------------- words of its own
 
 
-def test_names_of_types_are_such_as_exist_here() -> None:
-    """A class can be called anything, also by what its module has just been asked: only known names reach a report."""
+def test_of_types_a_few_words_are_said() -> None:
+    """A class can be called anything, also by one of torch's two thousand: what is said of it tells nearly nothing."""
     source = """
         import numpy, torch
         def own(name): return type(name, (), {})()
         def known(): return [numpy.ones(2), {1}, lambda: 0, torch.eye(2).to_sparse(), torch.nn.Linear(1, 1)]
-        def liar(): return type("ndarray", (), {"__module__": "numpy"})()
+        def named(module, kind): return type(kind, (), {"__module__": module, "__qualname__": kind})()
+        def liar(): return named("numpy", "ndarray")
     """
     with jailed(source) as (student, _):
         for name in ("A", "secret_0p123", "numpy.secret", "torch.Tensor (secret, strided)", "os.secret", "numpy.ones"):
-            assert student.own(name).type_name == replies.OWN_CLASS
+            assert student.own(name).type_name in (replies.OTHER_CLASS, replies.OTHER_TENSOR)
+        for name in ("torch.autograd.graph._MultiHandle", "torch.nn.modules.module._WrappedHook"):
+            module, _, kind = name.rpartition(".")
+            assert student.named(module, kind).type_name == replies.OTHER_CLASS
         names = [handle.type_name for handle in student.known()]
-        assert names == ["numpy.ndarray", "set", "function", "torch.Tensor (float32, sparse_coo)", "torch.nn.modules.linear.Linear"]
+        assert names == ["numpy.ndarray", "set", "function", replies.OTHER_TENSOR, replies.MODULE]
         assert student.liar().type_name == "numpy.ndarray"  # a lie that says nothing
 
 
@@ -545,6 +549,16 @@ def test_names_of_refused_functions_are_such_as_exist_here() -> None:
     with jailed(source) as (_, worker):
         request = {"op": "call", "target": 0, "name": "f", "args": (), "kwargs": {}, "simulated": False}
         assert worker.run(request)["facts"]["refused"] == (names[0], *[replies.READY_MADE] * 7)
+
+
+def test_a_hidden_test_does_not_say_which_function_was_refused() -> None:
+    """The student's process says it, and can choose one of two thousand by the input's value."""
+    source = "from autograder import refusals\ndef f(): refusals._refused['torch.ops.aten.linalg_inv'] = None"
+    with jailed(source) as (student, _):
+        with pytest.raises(Refused) as caught:
+            student.f()
+        told = {hidden: verdict(caught.value, student, hidden=hidden, in_test=True)["message"] for hidden in (False, True)}
+    assert told == {False: "torch.ops.aten.linalg_inv\ncalled: f()", True: replies.READY_MADE}
 
 
 ASKED_FOR_NAMES = """
@@ -558,7 +572,7 @@ types = [HandleRef(1, name) for name in (*names, "torch._inductor", "torch.onnx"
 before = {*sys.modules, *vars(torch.ops)}
 told = replies.in_our_words({"value": types, "facts": {"refused": names}, "failure": None})
 assert {*sys.modules, *vars(torch.ops)} == before, {*sys.modules, *vars(torch.ops)} - before
-assert {ref.type_name for ref in told["value"]} == {replies.OWN_CLASS}
+assert {ref.type_name for ref in told["value"]} == {replies.OTHER_CLASS, replies.OTHER_TENSOR}
 assert set(told["facts"]["refused"]) == {replies.READY_MADE}
 """
 

@@ -141,7 +141,9 @@ def left_behind(before: set[int]) -> list[int]:
 
 
 def groups_left() -> list[Path]:
-    """Control groups of a zygote in which no process is any more; tests beside this one may be about to remove theirs."""
+    """Control groups of a zygote in which no process is any more, made since `adopting` began; tests beside this one may be
+    about to remove theirs.
+    """
     eventually(lambda: not _empty_groups())
     return _empty_groups()
 

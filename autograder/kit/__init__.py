@@ -26,7 +26,8 @@ from autograder.kit.modules import (
     tied,
 )
 from autograder.kit.onnx_files import onnx_logits, onnx_summary
-from autograder.kit.probes import noted, probe, set_training
+from autograder.kit.pretended import cuda_begins, cuda_ends, on_cuda
+from autograder.kit.probes import hook, noted, probe, set_trainable, set_training
 from autograder.kit.recorder import recorded, recorder
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -37,7 +38,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         *(conv1d, embedding, layer_norm, linear, rms_norm, sequential),
         *(condition, load_state_dict, logits, model, modules, output, state_dict, submodule, tied),
         *(held, shared),
-        *(noted, probe, set_training),
+        *(cuda_begins, cuda_ends, on_cuda),
+        *(hook, noted, probe, set_trainable, set_training),
         *(onnx_logits, onnx_summary),
         *(recorded, recorder),
     )

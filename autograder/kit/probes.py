@@ -31,11 +31,11 @@ class Probe(nn.Module):
         from transformers.modeling_outputs import CausalLMOutput  # noqa: PLC0415
 
         number, start = len(self.calls), time.perf_counter()
-        note = {"shape": list(input_ids.shape), "training": self.training, "grad": torch.is_grad_enabled()}
+        note = {"shape": list(input_ids.shape), "training": self.training, "grad": torch.is_grad_enabled(), "waited": False}
         self.calls.append(note)
         if self.seconds:
             time.sleep(self.seconds[min(number, len(self.seconds) - 1)])
-        logits = self.dropout(self.table)[input_ids]
+        logits = nn.functional.embedding(input_ids, self.dropout(self.table))
         loss = None if labels is None else ForCausalLMLoss(logits, labels, logits.shape[-1])
         note["seconds"] = time.perf_counter() - start
         return CausalLMOutput(loss=loss, logits=logits)
@@ -49,11 +49,27 @@ def probe(table: Tensor, dropout: float = 0.0, seconds: Sequence[float] = ()) ->
     return Probe(table, dropout, seconds).eval()
 
 
+def warm_up() -> None:
+    """Import what a probe needs when it is called."""
+    probe(torch.eye(2))(torch.tensor([[0, 1]]), labels=torch.tensor([[0, 1]]))
+
+
 def noted(module: Probe) -> list[dict[str, Any]]:
-    """Each call of a probe, in order: {"shape", "training", "grad", "seconds"}."""
+    """Each call of a probe, in order: {"shape", "training", "grad", "seconds", "waited"}; the last as `pretended` saw it."""
     return [dict(call) for call in module.calls]
 
 
 def set_training(module: nn.Module, training: bool) -> None:
     """Put a module into training or eval mode."""
     module.train(training)
+
+
+def set_trainable(module: nn.Module, trainable: bool) -> None:
+    """Freeze a module's parameters, or unfreeze them."""
+    module.requires_grad_(trainable)
+
+
+def hook(module: nn.Module) -> None:
+    """Give a module a hook of each of the two kinds that code which looks at inputs and outputs adds; they do nothing."""
+    module.register_forward_pre_hook(lambda *_: None)
+    module.register_forward_hook(lambda *_: None)
