@@ -125,7 +125,7 @@ def close(
         odd = "NaN" if torch.isnan(found).any() else "infinity"
         raise Mismatch(f"{name} {'holds' if at else 'is'} {odd}", values)
     if _near(found, wanted, HALF_RTOL, atol).all():
-        raise Mismatch(f"{name} is slightly off, as when it is computed in half precision", values)
+        raise Mismatch(f"{name} is less than 1 % off, and not equal: half precision does that, or one step that differs a little", values)
     raise Mismatch(f"{name} {'holds unexpected values' if at else 'is not the expected value'}", values)
 
 
@@ -279,16 +279,16 @@ def raises(error: type[Exception], call: Callable[[], object], *, because: str, 
     except Exception as other:
         if type(other).__module__ != "builtins":  # not written yet, timed out, …: the suite's own business
             raise
-        raise Mismatch(f"{because}: raised a {type(other).__name__}; expected a {error.__name__}") from other
+        raise Mismatch(f"{because}: raised {type(other).__name__}; expected {error.__name__}") from other
     else:
-        raise Mismatch(f"{because}, and no error was raised; expected a {error.__name__}")
+        raise Mismatch(f"{because}, and no error was raised; expected {error.__name__}")
 
 
 def inputs_unchanged(student: Student) -> None:
     """The last call left its arguments as they were."""
     call = student.last_call
     if call is not None and call.mutated:
-        raise Mismatch(f"the input was changed in place ({', '.join(call.mutated)}); work on a new tensor")
+        raise Mismatch(f"the input was changed in place ({', '.join(call.mutated)}); work on a copy")
 
 
 def device_call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
@@ -352,7 +352,7 @@ def _shape_words(got: Sequence[int], want: Sequence[int]) -> str:
     kept_got, kept_want = [n for n in got if n != 1], [n for n in want if n != 1]
     if len(got) == len(want):
         if len(kept_want) == 1 and all(min(pair) == 1 for pair in zip(got, want, strict=True)):
-            return "is shaped for another axis: the axis that is given is the one that is kept"
+            return "is shaped for another axis: a dimension that should stay is reduced, and another one kept"
         return "has the wrong shape"
     words = f"has {len(got)} dimension{'s' * (len(got) != 1)}; expected {len(want)}"
     if kept_got != kept_want:
