@@ -125,7 +125,8 @@ def close(
         odd = "NaN" if torch.isnan(found).any() else "infinity"
         raise Mismatch(f"{name} {'holds' if at else 'is'} {odd}", values)
     if _near(found, wanted, HALF_RTOL, atol).all():
-        raise Mismatch(f"{name} is less than 1 % off, and not equal: half precision does that, or one step that differs a little", values)
+        because = "half precision does that, or one step that differs a little"
+        raise Mismatch(f"{name} is less than 1 % off, and not equal: {because}", values)
     raise Mismatch(f"{name} {'holds unexpected values' if at else 'is not the expected value'}", values)
 
 

@@ -101,7 +101,10 @@ def perplexity_of(logits, batches):
 def check_size(state, memory, described):
     """The file that a quantized model makes against the float one's."""
     ratio = artifacts.file_bytes(described["state"]) / artifacts.file_bytes(state, memory)
-    words = f"the file is not {SMALLEST} times smaller than the float model's"
+    words = (
+        f"the file is not {SMALLEST} times smaller than the float model's: "
+        "a layer may be left in float, or what is tied be stored twice"
+    )
     expect.that(ratio >= SMALLEST, words, f"{ratio:.2f} times")
 
 
@@ -410,3 +413,29 @@ def test_benchmark_in_eval_mode(student):
     expect.that(not any(call["training"] for call in calls), "the model was in training mode")
     expect.that(not any(call["grad"] for call in calls), "gradients were computed")
     expect.that(student.kit.condition(model) == before, "the model is not in the mode in which it came")
+
+
+@pytest.mark.task("3.5", kind="edge")
+def test_benchmark_waits_for_the_device(student):
+    """A GPU's call returns before its work is done: whoever times it waits for the device after each timed call.
+
+    The GPU is pretended: tensors say that they lie on cuda:0, and torch.cuda and torch.accelerator answer as if one were
+    there. What it can't do is not held against anybody.
+    """
+    model = student.kit.probe(torch.eye(2))
+    student.kit.cuda_begins(model)
+    try:
+        batch = {"input_ids": student.kit.on_cuda(torch.tensor([[0, 1, 1]]))}
+        student.benchmark_inference(model, batch, warmup=1, repeats=3)
+    except NotImplementedError:
+        raise
+    except (RuntimeError, TypeError, AttributeError, ValueError):
+        return
+    finally:
+        student.kit.cuda_ends()
+    waited = [call["waited"] for call in student.kit.noted(model)[1:]]
+    expect.that(
+        all(waited),
+        "on a GPU, the clock was read while the device still worked: wait for it before you look"
+        " (torch.cuda.synchronize(), where the model or its inputs lie on one)",
+    )

@@ -283,6 +283,8 @@ def token_batches():
 def check_layers(found, names, bits):
     """{layer: {bits: KL}} with these layers and these numbers of bits; returns the figures."""
     expect.that(type(found) is dict, "returned no dict; expected {layer: {bits: KL}}")
+    outward = bool(found) and all(type(key) is int for key in found)
+    expect.that(not outward, "the keys are numbers; expected {layer: {bits: KL}}, the layers' names outside", f"{list(found)}")
     found = {name: of_layer for name, of_layer in found.items() if name != "lm_head"}  # tied: free to be there
     missing, unknown = sorted(set(names) - set(found)), sorted(set(map(str, found)) - set(names))
     expect.that(not missing, "layers are missing (is every Linear and Conv1D there?)", ", ".join(missing))
@@ -305,6 +307,7 @@ def test_sensitivity_of_a_small_model(student):
                 "is that of one scale for the whole weight: quantize per output channel": KL_PER_TENSOR[name][bits],
                 "is that of scales along the wrong axis: a Conv1D weight is [in, out]": KL_WRONG_AXIS[name][bits],
                 "is KL(quantized ‖ original): the original comes first": KL_REVERSED[name][bits],
+                "is that of the other number of bits": of_layer[9 - bits],
                 "is a sum over rows: take the mean": kl * 72,
                 "is summed over the batches: take the mean over all rows": kl * 2,
             }
@@ -574,8 +577,20 @@ def run_artifact(student, files, batches):
     try:
         return evaluator.kit.onnx_logits(path, batches), evaluator.kit.onnx_summary(path)
     except Exception as error:
-        words = "ONNX Runtime cannot run the file on a batch of another size, or without the process that wrote it"
-        raise expect.Mismatch(words, str(error)[:300]) from error
+        raise expect.Mismatch(why_it_fails(evaluator, path, batches), str(error)[:300]) from error
+
+
+def why_it_fails(evaluator, path, batches):
+    """What is wrong with a file that does not run, as far as its inputs tell."""
+    try:
+        inputs = evaluator.kit.onnx_summary(path)["inputs"]
+    except Exception:  # whatever it is that was written
+        return "ONNX Runtime cannot run the file alone, in a process without the one that wrote it"
+    if set(inputs) - set(batches[0]):
+        return "the file's inputs are not named as the keys of the sample are"
+    if any(type(shape[0]) is int and shape[0] for shape in inputs.values() if shape):
+        return "the first dimension of an input has a fixed size; the batch may be of any size"
+    return "ONNX Runtime cannot run the file on a batch of another size, or without the process that wrote it"
 
 
 def check_export(student, described, model, batches):
@@ -657,7 +672,10 @@ def quantized(student, files, batches):
 def check_smaller(size, files):
     """At least 2.8 times smaller, all files counted."""
     ratio = size / sum(content.numel() for content in files.values())
-    words = "the quantized model is not small enough: are float weights kept beside the integers?"
+    words = (
+        "the quantized model is not small enough: look for its largest float tensors; they stay beside the integers, or where "
+        "the graph computes a weight, as after an export in training mode or without constant folding"
+    )
     expect.that(ratio >= 2.8, words, f"{ratio:.2f} times smaller, expected at least 2.8")
 
 

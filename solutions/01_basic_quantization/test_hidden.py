@@ -667,10 +667,14 @@ def test_pack_refuses_odd_rows(student):
 
 @pytest.mark.task("1.7", kind="edge")
 def test_pack_refuses_wide_values(student):
-    """A value that four bits cannot hold, on either side, is a ValueError."""
+    """A value that four bits cannot hold, on either side and in any integer dtype, is a ValueError."""
     for value in (8, -9, 15, 127, -128):
         q = torch.tensor([[1, 2, 3, 4], [5, 6, value, 7]], dtype=torch.int8)
         expect.raises(ValueError, partial(student.pack_int4, q), because="a value lay outside −8…7")
+    for dtype, value in ((torch.int16, 256 + 3), (torch.int32, 3 - 256), (torch.int64, 2**32 + 3)):
+        q = torch.tensor([[1, 2, 3, 4], [5, 6, value, 7]], dtype=dtype)  # whose lowest byte alone would fit
+        because = "a value of a wider dtype lay outside −8…7 (look at the values before they become int8, which wraps them)"
+        expect.raises(ValueError, partial(student.pack_int4, q), because=because)
 
 
 @pytest.mark.task("1.7", kind="edge")

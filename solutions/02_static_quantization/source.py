@@ -310,8 +310,9 @@ for kind in (MinMaxCalibrator, MovingAverageCalibrator):
 # - The name is the one in `model.named_modules()`. A layer that is never called is left out (nothing is known
 #   about its input), one that is called several times in a pass sees all its inputs.
 # - Calibration measures the model as it will be used: in eval mode (dropout off) and without gradients.
-# - Whoever lends you a model wants it back as it was: the same mode, the same `requires_grad`, and **no hook
-#   left behind, even when a batch raises an error**. What does `finally` do?
+# - Whoever lends you a model wants it back as it was: the same mode, the same `requires_grad`, the hooks that
+#   were there before, and **none of yours left behind, even when a batch raises an error**. What does
+#   `finally` do? The batches are lent, too.
 
 # %% [markdown] lang="zh-TW"
 # 四批裡有一批出現了 30。MinMax 為它留位置，其他值的間隔就變成 0.12；移動平均則在 5 左右把它截斷。如果 30 是資料裡的錯
@@ -332,8 +333,8 @@ for kind in (MinMaxCalibrator, MovingAverageCalibrator):
 # - 名稱就是 `model.named_modules()` 裡的名稱。從來沒被呼叫的層不列入（對它的輸入一無所知）；一次前向傳播裡被呼叫好幾次
 #   的層，每次的輸入都要看到。
 # - 校準要量的是模型上線時的樣子：eval 模式（關掉 dropout），不算梯度。
-# - 別人借你模型，還回去時要和原來一樣：同樣的模式、同樣的 `requires_grad`，而且**即使某個批次出錯，也不可以留下任何鉤
-#   子**。想想 `finally` 的作用。
+# - 別人借你模型，還回去時要和原來一樣：同樣的模式、同樣的 `requires_grad`、原本就有的鉤子，而且**即使某個批次
+#   出錯，也不可以留下你掛上的任何鉤子**。想想 `finally` 的作用。批次也是借來的。
 
 
 # %%
@@ -430,7 +431,8 @@ plot_input_ranges({"64 texts": measured})
 # | `float64`, `int64` | 2^53 and more | any |
 #
 # Beyond 2^24, float32 can't tell 16,777,217 from 16,777,216. So multiply in `float64` (fast on CPUs, exact
-# here) or in an integer dtype.
+# here) or in an integer dtype. On a GPU, PyTorch multiplies no integer matrices (but int8, by `torch._int_mm`):
+# `float64` runs everywhere.
 #
 # The rules for `StaticQuantizedLinear.from_float(linear, input_scale, input_zero_point)`:
 #
@@ -468,6 +470,7 @@ plot_input_ranges({"64 texts": measured})
 # | `float64`、`int64` | 2^53 以上 | 再多都行 |
 #
 # 超過 2^24，float32 就分不出 16,777,217 和 16,777,216。所以請用 `float64`（CPU 上很快，在這裡是精確的）或整數型別做乘法。
+# 在 GPU 上，PyTorch 不做整數矩陣乘法（只有 `torch._int_mm` 能乘 int8）：`float64` 到處都能跑。
 #
 # `StaticQuantizedLinear.from_float(linear, input_scale, input_zero_point)` 的規則：
 #

@@ -229,15 +229,21 @@ def test_calibrate_layer_called_twice(student, rng):
 
 @pytest.mark.task("2.3", kind="edge")
 def test_calibrated_bert_is_left_as_it_was(student, rng):
-    """Each part of the model keeps its own mode; weights, requires_grad and gradients stay; the batches, too."""
+    """The model keeps its mode, requires_grad and the hooks it had; weights and gradients stay; the batches, too."""
     model = student.kit.model("BertForSequenceClassification", SMALL_BERT)
-    for part, training in ((model, True), (student.kit.submodule(model, "bert.encoder"), False)):
-        student.kit.set_training(part, training)
+    student.kit.set_training(model, True)
+    student.kit.set_trainable(student.kit.submodule(model, "bert.embeddings"), False)
+    student.kit.hook(student.kit.submodule(model, "bert.encoder.layer.0.attention.self.query"))
     before = student.kit.condition(model)
     student.calibrate_model(model, small_batches(rng, (2, 7)), student.kit.recorder())
     expect.inputs_unchanged(student)
     after = student.kit.condition(model)
-    words = {"hooks": "hooks are left on the model", "training": "the model is left in another mode"}
+    expect.that(after["hooks"] <= before["hooks"], "hooks are left on the model")
+    expect.that(after["hooks"] >= before["hooks"], "a hook that was there before is gone: remove only those that you registered")
+    words = {
+        "training": "the model, or a part of it, is left in another mode than it came in",
+        "requires_grad": "a parameter's requires_grad is another than before: what was frozen stays frozen, and nothing else",
+    }
     for key in before:
         expect.that(after[key] == before[key], words.get(key, "the model is not left as it was"), key)
 
@@ -277,9 +283,9 @@ def inputs_on_grid(shape, scale, zero_point, rng, beyond=0):
     return (levels - zero_point + (torch.rand(shape, generator=rng) - 0.5) * 0.7) * scale
 
 
-def rounded_rows(weight):
-    """Weight [out, in] in float64, rounded with one scale for each row."""
-    scale = weight.double().abs().amax(dim=1, keepdim=True).clamp(min=1e-30) / 127
+def rounded_rows(weight, floor=1e-30):
+    """Weight [out, in] in float64, rounded with one scale for each row, none of them below the floor."""
+    scale = (weight.double().abs().amax(dim=1, keepdim=True) / 127).clamp(min=floor)
     return torch.round(weight.double() / scale) * scale
 
 
@@ -288,7 +294,11 @@ def check_output(found, x, weight, bias, scale, zero_point):
     found = expect.tensor(found, "the output", shape=(*x.shape[:-1], len(weight)))
     added = torch.zeros(len(weight)) if bias is None else bias
     levels = torch.round(x.double() / float(scale)) + zero_point
-    kept = (levels.clamp(0, 255) - zero_point) * float(scale)
+
+    def restored(step):
+        return ((torch.round(x.double() / step) + zero_point).clamp(0, 255) - zero_point) * step
+
+    kept = restored(float(scale))
     size = (kept.abs() + 200 * float(scale)) @ weight.double().abs().T + added.abs().double() + 1e-12
 
     def output(inputs, weight, bias=added):
@@ -315,6 +325,11 @@ def check_output(found, x, weight, bias, scale, zero_point):
         ),
         "lacks the bias": output(kept, rows, torch.zeros(len(weight))),
     }
+    for floor in expect.FLOORS:
+        words = f"comes from a weight scale that stops at {floor:.3g}: the scales of small weights are smaller"
+        lookalikes[words] = output(kept, rounded_rows(weight, floor))
+        words = f"comes from an input scale that stops at {floor:.3g}: take the scale that was given"
+        lookalikes[words] = output(restored(max(float(scale), floor)), rows)
     expect.close(found.double() / size, output(kept, rows), "the output", rtol=0.0, atol=1e-5, lookalikes=lookalikes)
 
 
@@ -386,7 +401,9 @@ def test_sums_beyond_float32(student, rng):
     sums = expect.tensor(found, "the output", shape=(6, 5)).double() / (0.25 * 2.0**-6)
     wrong = float((sums - codes @ weight.T).abs().max())
     expect.that(
-        wrong < 0.5, "large sums lose digits, as float32 does above 2^24; use integers or float64", f"{wrong:.3g}"
+        wrong < 0.5,
+        "the sums of a wide layer are not exact: a code may be off, or large sums have lost digits, as in float32 above 2^24",
+        f"{wrong:.3g}",
     )
 
 
@@ -401,6 +418,16 @@ def test_linear_zero_channel(student, rng):
     expect.close(found[:, 2], bias[2].expand(5), "the output of the channel of zeros", atol=1e-6)
     kept = torch.tensor([0, 1, 3])
     check_output(found[:, kept], x, weight[kept], bias[kept], 0.1, 66)
+
+
+@pytest.mark.task("2.4", kind="edge")
+def test_linear_of_small_values(student, rng):
+    """Small weights and small inputs are quantized as finely as any others: no floor under a scale that they reach."""
+    weight = on_grid((5, 24), torch.tensor([2.4e-6, 0.3, 1.3e-6, 2e-4, 5e-6])[:, None], rng)
+    for scale in (torch.tensor(0.03), torch.tensor(1.7e-6)):
+        layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight), scale, 121)
+        x = inputs_on_grid((6, 24), scale, 121, rng)
+        check_output(student.kit.output(layer, x), x, weight, None, scale, 121)
 
 
 @pytest.mark.task("2.4", kind="edge")
@@ -650,14 +677,18 @@ def check_file(files, described):
 
 def parts_of(files, tensors):
     """What stands in the file as bytes: its metadata, also where they are base64 or hexadecimal, and vectors of bytes."""
-    content = files[FILE].numpy().tobytes()
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    for text in header.get("__metadata__", {}).values():
+    for text in (metadata_of(files) or {}).values():
         yield text.encode("latin-1", "replace")
         for decode in (base64.b64decode, base64.b85decode, bytes.fromhex):
             with contextlib.suppress(ValueError):
                 yield decode(text)
     yield from (t.numpy().tobytes() for t in tensors.values() if t.dtype == torch.uint8 and t.dim() == 1)
+
+
+def metadata_of(files):
+    """The texts that the file carries beside its tensors; None where there are none."""
+    content = files[FILE].numpy().tobytes()
+    return json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__")
 
 
 def is_pickle(content):
@@ -668,7 +699,10 @@ def is_pickle(content):
 
 def check_same(found, wanted):
     """The loaded model's outputs equal the saved one's, and follow the input at all."""
-    found, wanted = (torch.cat([expect.tensor(t, "the model's logits") for t in parts]) for parts in (found, wanted))
+    found, wanted = ([expect.tensor(t, "the model's logits") for t in parts] for parts in (found, wanted))
+    words = "the loaded model's logits are not shaped as the saved one's: it may be of another class or configuration"
+    expect.that([t.shape for t in found] == [t.shape for t in wanted], words)
+    found, wanted = (torch.cat([t.reshape(-1, t.shape[-1]) for t in parts]) for parts in (found, wanted))
     expect.close(found, wanted, "the output of the loaded model", rtol=1e-6, atol=1e-6)
     expect.that(bool((found != found[:1]).any()), "the outputs are the same for every input")
 
@@ -694,10 +728,9 @@ def test_another_architecture(student, rng):
     batches = small_batches(rng, (2, 9), (3, 5))
     quantized = student.quantize_model_static(student.kit.model(**described), batches)
     files = saved(student, quantized)
-    wanted = [part.flatten(0, 1) for part in student.kit.logits(quantized, batches)]
+    wanted = student.kit.logits(quantized, batches)
     student.fresh()
-    found = student.kit.logits(student.load_quantized(f"{student.kit.put(files)}/{FILE}"), batches)
-    check_same([part.flatten(0, 1) for part in found], wanted)
+    check_same(student.kit.logits(student.load_quantized(f"{student.kit.put(files)}/{FILE}"), batches), wanted)
 
 
 @pytest.mark.task("2.6", kind="edge")
@@ -706,10 +739,9 @@ def test_integers_decide(student, rng):
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
     batches = random_batches(described, rng)
     files = saved(student, student.quantize_model_static(student.kit.model(**described), batches))
-    tensors, content = tensors_of(files), files[FILE].numpy().tobytes()
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    tensors = tensors_of(files)
     turned = {name: t.flip(0) if t.dtype in (torch.int8, torch.uint8) and t.dim() else t for name, t in tensors.items()}
-    data = bytearray(save({name: t.contiguous() for name, t in turned.items()}, header.get("__metadata__")))
+    data = bytearray(save({name: t.contiguous() for name, t in turned.items()}, metadata_of(files)))
     student.fresh()
     folders = [student.kit.put(each) for each in (files, {FILE: torch.frombuffer(data, dtype=torch.uint8)})]
     one, other = (torch.cat(student.kit.logits(student.load_quantized(f"{f}/{FILE}"), batches)) for f in folders)

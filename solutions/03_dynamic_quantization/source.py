@@ -562,7 +562,7 @@ check("3.4")
 def benchmark_inference(model, inputs, warmup=3, repeats=10):
     """How long one forward pass takes, in seconds.
 
-    model    called as model(**inputs), warmup + repeats times, in eval mode and without gradients
+    model    called as model(**inputs), warmup + repeats times, in eval mode and without gradients; left as it was
     inputs   a batch: a dict of tensors
     returns  {"median_s", "p10_s", "p90_s"}: floats, over the `repeats` calls that are timed
     """

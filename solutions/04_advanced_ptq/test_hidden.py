@@ -3,6 +3,7 @@
 Docstrings are what a student reads of a hidden test, so they carry no values.
 """
 
+import contextlib
 import math
 from functools import partial
 from itertools import pairwise
@@ -73,10 +74,17 @@ def refuses_bits(make, x):
         expect.raises(ValueError, partial(use, bits), because=f"bits was {bits}")
 
 
+CONDITION = {
+    "training": "training (it, or a part of it, is in another mode)",
+    "hooks": "hooks (left behind, or those of others removed)",
+    "requires_grad": "requires_grad (of some parameter; a new nn.Parameter asks for gradients)",
+}
+
+
 def unchanged(student, model, before):
     """The model is in the condition that it had."""
     after = student.kit.condition(model)
-    changed = [name for name in before if before[name] != after[name]]
+    changed = [CONDITION.get(name, name) for name in before if before[name] != after[name]]
     expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
 
 
@@ -183,7 +191,7 @@ def test_percentile_needs_little_memory(student, rng):
     """However much is observed, more than torch.quantile takes, the memory stays bounded."""
     x = student_t(1 << 20, rng)
     calibrator = student.PercentileCalibrator()
-    for number in range(17):  # 71 MB, 2^24 values and 2^20
+    for number in range(25):  # 105 MB, more than 2^24 values
         student.watched = number == 4  # what is made once is made
         calibrator.observe(x)
         if student.watched:
@@ -193,7 +201,7 @@ def test_percentile_needs_little_memory(student, rng):
     student.watched = False
     check_symmetric_percentile((one_scale(scale), 0), x, 99.9)
     kept = (student.last_call.start_mb or 0.0) - start
-    expect.that(kept <= 24, "the memory grows with the data: keep a summary, not the values", f"{kept:.0f} MB")
+    expect.that(kept <= 48, "the memory grows with the data: keep a summary, not the values", f"{kept:.0f} MB")
     growth = student.last_call.peak_growth_mb or 0.0
     expect.that(growth <= 24, "the memory grows with the data: keep a summary, not the values", f"{growth:.0f} MB")
 
@@ -381,11 +389,12 @@ def curve(x, levels):
     return np.array([divergence(hist, i, levels) if i >= levels else math.inf for i in range(BINS + 1)])
 
 
-WITHIN = 1.05  # of the best KL; a histogram that was streamed as finely as can be asked for is 1.02 and more away in 1 draw of 50
+WITHIN = 1.02  # of the best KL
+WITHIN_HALF = 1.15  # of float16 data, a histogram that was streamed as finely as can be asked for is up to 1.06 away
 
 
-def check_kl_threshold(found, x, bits, kls, beside=0):
-    """The KL at the threshold is at most WITHIN times the best; between two edges, the better one counts.
+def check_kl_threshold(found, x, bits, kls, beside=0, within=WITHIN):
+    """The KL at the threshold is at most so many times the best; between two edges, the better one counts.
 
     So does, where asked for, the best of so many edges beside it.
     """
@@ -399,13 +408,13 @@ def check_kl_threshold(found, x, bits, kls, beside=0):
     candidates = range(max(candidates[0] - beside, 0), min(candidates[-1] + beside, BINS) + 1)
     reached, best = min(kls[i] for i in candidates), float(kls.min())
     values = f"KL {reached:.6g}, the best is {best:.6g}; threshold {place / BINS:.4g} of the largest |x|"
-    if not reached <= WITHIN * best:
-        clips = kls[BINS] > WITHIN * best and place > BINS - 1
+    if not reached <= within * best:
+        clips = kls[BINS] > within * best and place > BINS - 1
         expect.that(not clips, "the threshold is the largest |x|: nothing is clipped, though clipping is better", values)
         neighbours = [kls[min(candidates[0] + 1, BINS)], kls[candidates[0] - 1]]
-        off = min(neighbours) > WITHIN * best
+        off = min(neighbours) > within * best
         expect.that(off, "the threshold is one edge beside a good one: candidate i ends at edges[i]", values)
-        expect.that(False, f"the KL at the threshold is more than {WITHIN} times the best", values)
+        expect.that(False, f"the KL at the threshold is more than {within} times the best", values)
 
 
 @pytest.mark.task("4.2", kind="core")
@@ -451,7 +460,7 @@ def test_kl_calibrator_in_half_precision(student, rng, once):
     x = (student_t(60_000, rng) * 40).to(torch.float16)
     kls = once("half", partial(curve, x.float(), 128))
     # many of float16's few values lie on an edge, and fall to either side of it in a histogram that was streamed
-    check_kl_threshold(observed(student.KLCalibrator(), split(x, rng)), x, 8, kls, beside=1)
+    check_kl_threshold(observed(student.KLCalibrator(), split(x, rng)), x, 8, kls, beside=1, within=WITHIN_HALF)
 
 
 @pytest.mark.task("4.2", kind="edge")
@@ -507,6 +516,9 @@ GPT2 = {"vocab_size": 48, "n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions"
         "eos_token_id": 0, "tie_word_embeddings": True}  # fmt: skip
 LLAMA = {"vocab_size": 48, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
          "num_key_value_heads": 2, "max_position_embeddings": 16, "tie_word_embeddings": False}  # fmt: skip
+BERT = {"vocab_size": 48, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "max_position_embeddings": 16, "num_labels": 4, "is_decoder": True, "add_cross_attention": True,
+        "tie_word_embeddings": False}  # fmt: skip
 TIED_HEAD = "lm_head"
 
 
@@ -588,6 +600,8 @@ def check_sensitivity(found, wanted):
     """The same layers (a tied head is free to be there), the same bits, KL within 2 %."""
     forward, backward = wanted
     expect.that(type(found) is dict, "returned no dict; expected {layer: {bits: KL}}")
+    outward = bool(found) and all(type(key) is int for key in found)
+    expect.that(not outward, "the keys are numbers; expected {layer: {bits: KL}}, the layers' names outside")
     found = {name: of_layer for name, of_layer in found.items() if name in forward or name != TIED_HEAD}
     expect.that(not set(forward) - set(found), "layers are missing: every Linear and every Conv1D that is called is there")
     expect.that(not set(found) - set(forward), "there are keys that name no Linear or Conv1D that is called")
@@ -596,13 +610,14 @@ def check_sensitivity(found, wanted):
         got = found[name]
         expect.that(type(got) is dict and set(got) == set(of_layer), "a layer's keys are not the numbers of bits")
         figures = {b: expect.number(kl, "KL") for b, kl in got.items()}
-        reverse += all(abs(figures[b] / backward[name][b] - 1) < 0.02 for b in of_layer)
+        reverse += all(abs(figures[b] - backward[name][b]) < 0.02 * backward[name][b] for b in of_layer)
     expect.that(
         reverse < len(forward) or all_near(found, forward), "the KL is KL(quantized ‖ original): the original comes first"
     )
     for name, of_layer in forward.items():
         for b, kl in of_layer.items():
-            expect.close(float(found[name][b]), kl, "a layer's KL", rtol=0.02, atol=2e-7)
+            others = {f"under {b} bits is that of {other} bits": of_layer[other] for other in of_layer if other != b}
+            expect.close(float(found[name][b]), kl, "a layer's KL", rtol=0.02, atol=2e-7, lookalikes=others)
 
 
 def all_near(found, forward):
@@ -633,10 +648,48 @@ def test_sensitivity_in_training_mode(student, rng, once):
     wanted = once("kl", partial(measured, spec, batches, (3,)))
     model = student.kit.model(**spec)
     model.train()
-    student.kit.submodule(model, "transformer.h.0.mlp").eval()  # some parts may differ, and stay so
     before = student.kit.condition(model)
     check_sensitivity(student.layer_sensitivity(model, batches, bits=(3,)), wanted)
     unchanged(student, model, before)
+
+
+@pytest.mark.task("4.4", kind="edge")
+def test_sensitivity_leaves_what_was_there(student, rng):
+    """Frozen weights stay frozen, a tied head tied, hooks that were there stay, and the batches hold what they held."""
+    spec, batches = lively("GPT2LMHeadModel", {**GPT2, "n_layer": 1}, rng), tokens(rng, count=1)
+    model = student.kit.model(**spec)
+    student.kit.set_trainable(model, False)
+    student.kit.set_trainable(student.kit.submodule(model, "transformer.wte"), True)
+    for name in ("transformer.wte", "transformer.h.0.mlp.c_fc"):
+        student.kit.hook(student.kit.submodule(model, name))
+    before = student.kit.condition(model)
+    student.layer_sensitivity(model, batches, bits=(4,))
+    expect.that(not student.last_call.mutated, "the batches are not what they were: entries were put in, taken out or changed")
+    tied = student.kit.tied(model, "lm_head.weight", "transformer.wte.weight")
+    expect.that(tied is True, "the head no longer shares its weight with the embedding")
+    unchanged(student, model, before)
+
+
+@pytest.mark.task("4.4", kind="edge")
+def test_sensitivity_without_gradients(student, rng):
+    """The model is called in eval mode and without gradients, each time."""
+    model = student.kit.probe(torch.randn(6, 6, generator=rng))  # its logits are the table, behind what is called dropout
+    model.add_module("dropout", student.kit.linear(torch.randn(6, 6, generator=rng)))
+    student.kit.set_training(model, True)
+    with contextlib.suppress(AttributeError):  # a stand-in has less than a transformers model; what was called until then counts
+        student.layer_sensitivity(model, tokens(rng, count=2, vocabulary=6), bits=(3,))
+    calls = student.kit.noted(model)  # none, if the student works on a copy
+    expect.that(not any(call["training"] for call in calls), "the model is measured in training mode; use eval mode")
+    expect.that(not any(call["grad"] for call in calls), "the model is measured with gradients on: use torch.no_grad()")
+
+
+@pytest.mark.task("4.4", kind="edge")
+def test_sensitivity_of_what_a_later_batch_calls(student, rng, once):
+    """A layer that only some of the batches call is there, whichever they are."""
+    spec, (plain, more) = lively("BertForSequenceClassification", BERT, rng), tokens(rng)
+    batches = [plain, {**more, "encoder_hidden_states": torch.randn(4, 5, 32, generator=rng)}]
+    wanted = once("kl", partial(measured, spec, batches, (4,)))
+    check_sensitivity(student.layer_sensitivity(student.kit.model(**spec), batches, bits=(4,)), wanted)
 
 
 @pytest.mark.task("4.4", kind="edge")
@@ -646,6 +699,7 @@ def test_sensitivity_leaves_out_what_is_not_called(student, rng, once):
     wanted = once("kl", partial(measured, spec, batches, (4,)))
     model = student.kit.model(**spec)
     model.add_module("spare", student.kit.linear(torch.randn(4, 4, generator=rng)))
+    student.kit.set_training(model, False)
     before = student.kit.condition(model)
     check_sensitivity(student.layer_sensitivity(model, batches, bits=(4,)), wanted)
     unchanged(student, model, before)
@@ -802,6 +856,17 @@ def test_assign_tight_budgets(student, rng):
     best = sum(min(offered.values()) for offered in sensitivity.values())
     total = check_plan(student.assign_bits(sensitivity, sizes, 10**7), sensitivity, sizes, 10**7)
     expect.that(total <= 1.25 * best + 1e-9, "bytes are left over that would have helped")
+
+
+@pytest.mark.task("4.5", kind="edge")
+def test_assign_leaves_its_inputs(student, rng):
+    """The sensitivities and the sizes that were handed in are what they were."""
+    sensitivity, sizes = layers(rng, 6, bumps=True)
+    budget = sum(layer_bytes(sizes[name], 4) for name in sensitivity)
+    for given in (sensitivity, layers(rng, 6, sixteen=True)[0]):
+        student.assign_bits(given, sizes, budget)
+        words = "sensitivity or sizes are changed: work on copies, also of the dicts within"
+        expect.that(not student.last_call.mutated, words)
 
 
 @pytest.mark.task("4.5", kind="edge")
@@ -1012,8 +1077,20 @@ def run_artifact(student, files, batches):
     try:
         return evaluator.kit.onnx_logits(path, batches), evaluator.kit.onnx_summary(path)
     except Exception as error:
-        words = "ONNX Runtime cannot run the file on a batch of another size, or without the process that wrote it"
-        raise expect.Mismatch(words, str(error)[:300]) from error
+        raise expect.Mismatch(why_it_fails(evaluator, path, batches), str(error)[:300]) from error
+
+
+def why_it_fails(evaluator, path, batches):
+    """What is wrong with a file that does not run, as far as its inputs tell."""
+    try:
+        inputs = evaluator.kit.onnx_summary(path)["inputs"]
+    except Exception:  # whatever it is that was written
+        return "ONNX Runtime cannot run the file alone, in a process without the one that wrote it"
+    if set(inputs) - set(batches[0]):
+        return "the file's inputs are not named as the keys of the sample are"
+    if any(type(shape[0]) is int and shape[0] for shape in inputs.values() if shape):
+        return "the first dimension of an input has a fixed size; the batch may be of any size"
+    return "ONNX Runtime cannot run the file on a batch of another size, or without the process that wrote it"
 
 
 def check_export(student, described, model, batches):
@@ -1095,7 +1172,10 @@ def quantized(student, files, batches):
 def check_smaller(size, files):
     """At least 2.8 times smaller, all files counted."""
     ratio = size / sum(content.numel() for content in files.values())
-    words = "the quantized model is not small enough: are float weights kept beside the integers?"
+    words = (
+        "the quantized model is not small enough: look for its largest float tensors; they stay beside the integers, or where "
+        "the graph computes a weight, as after an export in training mode or without constant folding"
+    )
     expect.that(ratio >= 2.8, words, f"{ratio:.2f} times smaller, expected at least 2.8")
 
 
@@ -1280,6 +1360,17 @@ def test_smoothquant_dead_channels(student, rng):
 
 
 @pytest.mark.task("4.6", kind="edge")
+def test_smoothquant_in_half_precision(student, rng):
+    """From float16 and bfloat16, too, scales are float32, and computed in it."""
+    for dtype in (torch.float16, torch.bfloat16):
+        peaks, weight = 0.5 + 40 * torch.rand(24, generator=rng), torch.randn(12, 24, generator=rng)
+        peaks, weight = peaks.to(dtype), weight.to(dtype)
+        found = student.smoothquant_scales(peaks, weight)
+        scales = expect.tensor(found, "scales", dtype=torch.float32, shape=(24,))
+        expect.close(scales, formula(peaks, weight), "the result")
+
+
+@pytest.mark.task("4.6", kind="edge")
 def test_smoothquant_leaves_what_it_was_given(student, rng):
     """Tensors, norm and linear layers are what they were, in every value."""
     x, gain = with_hot_channels(32, rng)
@@ -1334,7 +1425,7 @@ def test_onnx_export_of_a_model_never_seen(student, rng):
     model = held_back_bert()
     shown, asked = rows_for(rng)
     summary = check_export(student, models.spec(model), model, [shown[0], *asked[-2:]])
-    expect.that(set(summary["inputs"]) <= set(shown[0]), "the file's inputs are not named as the sample's keys are")
+    expect.that(set(summary["inputs"]) <= set(shown[0]), "the file's inputs are not named as the keys of the sample are")
 
 
 @pytest.mark.task("4.7", kind="core")
@@ -1366,16 +1457,16 @@ def test_onnx_cannot_saturate(student, rng):
 
 @pytest.mark.task("4.7", kind="edge")
 def test_onnx_leaves_the_model(student, rng):
-    """The model that is exported stays as it was: weights, modes, hooks; the batches too."""
+    """The model that is exported stays as it was: weights, hooks, its mode, whichever it is; the batch too."""
     described, _ = small_bert(rng)
     model, batches = student.kit.model(**described), token_batches((3,), rng)
-    before = student.kit.condition(model)
     student.allow("onnxruntime")
-    student.export_onnx(model, f"{student.kit.folder()}/model.onnx", batches[0])
-    after = student.kit.condition(model)
-    changed = ", ".join(sorted(name for name in before if before[name] != after[name]))
-    expect.that(not changed, f"the model that was exported is changed: {changed}")
-    expect.inputs_unchanged(student)
+    for training in (True, False):
+        student.kit.set_training(model, training)
+        before = student.kit.condition(model)
+        student.export_onnx(model, f"{student.kit.folder()}/model.onnx", batches[0])
+        expect.inputs_unchanged(student)
+        unchanged(student, model, before)
 
 
 # ------------------------------------------------------------------ 4.8 GPTQ (bonus)
@@ -1433,6 +1524,19 @@ def test_gptq_leaves_its_inputs(student, rng):
     expect.inputs_unchanged(student)
 
 
+@pytest.mark.task("4.8", kind="edge")
+def test_gptq_on_device(student, rng, device):
+    """The work is done, and the results live, where weight and inputs live; a loop over columns is fine."""
+    weight, x = 0.05 * torch.randn(1024, 64, generator=rng), correlated_inputs(512, 64, rng)
+    on = weight.to(device)
+    made = expect.device_call(student.gptq_quantize, on, x.to(device), bits=4, group_size=32)
+    q, scale = expect.results(made, "q", "scale")
+    expect.on_device(student, on, q=q, scale=scale)
+    moved = student.last_call.moved_elements
+    expect.that(moved < 64 * 64, "the curvature was moved to the CPU; its inverse and factor exist on devices, too")
+    check_gptq(made, weight, 4, 32, x)
+
+
 # ------------------------------------------------------------------ 4.9 AWQ (bonus)
 
 
@@ -1473,6 +1577,17 @@ def test_awq_leaves_its_inputs(student, rng):
     weight, x = torch.randn(16, 32, generator=rng), few_hot(torch.randn(64, 32, generator=rng), rng)
     student.awq_search(weight, x, bits=4, group_size=32)
     expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("4.9", kind="edge")
+def test_awq_on_device(student, rng, device):
+    """The search is done, and the scales live, where weight and inputs live; a step for each candidate is fine."""
+    weight, x = 0.05 * torch.randn(2048, 64, generator=rng), few_hot(torch.randn(1024, 64, generator=rng), rng)
+    on = weight.to(device)
+    scales = expect.device_call(student.awq_search, on, x.to(device), bits=4, group_size=32)
+    expect.on_device(student, on, scales=scales)
+    words = "the error is larger than without any scales"
+    expect.that(awq_ratio(scales, weight, x, 4, 32) <= 1.0001, words)
 
 
 # ------------------------------------------------------------------ 4.10 Hadamard (bonus)

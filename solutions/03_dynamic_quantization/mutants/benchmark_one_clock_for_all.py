@@ -1,5 +1,11 @@
 # loses: 3.5
 # mistake: times all repeats together and divides
+def _now():
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+    return time.perf_counter()
+
+
 def benchmark_inference(model, inputs, warmup=3, repeats=10):
     training = model.training
     model.eval()
@@ -8,10 +14,10 @@ def benchmark_inference(model, inputs, warmup=3, repeats=10):
         for _ in range(warmup):
             model(**inputs)
         for _ in range(repeats):
-            start = time.perf_counter() if not seconds else start
+            start = _now() if not seconds else start
             model(**inputs)
             seconds.append(1.0)
-        total = time.perf_counter() - start
+        total = _now() - start
         seconds = [total / repeats] * repeats
     model.train(training)
     seconds = sorted(seconds)

@@ -1,5 +1,11 @@
 # loses: 3.5
 # mistake: stops the clock before the model is called
+def _now():
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+    return time.perf_counter()
+
+
 def benchmark_inference(model, inputs, warmup=3, repeats=10):
     training = model.training
     model.eval()
@@ -8,8 +14,8 @@ def benchmark_inference(model, inputs, warmup=3, repeats=10):
         for _ in range(warmup):
             model(**inputs)
         for _ in range(repeats):
-            start = time.perf_counter()
-            seconds.append(time.perf_counter() - start)
+            start = _now()
+            seconds.append(_now() - start)
             model(**inputs)
     model.train(training)
     seconds = sorted(seconds)

@@ -6,7 +6,7 @@ def gptq_quantize(weight, inputs, bits=4, group_size=128):
     amax = w.reshape(len(w), -1, group_size).abs().amax(dim=-1)
     scale = torch.where(amax > 0, amax, torch.ones_like(amax)) / top
     h = x.T @ x
-    h = h + torch.eye(len(h)) * (0.05 * h.diagonal().mean())
+    h = h + torch.eye(len(h), device=h.device) * (0.05 * h.diagonal().mean())
     factor = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
     q = torch.zeros_like(w)
     for j in range(w.shape[1]):

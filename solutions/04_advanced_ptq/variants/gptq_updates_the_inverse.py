@@ -4,7 +4,7 @@ def gptq_quantize(weight, inputs, bits=4, group_size=128):
     w, x = weight.double().clone(), inputs.double()
     h = 2 * x.T @ x / len(x)
     dead = h.diagonal() == 0
-    h += torch.diag(dead.double()) + 0.01 * h.diagonal().mean() * torch.eye(len(h), dtype=h.dtype)
+    h += torch.diag(dead.double()) + 0.01 * h.diagonal().mean() * torch.eye(len(h), dtype=h.dtype, device=h.device)
     inverse, top = torch.linalg.inv(h), 2 ** (bits - 1) - 1
     codes, scales = [], []
     for j in range(w.shape[1]):

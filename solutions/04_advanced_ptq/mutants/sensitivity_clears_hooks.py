@@ -1,5 +1,5 @@
 # loses: 4.4
-# mistake: calls model.train() at the end: parts that were in eval mode are not any more
+# mistake: clears all hooks of a layer at the end, also those that were there before
 def layer_sensitivity(model, batches, bits=(2, 3, 4, 6, 8)):
     modes, layers, called = [(part, part.training) for part in model.modules()], _quantizable(model), set()
     hooks = [layer.register_forward_hook(lambda *_, name=name: called.add(name)) for name, layer in layers.items()]
@@ -12,6 +12,7 @@ def layer_sensitivity(model, batches, bits=(2, 3, 4, 6, 8)):
                 if name in called
             }
     finally:
-        for hook in hooks:
-            hook.remove()
-        model.train(modes[0][1])
+        for layer in layers.values():
+            layer._forward_hooks.clear()
+        for part, training in modes:
+            part.training = training

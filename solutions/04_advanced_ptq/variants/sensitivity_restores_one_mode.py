@@ -1,0 +1,17 @@
+# variant of: 4.4
+# differs: gives every part the mode that the whole model was in, as most do; models come in one mode
+def layer_sensitivity(model, batches, bits=(2, 3, 4, 6, 8)):
+    modes, layers, called = [(part, part.training) for part in model.modules()], _quantizable(model), set()
+    hooks = [layer.register_forward_hook(lambda *_, name=name: called.add(name)) for name, layer in layers.items()]
+    try:
+        with torch.no_grad():
+            original = _logits(model.eval(), batches)
+            return {
+                name: {b: _kl_with(model, layer, b, batches, original) for b in bits}
+                for name, layer in layers.items()
+                if name in called
+            }
+    finally:
+        for hook in hooks:
+            hook.remove()
+        model.train(modes[0][1])
