@@ -5,6 +5,7 @@ Each trial draws its moment from a seed that a failure prints; PTQLAB_KILL_SEED 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import secrets
@@ -138,8 +139,9 @@ def kill_one(command: Any, role: str, when: random.Random, undisturbed: Undistur
         victims = [process.pid for process in watched.processes(command.pid) if process.role == role]
         appeared = appeared or (time.monotonic() if victims else None)
         if victims and appeared is not None and time.monotonic() - appeared >= moment:
-            os.kill(when.choice(victims), signal.SIGKILL)
-            return True
+            with contextlib.suppress(ProcessLookupError):  # it ended in the meantime: another one is killed
+                os.kill(when.choice(victims), signal.SIGKILL)
+                return True
         time.sleep(0.002)
     return False
 
