@@ -1,8 +1,8 @@
 """No attack of the bank wins anything from the grader, whoever runs it and wherever; most win from a naive one.
 
-Every attack is graded here, but for two slow ones, on the path of `ptqlab grade`. As an ordinary user, in a container that refuses namespaces
-and against the naive graders, a part of the bank is tried on every change, and all of it with --full, also in both forms:
-as it is read, and whole.
+An attack is graded here on the path of `ptqlab grade`, as an ordinary user, in a container that refuses namespaces, and by
+the naive graders: on every change half of the bank here and a sample elsewhere, with --full all of it everywhere, also in
+both forms: as it is read, and whole.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SAMPLE = (  # of each kind of wall one, and of each way to win
     "planted_conftest", "read_other_students", "message_over_an_abstract_socket", "message_in_shared_memory",
     "signal_by_a_pipe", "processes_that_stay", "full_disk", "stopped_process", "memorised_answers",
 )  # fmt: skip
-EVERY = 4  # of which one is tried against the naive graders on every change
+EVERY = {"kit": 2, "naive": 4}  # of so many one is tried here on every change
 SLOW = ("a_moment_later", "archive_beside_plain_files")  # what they keep a grader busy with is tried with --full
 
 
@@ -68,11 +68,10 @@ class Runs:
         """The attacks that are tried."""
         if self.full:
             return {attack.name for attack in BANK}
-        if (grader, place) == ("kit", "here"):
-            return {attack.name for attack in BANK if attack.name not in SLOW}
-        if grader == "naive":
-            return {attack.name for attack in BANK[::EVERY] if attack.name not in SLOW}
-        return set(SAMPLE) if place in ("ordinary user", "container") else set()
+        sample = set(SAMPLE) if grader == "kit" and place != "ordinary user in a container" else set()
+        if place == "here":
+            sample |= {attack.name for attack in BANK[:: EVERY[grader]] if attack.name not in SLOW}
+        return sample
 
     def result(self, grader: str, place: str, attack: common.Attack) -> dict[str, Any]:
         if attack.name not in (chosen := self.chosen(grader, place)):
