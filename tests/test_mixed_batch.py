@@ -33,7 +33,8 @@ QUICK = (  # for CI: one of each kind that could do harm, and none that uses up 
     "segmentation_fault",
 )  # fmt: skip
 SETTLED = 0.25  # of the class: by then a grading process has made what it makes once
-FIRST_JOB_KB = 12 << 10  # at least so much (measured: 16 MB) a grading process makes once, with its first job, however late in the class it begins
+FIRST_JOB_KB = 12 << 10  # at least so much (measured: 13 MB) a grading process makes once, with its first job
+FIRST_JOBS = 8  # reports after which one that began later has what the others have learned, too (measured: 10 MB more)
 GROWTH_KB = 16 << 10  # a grading process's and a zygote's memory afterwards; measured: see below
 
 
@@ -88,8 +89,8 @@ class Levels:
 
     def growth_kb(self, size: int) -> dict[tuple[str, int], int]:
         """Of each that is there at the end: the lowest level in the last tenth of the class, three submissions at least (on
-        a busy machine few are looked at), above the lowest between its first quarter and its half, or above the lowest of
-        a process that began later, once it has made what it makes once.
+        a busy machine few are looked at), above the lowest between its first quarter and its half, or, of a process
+        that began later, above the lowest once it has made what it makes once.
         """
         grown = {}
         end = max(written for levels in self.seen.values() for written, _ in levels)
@@ -97,6 +98,8 @@ class Levels:
             settled = levels[0][1] + FIRST_JOB_KB if process[0] == "grading process" else 0
             made = [(written, kb) for written, kb in levels if kb > settled]
             early = [kb for written, kb in made if size * SETTLED <= written <= size / 2] or [kb for _, kb in made]
+            if levels[0][0] > size * SETTLED:
+                early = [kb for written, kb in made if written >= levels[0][0] + min(FIRST_JOBS, size // 4)]
             late = [kb for written, kb in levels if written >= min(size * 0.9, size - 3) and kb]
             if early and late and levels[-1][0] >= end - 1:  # one that was replaced may have been in the middle of a large job
                 grown[process] = min(late) - min(early)
