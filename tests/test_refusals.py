@@ -369,12 +369,18 @@ def redispatched(key: Any) -> Any:
     return aten._choose_qparams_per_tensor.default.redispatch(torch._C.DispatchKeySet(key), X, False)
 
 
-def observer_of_another_name(module_name: str, link: str = "") -> Any:
+def observer_by_a_link() -> Any:
+    """torch's file of observers, reached by a link of another name in another folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, "mine.py")
+        os.symlink(str(sys.modules["torch.ao.quantization.observer"].__file__), link)
+        return observer_of_another_name("my_observer", link)
+
+
+def observer_of_another_name(module_name: str, file: str = "") -> Any:
     """torch's file of observers, run as a module that is called otherwise."""
-    file = str(sys.modules["torch.ao.quantization.observer"].__file__)
-    if link:
-        os.symlink(file, link)
-    spec: Any = importlib.util.spec_from_file_location(module_name, link or file)
+    file = file or str(sys.modules["torch.ao.quantization.observer"].__file__)
+    spec: Any = importlib.util.spec_from_file_location(module_name, file)
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
@@ -428,7 +434,7 @@ AROUND: dict[str, Callable[[], Any]] = {
     "redispatch_composed": lambda: redispatched(KEY.SparseCPU),
     "redispatch_autograd": lambda: redispatched(KEY.AutogradCPU),
     "file_by_another_name": lambda: observer_of_another_name("my_observer"),
-    "file_by_a_link": lambda: observer_of_another_name("my_observer", os.path.join(tempfile.mkdtemp(), "mine.py")),
+    "file_by_a_link": observer_by_a_link,
     "file_by_a_name_of_other_rules": lambda: observer_of_another_name("torch.ao.ns.fx.utils"),
     "backend_select_excluded": lambda: excluding(KEY.BackendSelect),
     "autograd_excluded": lambda: excluding(KEY.AutogradCPU, KEY.ADInplaceOrView),

@@ -417,11 +417,9 @@ def test_benchmark_in_eval_mode(student):
 
 @pytest.mark.task("3.5", kind="edge")
 def test_benchmark_waits_for_the_device(student):
-    """A GPU's call returns before its work is done: whoever times it waits for the device after each timed call.
-
-    The GPU is pretended: tensors say that they lie on cuda:0, and torch.cuda and torch.accelerator answer as if one were
-    there. What it can't do is not held against anybody.
-    """
+    """A GPU's call returns before its work is done: whoever times it waits for the device after each timed call."""
+    # The GPU is pretended: tensors say that they lie on cuda:0, and torch.cuda and torch.accelerator answer as if one were
+    # there. What it can't do is not held against anybody.
     model = student.kit.probe(torch.eye(2))
     student.kit.cuda_begins(model)
     try:
@@ -433,9 +431,10 @@ def test_benchmark_waits_for_the_device(student):
         return
     finally:
         student.kit.cuda_ends()
-    waited = [call["waited"] for call in student.kit.noted(model)[1:]]
+    calls = student.kit.noted(model)
+    expect.that(len(calls) == 4, "on a GPU, the model was not called warmup + repeats times", f"{len(calls)} calls, expected 4")
     expect.that(
-        all(waited),
+        all(call["waited"] for call in calls[1:]),
         "on a GPU, the clock was read while the device still worked: wait for it before you look"
         " (torch.cuda.synchronize(), where the model or its inputs lie on one)",
     )
