@@ -25,6 +25,12 @@ def first(name: str, size: int = 8, folder: Path = DATASETS) -> dict[str, torch.
     return batches(load_batches(name, "evaluation", folder), 1, size)[0]
 
 
+def unless_held_back(folder: Path, request: pytest.FixtureRequest) -> None:
+    """A second model of the same kind takes as long, and its files change as seldom."""
+    if folder == HELD_BACK and not request.config.getoption("--full"):
+        pytest.skip("held back models are evaluated with --full")
+
+
 # --- the course's models ------------------------------------------------------------------------
 
 
@@ -47,7 +53,8 @@ def test_a_course_model_is_of_the_contracts_width_and_ready_to_use(name, kind, f
 
 
 @pytest.mark.parametrize("folder", [DATASETS, HELD_BACK], ids=["datasets", "held back"])
-def test_both_seeds_of_the_classifier_learned_their_task_and_can_still_be_wrong(folder) -> None:
+def test_both_seeds_of_the_classifier_learned_their_task_and_can_still_be_wrong(folder, request: pytest.FixtureRequest) -> None:
+    unless_held_back(folder, request)
     rows = load_batches("tiny-bert", "evaluation", folder)
     labels = rows.pop("labels")
     with torch.no_grad():
@@ -58,7 +65,8 @@ def test_both_seeds_of_the_classifier_learned_their_task_and_can_still_be_wrong(
 
 @pytest.mark.parametrize("name", ["tiny-gpt2", "tiny-llama"])
 @pytest.mark.parametrize("folder", [DATASETS, HELD_BACK], ids=["datasets", "held back"])
-def test_both_seeds_of_a_language_model_have_the_perplexity_that_the_manifest_states(name, folder) -> None:
+def test_both_seeds_of_a_language_model_have_the_perplexity_that_the_manifest_states(name, folder, request: pytest.FixtureRequest) -> None:
+    unless_held_back(folder, request)
     ids = load_batches(name, "evaluation", folder)["input_ids"]
     with torch.no_grad():
         logits = load_model(name, folder=folder)(input_ids=ids).logits[:, :-1]

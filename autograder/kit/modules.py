@@ -41,7 +41,8 @@ def _untouched() -> contextlib.AbstractContextManager[None]:
         from transformers.initialization import no_init_weights  # noqa: PLC0415
     except ImportError:
         return contextlib.nullcontext()
-    return no_init_weights()
+    filling: contextlib.AbstractContextManager[None] = no_init_weights()
+    return filling
 
 
 def _aliases(built: nn.Module) -> dict[str, frozenset[str]]:
