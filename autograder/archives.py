@@ -11,7 +11,6 @@ import contextlib
 import glob
 import re
 import shutil
-import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from typing import IO, Any, TypeAlias
 from autograder import tarballs
 from autograder.intake import Found
 from autograder.model import PtqlabError
+from autograder.sandbox import scratch
 from autograder.tarballs import RefusedError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -86,7 +86,7 @@ def opened(submissions: Path) -> Iterator[Unpacked]:
     if not inner and not (submissions.is_file() and is_archive(submissions.name)):
         yield Unpacked(submissions)
         return
-    with tempfile.TemporaryDirectory(prefix="ptqlab-unpacked-") as folder:
+    with scratch.folder() as folder:
         view = Unpacked(Path(folder) / _without_suffix(submissions.name))
         view.root.mkdir()
         if submissions.is_dir():

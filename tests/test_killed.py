@@ -183,3 +183,24 @@ def test_whoever_is_killed_a_rerun_gives_the_undisturbed_scores(
     assert (place.out / "scores.csv").read_bytes() == undisturbed.scores
     assert watched.unexpected(place.out) == []
     place.is_clean()
+
+
+def test_when_all_are_killed_at_once_the_rerun_removes_what_they_left(undisturbed: Undisturbed, place: Place) -> None:
+    """As a batch system does when the time is up: nobody is left who could."""
+    command = watched.grade(undisturbed.handed, place.out, place.temporary, *OPTIONS)
+    while not any(process.role == "worker" for process in watched.processes(command.pid)):
+        assert command.poll() is None, "a worker was never seen"
+        time.sleep(0.002)
+    for signal_number in (signal.SIGSTOP, signal.SIGKILL):  # none sees another one end
+        for pid in [command.pid, *(process.pid for process in watched.processes(command.pid))]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal_number)
+    command.communicate(timeout=600)
+    assert watched.left_behind(place.before) == []
+    assert os.listdir(place.temporary) != [], "nothing was left, so this shows nothing"
+
+    again = watched.grade(undisturbed.handed, place.out, place.temporary, *OPTIONS)
+    said, _ = again.communicate(timeout=600)
+    assert again.returncode == 0, said
+    assert watched.results(place.out) == undisturbed.reports
+    place.is_clean()

@@ -47,11 +47,19 @@ def interpreter(program: str, control: socket.socket, log: IO[bytes], *arguments
     )  # fmt: skip
 
 
-def scratch_folder() -> str:
-    """A new folder below which workers get their scratch."""
-    folder = tempfile.mkdtemp(prefix="ptqlab-")
-    os.chmod(folder, 0o711)  # a worker's own user must reach the scratch below
-    return folder
+def sweep() -> None:
+    """Remove what this user's earlier runs have left of which every process was killed at once."""
+    for folder in scratch.abandoned():
+        remove(folder)
+
+
+def remove(folder: str) -> None:
+    """Remove a zygote's folder and its control groups, and those of a zygote that was started in its place."""
+    with contextlib.suppress(OSError):
+        for name in [folder, *os.listdir(folder)]:
+            if os.path.basename(name).startswith(scratch.PREFIX):
+                cgroups.remove(os.path.basename(name))  # first: nobody is left who could write into the folder
+    scratch.remove(folder)
 
 
 def last_words(log: IO[bytes]) -> str:
@@ -111,10 +119,11 @@ class Zygote:
         self.process: subprocess.Popen[bytes] | Forked
         self.log: IO[bytes]
         if forked is not None and control is not None:  # the nursery has forked one for this process
-            self.process, self.control, self.folder = forked, control, folder
+            self.process, self.control, self.folder, self.held = forked, control, folder, -1
             self.log = open(os.dup(2), "rb")  # noqa: SIM115 - closed with the zygote
         else:
-            self.folder = scratch_folder()
+            sweep()
+            self.folder, self.held = scratch.make()
             self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
             self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
@@ -185,8 +194,9 @@ class Zygote:
             self.process.kill()
             self.process.wait()
         self.log.close()
-        cgroups.remove(os.path.basename(self.folder))  # first: nobody is left who could write into the folder
-        scratch.remove(self.folder)
+        remove(self.folder)
+        if self.held >= 0:
+            os.close(self.held)
 
 
 _ZYGOTE: list[Zygote] = []

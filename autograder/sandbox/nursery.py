@@ -18,12 +18,12 @@ import socket
 import subprocess
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import msgpack
 
-from autograder.sandbox import cgroups, launcher, scratch
+from autograder.sandbox import launcher, scratch
 
 START_S = launcher.START_S
 END_S = 10.0  # for grading processes to notice that nobody needs them any more
@@ -89,6 +89,7 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
     from autograder.sandbox import zygote  # noqa: PLC0415 - imports torch
 
     asked = socket.socket(fileno=control)
+    launcher.sweep()
     zygote.prepare()
     for name in preload:
         with contextlib.suppress(ImportError):  # whoever needs it will say so: other exercises don't
@@ -103,8 +104,10 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
         if not data:
             break
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        folders += [launcher.scratch_folder(), launcher.scratch_folder()]
-        pid = _fork(msgpack.unpackb(data)["core"], descriptors[0], descriptors[1], *folders[-2:])
+        (folder, held), (own, own_held) = scratch.make(), scratch.make()
+        folders += [folder, own]
+        descriptors += [held, own_held]  # from now on held by those who are forked
+        pid = _fork(msgpack.unpackb(data)["core"], descriptors, folder, own)
         graders.add(pid)  # before it can be reaped: a number of one that has ended may be another's
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         for descriptor in descriptors:
@@ -115,8 +118,7 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
         os.kill(pid, signal.SIGKILL)
     _reap(graders, 0)
     for folder in folders:  # gone already, but where a zygote or its grading process was killed
-        cgroups.remove(os.path.basename(folder))  # first: nobody is left who could write into the folder
-        scratch.remove(folder)
+        launcher.remove(folder)
     os._exit(0)  # torch would take half a CPU second to take itself apart
 
 
@@ -126,14 +128,15 @@ def _reap(graders: set[int], options: int) -> None:
             graders.discard(pid)
 
 
-def _fork(core: int | None, jobs: int, shared: int, folder: str, own: str) -> int:
+def _fork(core: int | None, descriptors: Sequence[int], folder: str, own: str) -> int:
     """A zygote and the grading process that it is for; returns the number of the latter."""
     from autograder.sandbox import zygote  # noqa: PLC0415
 
+    jobs, shared, *held = descriptors
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        child = _child(core, (theirs.fileno(),), lambda: zygote.start(theirs.fileno(), folder))
-        return _child(core, (jobs, shared, ours.fileno()), lambda: _grade(jobs, shared, ours, child, folder, own))
+        child = _child(core, (theirs.fileno(), *held), lambda: zygote.start(theirs.fileno(), folder))
+        return _child(core, (*descriptors, ours.fileno()), lambda: _grade(jobs, shared, ours, child, folder, own))
 
 
 def _grade(jobs: int, shared: int, control: socket.socket, pid: int, folder: str, own: str) -> None:

@@ -2,17 +2,75 @@
 
 A worker in namespaces has a capped tmpfs there, which ends with it. Without them the folder is a real one, and what
 a hostile submission leaves in it (a thousand levels, folders without permissions) must neither fill the disk nor stay.
+
+Where everything is killed at once (a batch system's time is up), nobody is left to remove a folder. So whoever uses one
+holds a lock on it, which the kernel takes back with the last of them, and the next command removes what nobody holds.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 MAX_ENTRIES = 4096
+PREFIX = "ptqlab-scratch-"
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[str]:
+    """A folder for this user alone, gone after the block."""
+    path, held = make(0o700)
+    try:
+        yield path
+    finally:
+        remove(path)
+        os.close(held)
+
+
+def make(mode: int = 0o711) -> tuple[str, int]:
+    """A new folder, and a descriptor that holds it, as does each copy of it that a forked process has, until all are closed.
+
+    A worker's own user must reach the scratch below, hence the mode.
+    """
+    while True:
+        path = tempfile.mkdtemp(prefix=PREFIX)
+        with contextlib.suppress(FileNotFoundError):  # it looked abandoned in this moment
+            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            if _is_free(held) is not False:
+                os.chmod(path, mode)
+                return path, held
+            os.close(held)
+
+
+def abandoned() -> Iterator[str]:
+    """This user's folders that nobody holds any more; each is held while the caller deals with it."""
+    with os.scandir(tempfile.gettempdir()) as found:
+        paths = [entry.path for entry in found if entry.name.startswith(PREFIX)]
+    for path in paths:
+        with contextlib.suppress(OSError):  # another user's, or gone
+            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(held).st_uid == os.geteuid() and _is_free(held):
+                    yield path
+            finally:
+                os.close(held)
+
+
+def _is_free(folder: int) -> bool | None:
+    """Whether nobody held an opened folder until now; None where the file system can't tell."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def is_over(folder: str, megabytes: int) -> bool:
