@@ -31,7 +31,7 @@ SAMPLE = (  # of each kind of wall one, and of each way to win
     "planted_conftest", "read_other_students", "message_over_an_abstract_socket", "message_in_shared_memory",
     "signal_by_a_pipe", "processes_that_stay", "full_disk", "stopped_process", "memorised_answers",
 )  # fmt: skip
-EVERY = {"kit": 3, "naive": 4}  # of so many one is tried here on every change
+EVERY = {"kit": 3, "naive": 8}  # of so many one is tried here on every change
 SLOW = ("a_moment_later", "archive_beside_plain_files")  # what they keep a grader busy with is tried with --full
 
 
