@@ -49,12 +49,13 @@ def _jupytext() -> ModuleType:
     in each grading process, and no notebook has any. So for that moment it is not found.
     """
     grammar = "rfc3987_syntax"
-    is_hidden = sys.modules.setdefault(grammar, None) is None  # type: ignore[arg-type]
+    was_known = grammar in sys.modules
+    sys.modules.setdefault(grammar, None)  # type: ignore[arg-type]
     try:
         return importlib.import_module("jupytext")
     finally:
-        if is_hidden:
-            del sys.modules[grammar]
+        if not was_known:
+            sys.modules.pop(grammar, None)
 
 
 def reference_source(source: Path) -> str:

@@ -130,9 +130,8 @@ def executed(
     CI runs the first in both languages; the proof at full size runs all of them.
     """
 
-    def run(slug: str, language: str) -> nbformat.NotebookNode:
-        notebook = nbformat.reads(authoring.reference_notebook(source_of(slug), language), as_version=4)
-        folder = tmp_path_factory.mktemp(f"{slug}-{language}")
+    def run(language: str, written: str, folder: Path) -> nbformat.NotebookNode:
+        notebook = nbformat.reads(written, as_version=4)
         settings = {**os.environ, "PTQLAB_COURSE": str(ROOT), "PTQLAB_DATASETS": str(ROOT / "datasets")}
         settings |= {"PTQLAB_LANGUAGE": language, "OMP_NUM_THREADS": "1"}
         client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
@@ -140,8 +139,13 @@ def executed(
 
     run_here = SLUGS if pytestconfig.getoption("--full") else SLUGS[:1]
     jobs = [(slug, language) for slug in run_here for language in LANGUAGES]
+    # before there are threads: imports that hide a module, and pytest's folders, are not made for two at once
+    prepared = [
+        (language, authoring.reference_notebook(source_of(slug), language), tmp_path_factory.mktemp(f"{slug}-{language}"))
+        for slug, language in jobs
+    ]
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(jobs, pool.map(lambda job: run(*job), jobs), strict=True))
+        return dict(zip(jobs, pool.map(lambda one: run(*one), prepared), strict=True))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

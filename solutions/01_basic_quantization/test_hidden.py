@@ -417,6 +417,21 @@ def test_quantizer_refuses_unusable_calibration(student, rng):
 
 
 @pytest.mark.task("1.4", kind="edge")
+def test_quantizer_refuses_other_bits_both_ways(student, rng):
+    """`bits` outside 2…8, or no whole number, is a ValueError at the latest on first use, symmetric or not."""
+    x = between(-1.0, 2.0, (6,), rng)
+
+    def use(bits, symmetric):
+        quantizer = student.BasicQuantizer(bits=bits, symmetric=symmetric)
+        quantizer.calibrate(x)
+        quantizer.quantize(x)
+
+    for symmetric in (True, False):
+        for bits in NOT_BITS:
+            expect.raises(ValueError, partial(use, bits, symmetric), because=f"bits was {bits}")
+
+
+@pytest.mark.task("1.4", kind="edge")
 def test_quantizer_leaves_its_inputs(student, rng):
     """Neither calibration, nor quantizing, nor restoring modifies what it is given."""
     for symmetric in (True, False):
