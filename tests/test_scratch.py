@@ -137,3 +137,13 @@ def test_a_workers_user_gets_through_and_nobody_else_sees_what_was_unpacked(temp
     with scratch.folder() as unpacked:
         assert stat.S_IMODE(os.stat(unpacked).st_mode) == 0o700
     assert not os.path.exists(unpacked)
+
+
+def test_what_was_closed_once_is_not_closed_again(temporary: Path) -> None:
+    """A zygote that was found dead is closed twice, and its descriptor's number may be another's by then."""
+    zygote = launcher.Zygote()
+    zygote.close()
+    others = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
+    zygote.close()
+    for descriptor in others:
+        os.close(descriptor)

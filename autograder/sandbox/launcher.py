@@ -195,8 +195,9 @@ class Zygote:
             self.process.wait()
         self.log.close()
         remove(self.folder)
-        if self.held >= 0:
-            os.close(self.held)
+        held, self.held = self.held, -1  # it is closed again when it was found dead
+        if held >= 0:
+            os.close(held)
 
 
 _ZYGOTE: list[Zygote] = []

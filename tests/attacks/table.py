@@ -33,7 +33,7 @@ shows that they are real; the other {rest} don't, and are kept as tests of robus
 |---|---|---|---|
 {summary}
 
-Every change is tested with a third of them as root or whoever runs the tests, and with a part of them elsewhere and against
+Every change is tested with a quarter of them as root or whoever runs the tests, and with a part of them elsewhere and against
 the naive grader; `pytest --full` tries all of them everywhere.
 
 An attack wins if:

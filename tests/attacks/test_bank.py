@@ -1,7 +1,7 @@
 """No attack of the bank wins anything from the grader, whoever runs it and wherever; most win from a naive one.
 
 An attack is graded here on the path of `ptqlab grade`, as an ordinary user, in a container that refuses namespaces, and by
-the naive graders: on every change a third of the bank here and a sample elsewhere, with --full all of it everywhere, also in
+the naive graders: on every change a quarter of the bank here and a sample elsewhere, with --full all of it everywhere, also in
 both forms: as it is read, and whole.
 """
 
@@ -31,7 +31,7 @@ SAMPLE = (  # of each kind of wall one, and of each way to win
     "planted_conftest", "read_other_students", "message_over_an_abstract_socket", "message_in_shared_memory",
     "signal_by_a_pipe", "processes_that_stay", "full_disk", "stopped_process", "memorised_answers",
 )  # fmt: skip
-EVERY = {"kit": 3, "naive": 8}  # of so many one is tried here on every change
+EVERY = {"kit": 4, "naive": 8}  # of so many one is tried here on every change
 SLOW = ("a_moment_later", "archive_beside_plain_files")  # what they keep a grader busy with is tried with --full
 
 
