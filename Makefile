@@ -6,7 +6,7 @@ DEMO ?= demo-grades
 UNUSED := /tests/|transformers/models/(?!auto|bert/|gpt2|llama/)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint prove bench figures clean
+.PHONY: help setup demo test suite lint prove bench figures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -25,8 +25,11 @@ demo: setup  ## grade a bundled class of notebooks and show the scoreboard
 	$(BIN)/ptqlab grade $(DEMO)-class --out $(DEMO) --exercise 01 --jobs 2 --seed 7 --regrade
 	@echo "Open the reports in $(DEMO)/<student>/01_basic_quantization.html"
 
-test: setup lint  ## everything that must hold
+test: setup  ## everything that must hold
 	$(BIN)/ptqlab build --check
+	$(MAKE) --jobs 2 lint suite
+
+suite: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: setup
