@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sandbox import launcher, scratch
+from autograder.sandbox import launcher, nursery, scratch
 
 HOLDS = """import os, sys, time
 from autograder.sandbox import scratch
@@ -147,3 +147,18 @@ def test_what_was_closed_once_is_not_closed_again(temporary: Path) -> None:
     zygote.close()
     for descriptor in others:
         os.close(descriptor)
+
+
+def test_a_command_sweeps_where_its_user_has_temporary_files(temporary: Path) -> None:
+    """A nursery has an environment of its own, without TMPDIR; an unpacked class lies where the command has it."""
+    path, held = scratch.make()
+    os.close(held)
+    nursery.Nursery().close()
+    assert not os.path.exists(path)
+
+
+def test_another_machines_folder_on_a_shared_disk_is_left_alone(temporary: Path) -> None:
+    path = temporary / scratch.PREFIX.replace(os.uname().nodename, "another-machine")
+    path.mkdir()
+    launcher.sweep()
+    assert path.is_dir()

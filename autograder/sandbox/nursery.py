@@ -40,6 +40,7 @@ class Nursery:
     """
 
     def __init__(self, preload: Iterable[str] = ()) -> None:
+        launcher.sweep()  # here, too: the nursery looks where the kit has its folders, this process where its user has them
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the nursery
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MAX_ENTRIES = 4096
-PREFIX = "ptqlab-scratch-"
+PREFIX = f"ptqlab-scratch-{os.uname().nodename}-"  # a lock on a shared disk may hold on one machine alone
 
 
 @contextlib.contextmanager
@@ -42,8 +42,8 @@ def make(mode: int = 0o711) -> tuple[str, int]:
         path = tempfile.mkdtemp(prefix=PREFIX)
         with contextlib.suppress(FileNotFoundError):  # it looked abandoned in this moment
             held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            if _is_free(held) is not False:
-                os.chmod(path, mode)
+            if _is_free(held) is not False and os.path.isdir(path):
+                os.fchmod(held, mode)
                 return path, held
             os.close(held)
 
