@@ -21,7 +21,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup  ## grade a bundled class of notebooks and show the scoreboard
-	$(BIN)/python -P tests/submissions/demo.py $(DEMO)-class
+	$(BIN)/python -P tests/support/demo.py $(DEMO)-class
 	$(BIN)/ptqlab grade $(DEMO)-class --out $(DEMO) --exercise 01 --jobs 2 --seed 7 --regrade
 	@echo "Open the reports in $(DEMO)/<student>/01_basic_quantization.html"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from autograder.model import Exercise, Outcome, Report, Settings, Status, Submission, Task, TaskScore
+from autograder.records import Exercise, Outcome, Report, Settings, Status, Submission, Task, TaskScore
 
 CORE_SHARE = Fraction(60, 100)
 CUT_SHORT = (Status.TIMED_OUT, Status.CRASHED)

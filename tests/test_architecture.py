@@ -8,8 +8,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
+from support import ROOT
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
@@ -21,7 +20,7 @@ def test_what_students_import_needs_neither_fork_nor_resource() -> None:
         "import os, sys\n"
         "for name in ('fork', 'pidfd_open', 'setresuid'): os.__dict__.pop(name, None)\n"
         "for name in ('resource', 'fcntl', 'pyseccomp', 'jupytext', 'pwd', 'grp'): sys.modules[name] = None\n"
-        "import autograder.lab, autograder.suite, autograder.expect, autograder.local\n"
+        "import autograder.lab, autograder.testing.plugin, autograder.testing.expect, autograder.lab.checking\n"
     )
     assert done.returncode == 0, done.stderr
 
@@ -37,7 +36,7 @@ def test_the_repository_root_is_not_importable() -> None:
 
 def test_importing_the_plugin_does_not_import_torch() -> None:
     """Every pytest session in a student's environment loads the plugin: it must cost nothing."""
-    done = run("import sys, autograder.suite; print('torch' in sys.modules)")
+    done = run("import sys, autograder.testing.plugin; print('torch' in sys.modules)")
     assert done.stdout.strip() == "False", done.stderr
 
 
@@ -69,7 +68,7 @@ def test_nothing_that_ships_has_an_init_file(folder: str) -> None:
 
 def test_the_package_is_the_clones_own() -> None:
     """An editable install that left files in site-packages/autograder/ would hide the package."""
-    done = run("import autograder.suite as s; print(s.__file__)")
+    done = run("import autograder.testing.plugin as s; print(s.__file__)")
     assert done.stdout.strip() == str(ROOT / "autograder" / "suite.py"), done.stderr
 
 
@@ -78,9 +77,9 @@ def test_a_wheel_carries_the_exercises_and_data_but_no_solution(tmp_path: Path) 
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert done.returncode == 0, done.stderr
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
-    assert "autograder/course/exercises/01_basic_quantization/01_basic_quantization.ipynb" in names
-    assert "autograder/course/datasets/manifest.json" in names
-    course = [name for name in names if not name.startswith("autograder/scaffold/")]  # templates of `ptqlab new`
+    assert "autograder/bundled/exercises/01_basic_quantization/01_basic_quantization.ipynb" in names
+    assert "autograder/bundled/datasets/manifest.json" in names
+    course = [name for name in names if not name.startswith("autograder/course/scaffold/")]  # templates of `ptqlab new`
     assert not [name for name in course if "solution" in name or "hidden" in name or "mutants" in name]
 
 

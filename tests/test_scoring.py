@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.model import Exercise, Limits, Outcome, Settings, Status, Submission, Task
+from autograder.records import Exercise, Limits, Outcome, Settings, Status, Submission, Task
 from autograder.scoring import rescore, score, score_task, unscored
 
 TEXT = {"en": "t", "zh-TW": "t"}

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from autograder.doctor.findings import Facts, Finding, Verdict
-from autograder.doctor.hardware import cpu_flags, device_findings, instruction_findings
+from autograder.doctor.hardware import device_findings, instruction_findings
 from autograder.doctor.isolation import isolation_findings, not_linux, surroundings
-from autograder.doctor.probes import LINUX_ONLY, PROBES
 from autograder.doctor.runtimes import installed_onnxruntimes, runtime_findings
+from autograder.doctor.trials import LINUX_ONLY, PROBES
+from autograder.runtime.cpu import cpu_flags
 
 __all__ = ["Finding", "Findings", "Verdict", "examine", "render"]
 
@@ -83,7 +84,7 @@ def _lines(finding: Finding) -> Text:
 
 def _probe(name: str) -> Facts:
     """The facts of one probe, or {"error": why there are none}."""
-    program = f"from autograder.doctor.probes import main; main({name!r})"
+    program = f"from autograder.doctor.trials import main; main({name!r})"
     command = [sys.executable, "-P", "-c", program]  # -P: the current folder is not searched for modules
     try:
         done = subprocess.run(

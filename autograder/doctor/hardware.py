@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import platform
-from pathlib import Path
 
 from autograder.doctor.findings import Facts, Finding, Verdict, unknown
+from autograder.runtime.cpu import offered_sets
 
 
 def device_findings(facts: Facts) -> tuple[Finding, ...]:
@@ -42,23 +42,8 @@ def _cuda(facts: Facts) -> Finding:
     return Finding("CUDA", "no: this torch is built without it", Verdict.NOTE, meaning)
 
 
-_SETS = {  # our name: Linux's names in /proc/cpuinfo, any of which will do
-    "AVX2": ("avx2",),
-    "AVX-512": ("avx512f",),
-    "AVX512-VNNI": ("avx512_vnni", "avx512vnni"),
-    "AVX-VNNI": ("avx_vnni",),
-    "AMX-INT8": ("amx_int8",),
-}
 
 
-def cpu_flags() -> frozenset[str] | None:
-    """The processor's flags from /proc/cpuinfo; None where that does not say (macOS, Windows, not x86)."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return None
-    flags = [line.partition(":")[2].split() for line in lines if line.startswith("flags")]
-    return frozenset(flags[0]) if flags else None
 
 
 def instruction_findings(flags: frozenset[str] | None, saturates: bool | None) -> tuple[Finding, ...]:
@@ -69,7 +54,7 @@ def instruction_findings(flags: frozenset[str] | None, saturates: bool | None) -
     if flags is None:
         where = f"{platform.system()} on {platform.machine()} does not list them for us."
         return (Finding("AVX, VNNI, AMX", "unknown", Verdict.UNKNOWN, where), _int8(None, saturates))
-    here = {name: any(flag in flags for flag in names) for name, names in _SETS.items()}
+    here = offered_sets(flags)
     vnni = any(here[name] for name in ("AVX512-VNNI", "AVX-VNNI", "AMX-INT8"))
     sets = [_set(name, offered) for name, offered in here.items()]
     return (*sets, _int8(vnni, saturates))

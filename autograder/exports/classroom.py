@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import metadata
 from pathlib import Path
 
-from autograder.exports.wheel import build_wheel
-from autograder.model import Exercise, Task
+from autograder.course.wheel import build_wheel
+from autograder.records import Exercise, Task
 from autograder.report.text import in_language
 
 WORKFLOW = ".github/workflows/classroom.yml"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.exports.nbgrader import CONFIG, GRADES
-from autograder.model import Exercise, PtqlabError, Report
+from autograder.records import Exercise, PtqlabError, Report
 from autograder.report import report_from_json
 
 

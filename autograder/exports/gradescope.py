@@ -9,8 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from autograder.exports.wheel import build_wheel, zipped
-from autograder.model import Exercise, Outcome, PtqlabError, Report, Status, TaskScore
+from autograder.course.wheel import build_wheel, zipped
+from autograder.records import Exercise, Outcome, PtqlabError, Report, Status, TaskScore
 from autograder.report.text import LINE_LIMIT, MESSAGE_LIMIT, clip, in_language, one_line, visible
 
 VISIBILITIES = ("visible", "after_due_date", "after_published", "hidden")

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from autograder.exports.gradescope import SETTINGS_FILE, results
-from autograder.intake import Found
-from autograder.model import Exercise, PtqlabError, Settings
-from autograder.notebook import choose_notebook, stub_code
+from autograder.grading.intake import Found
+from autograder.records import Exercise, PtqlabError, Settings
+from autograder.submission.notebook import choose_notebook, stub_code
 
 
 def main() -> None:
@@ -28,8 +28,8 @@ def main() -> None:
 
 
 def _graded(root: Path) -> str:
-    from autograder.batch import Job, run_job  # noqa: PLC0415 - imports torch
-    from autograder.catalog import find_exercises  # noqa: PLC0415
+    from autograder.course.catalog import find_exercises  # noqa: PLC0415
+    from autograder.grading.batch import Job, run_job  # noqa: PLC0415 - imports torch
 
     source = root / "source"
     kept = json.loads((source / SETTINGS_FILE).read_text(encoding="utf-8"))

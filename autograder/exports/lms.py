@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autograder.exports.grades import Grade
-from autograder.model import Exercise, PtqlabError
+from autograder.records import Exercise, PtqlabError
 from autograder.report.text import number
 
 Table = list[list[str]]

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from autograder.model import Exercise, PtqlabError, Task
+from autograder.records import Exercise, PtqlabError, Task
 
 CONFIG = "nbgrader_config.py"
 GRADES = "grades"  # reports, as `ptqlab grade --out` writes them, and the assignment's seed
@@ -31,7 +31,7 @@ def init_course(course: Path, exercises: Sequence[Exercise], language: str = "en
     An assignment and its notebook are named like the exercise. A file that is there already is never changed.
     Raises PtqlabError when an exercise has no notebook in that language, or a task no cell in which to answer it.
     """
-    from autograder.batch import assignment_seed  # noqa: PLC0415 - imports torch
+    from autograder.grading.assignment import assignment_seed  # noqa: PLC0415 - imports torch
 
     wanted = {course / CONFIG: _settings(course, exercises, language)}
     for exercise in exercises:

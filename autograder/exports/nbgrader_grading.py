@@ -21,10 +21,10 @@ from nbgrader.preprocessors import ClearSolutions, SaveAutoGrades
 from traitlets import Enum, Float, Unicode
 
 from autograder.exports.nbgrader import GRADES, graded_cell_id
-from autograder.hosts import Hosts
-from autograder.intake import Found
-from autograder.model import Exercise, PtqlabError, Report, Settings, TaskScore
-from autograder.notebook import choose_notebook, stub_code
+from autograder.grading.intake import Found
+from autograder.pool.executor import Hosts
+from autograder.records import Exercise, PtqlabError, Report, Settings, TaskScore
+from autograder.submission.notebook import choose_notebook, stub_code
 
 Result = tuple[NotebookNode, Any]
 
@@ -101,7 +101,8 @@ def grade_one(
 
     What has been graded by the same kit, tests and seed is not run again.
     """
-    from autograder.batch import assignment_seed, grade_class  # noqa: PLC0415
+    from autograder.grading.assignment import assignment_seed  # noqa: PLC0415
+    from autograder.grading.batch import grade_class  # noqa: PLC0415
 
     settings = Settings(assignment_seed(course / GRADES, None, language), device, isolation, language)
     found = _found(folder, student, exercise)
@@ -119,7 +120,7 @@ def _found(folder: Path, student: str, exercise: Exercise) -> Found:
 
 
 def _catalog(exercises: str, solutions: str) -> Sequence[Exercise]:
-    from autograder.catalog import find_exercises  # noqa: PLC0415
+    from autograder.course.catalog import find_exercises  # noqa: PLC0415
 
     found = find_exercises(Path(exercises), Path(solutions))
     if all(exercise.solution is None for exercise in found):

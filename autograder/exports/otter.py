@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from autograder.model import Exercise, Report
+from autograder.records import Exercise, Report
 from autograder.report.text import number
 
 

@@ -1,5 +1,6 @@
 """Reports: what a grade looks like as JSON, CSV, HTML, on a terminal, and below a notebook cell."""
 
+from autograder.report.atomic import write_atomically
 from autograder.report.table import CheckResult
 from autograder.report.terminal import (
     ClassProgress,
@@ -10,7 +11,7 @@ from autograder.report.terminal import (
 )
 from autograder.report.to_csv import scores_csv
 from autograder.report.to_html import report_to_html
-from autograder.report.to_json import report_from_json, report_to_json, write_atomically
+from autograder.report.to_json import report_from_json, report_to_json
 
 __all__ = [
     "CheckResult",

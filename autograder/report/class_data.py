@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from sys import intern
 
-from autograder.model import Outcome, Report, Status, TaskScore, Text
+from autograder.records import Outcome, Report, Status, TaskScore, Text
 from autograder.report.text import clip
 
 BINS = 10  # of a tenth of the points each; nothing at all, all, and more than all (bonus) have bins of their own

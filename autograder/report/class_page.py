@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from autograder.model import Status
+from autograder.records import Status
 from autograder.report.class_data import BINS, Alike, ExerciseTally, Mark, Row, TaskTally, TestTally
 from autograder.report.class_labels import CLASS_LABELS
 from autograder.report.labels import LABELS, Labels

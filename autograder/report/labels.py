@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autograder.model import Status
+from autograder.records import Status
 
 Labels = Mapping[str, str]
 

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from autograder.model import Outcome, Status, TaskScore
+from autograder.records import Outcome, Status, TaskScore
 from autograder.report.labels import LABELS, MARKS, TONES, Labels
 from autograder.report.text import LINE_LIMIT, as_html, checked_language, clip, in_language, number, one_line, visible
 

@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from autograder.model import Report, TaskScore
+from autograder.records import Report, TaskScore
 from autograder.report.text import clip, number, one_line, visible_line
 
 _TONES = {

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from html import escape
 
-from autograder.model import PtqlabError, Text
+from autograder.records import PtqlabError, Text
 
 LANGUAGES = ("en", "zh-TW")
 

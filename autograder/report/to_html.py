@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from autograder.model import Outcome, Report, Status, TaskScore, Text
+from autograder.records import Outcome, Report, Status, TaskScore, Text
 from autograder.report.labels import LABELS, MARKS, TONES, Labels
 from autograder.report.text import (
     LINE_LIMIT,

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
-import os
 import re
-import secrets
 import types
 import typing
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from autograder.model import Outcome, PtqlabError, Report, TaskScore
+from autograder.records import Outcome, PtqlabError, Report, TaskScore
 
 FORMAT = 1
 """Version of the file format; raised when a key changes its meaning."""
@@ -67,37 +63,8 @@ def report_from_json(text: str) -> Report:
     return report
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 so that `path` holds all of the old or all of the new, also after a power cut.
-
-    Makes the folder if needed. Raises PtqlabError when the disk refuses; leaves no temporary file behind.
-    """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise PtqlabError(
-            f"Could not write {path}: {error.strerror or error}. Free some space or choose another --out."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself durable, where a folder can be opened (not on Windows)."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _plain(value: Any) -> Any:

@@ -1,1 +1,4 @@
-"""The sandbox: host.py is the trusted end, guest.py the student's."""
+"""What lives here: the jailed worker. `worker` is the trusted end, `worker_main` the end that runs student code.
+
+What must not be known here: tests, points, reports. Nothing that a worker sends is believed.
+"""

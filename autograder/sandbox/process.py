@@ -14,9 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from autograder.model import Limits
-from autograder.raised import Crashed, TimedOut
-from autograder.sandbox import guest, jail, scratch, wire
+from autograder.records import Limits
+from autograder.runtime import wire
+from autograder.runtime.errors import Crashed, TimedOut
+from autograder.sandbox import jail, scratch, worker_main
 from autograder.sandbox.launcher import GRACE_S, ZygoteError, zygote
 
 HELLO_S = 60.0
@@ -83,7 +84,7 @@ class Process:
 
     def _greet(self) -> dict[str, Any]:
         try:
-            hello = wire.parse(self._receive(time.monotonic() + HELLO_S, math.inf), guest.wrap)
+            hello = wire.parse(self._receive(time.monotonic() + HELLO_S, math.inf), worker_main.wrap)
         except (TimedOut, Crashed, wire.WireError) as error:
             raise ZygoteError(f"a worker did not start: {error}") from None
         return dict(hello)

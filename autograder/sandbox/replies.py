@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from autograder.sandbox.wire import HandleRef
-from autograder.session import no_facts
+from autograder.runtime.dispatcher import no_facts
+from autograder.runtime.wire import HandleRef
 
 FACTS = {"mutated", "syncs", "device_ops", "moved_elements", "refused"}
 COUNTS = ("syncs", "device_ops", "moved_elements")

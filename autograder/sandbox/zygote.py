@@ -24,8 +24,9 @@ import msgpack
 import numpy as np
 import torch
 
-from autograder import refusals, simulated
-from autograder.sandbox import cgroups, guest, jail, kernel, probes, scratch, syscalls
+from autograder.runtime import blocked_apis
+from autograder.runtime.simulated import device as simulated
+from autograder.sandbox import cgroups, jail, kernel, probes, scratch, syscalls, worker_main
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 Children = dict[int, int]
@@ -52,7 +53,7 @@ def start(control: int, folder: str) -> None:
 def _serve(control: socket.socket, children: Children, group: cgroups.Group) -> None:
     trouble = prepare()
     _keep_freed_memory()
-    refusals.install()
+    blocked_apis.install()
     settle()
     signal.signal(signal.SIGCHLD, lambda *_: _reap(children))
     control.send(msgpack.packb({"ready": True, "trouble": trouble, "simulated": simulated.unavailable_reason()}))
@@ -220,11 +221,11 @@ def _become_worker(
         except Exception as error:
             hello["trouble"] = f"{type(error).__name__}: {error}"
     if hello["namespaces"] or hello["trouble"]:
-        guest.send(outgoing, hello)
+        worker_main.send(outgoing, hello)
         os.read(incoming, 1)  # until the grader has read it and hung up: a process that is gone can't be asked
         return
     message.clear()
     os.environ.update(HOME=os.getcwd(), TMPDIR=os.getcwd(), TORCHINDUCTOR_CACHE_DIR=os.getcwd())  # torch.onnx.export
     tempfile.tempdir = None  # the zygote has looked for it already, and found another
     torch.manual_seed(0)
-    guest.serve(incoming, outgoing, hello)
+    worker_main.serve(incoming, outgoing, hello)

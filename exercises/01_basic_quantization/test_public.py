@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 import torch
 
-from autograder import expect
+from autograder.testing import expect
 
 
 def between(lo, hi, shape, rng):

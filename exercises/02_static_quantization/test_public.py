@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from autograder import artifacts, expect, models
+from autograder.lab import models
+from autograder.testing import artifacts, expect
 
 SMALLEST = 3.5  # the quantized file must be that many times smaller
 YARDSTICK_BITS = 5  # 8 bits, activations included, must be closer to the float model than weights of so many bits alone

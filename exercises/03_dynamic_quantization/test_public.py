@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from autograder import artifacts, expect, models
-from autograder.row_ranges import with_uneven_rows
+from autograder.lab import models
+from autograder.lab.rescaling.query_key_rows import with_uneven_rows
+from autograder.testing import artifacts, expect
 
 DATASETS = Path(__file__).parent.parent.parent / "datasets"
 SMALLEST = 3.3  # the quantized file must be that many times smaller

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import expect, models
+from autograder.lab import models
+from autograder.testing import expect
 
 
 def one_scale(scale):
@@ -543,7 +544,7 @@ SMALL_BERT = {
 
 def small_bert(rng):
     """An untrained one-layer BERT, as plain data and as a model here."""
-    from autograder import kit  # noqa: PLC0415
+    from autograder.runtime import kit  # noqa: PLC0415
 
     built = kit.model("BertForSequenceClassification", SMALL_BERT)
     state = {name: 0.2 * torch.randn(value.shape, generator=rng) for name, value in built.named_parameters()}

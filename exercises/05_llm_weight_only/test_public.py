@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from autograder import expect, expect_checkpoint
-from autograder.kit.checkpoint import llama_config, llama_shapes
-from autograder.models import batches, load_batches, load_model
-from autograder.uneven import with_uneven_channels
+from autograder.lab.models import batches, load_batches, load_model
+from autograder.lab.rescaling.column_blocks import with_uneven_channels
+from autograder.runtime.kit.checkpoint import llama_config, llama_shapes
+from autograder.testing import expect, expect_checkpoint
 
 DATASETS = Path(__file__).parents[2] / "datasets"
 LEAST_RATIO = 3.4  # float16 in 4 bits: 3.88 with float16 scales, 3.76 with float32; in 5 bits 3.1, head unpacked 3.2

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import torch
 
-from autograder import expect
+from autograder.testing import expect
 
 NOT_BITS = (0, 1, 9, 16, -8, 2.5)
 

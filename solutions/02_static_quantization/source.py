@@ -108,11 +108,20 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from autograder.evaluation import accuracy, compare
-from autograder.lab import check, load_layer, log_experiment
-from autograder.models import batches, load_batches, load_model, load_tokenizer
-from autograder.plots_comparison import plot_comparison
-from autograder.plots_static import plot_input_ranges, plot_progress
+from autograder.lab import (
+    accuracy,
+    batches,
+    check,
+    compare,
+    load_batches,
+    load_layer,
+    load_model,
+    load_tokenizer,
+    log_experiment,
+    plot_comparison,
+    plot_input_ranges,
+    plot_progress,
+)
 
 bert = load_model("tiny-bert")
 calibration = batches(load_batches("tiny-bert", "calibration"), count=4, size=16)

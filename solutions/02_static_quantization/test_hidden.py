@@ -14,8 +14,9 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from autograder import artifacts, expect, models
-from autograder.kit.modules import model as build
+from autograder.lab import models
+from autograder.runtime.kit.modules import model as build
+from autograder.testing import artifacts, expect
 
 HELD_BACK = Path(__file__).parent.parent / "held_back"
 SMALLEST = 3.5  # the quantized file must be that many times smaller

@@ -107,11 +107,16 @@ from IPython.display import display
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from autograder.evaluation import compare, get_model_size
-from autograder.lab import check
-from autograder.models import batches, load_batches, load_model
-from autograder.plots_comparison import plot_comparison
-from autograder.plots_dynamic import plot_token_ranges
+from autograder.lab import (
+    batches,
+    check,
+    compare,
+    get_model_size,
+    load_batches,
+    load_model,
+    plot_comparison,
+    plot_token_ranges,
+)
 
 gpt2 = load_model("tiny-gpt2", outliers=True)
 llama = load_model("tiny-llama", outliers=True)

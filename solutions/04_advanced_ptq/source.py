@@ -64,18 +64,24 @@ from torch import nn
 from tqdm import tqdm
 from transformers.pytorch_utils import Conv1D
 
-from autograder.evaluation import compare
-from autograder.lab import check, log_experiment
-from autograder.models import batches as take_batches
-from autograder.models import load_batches, load_model
-from autograder.plots_advanced import (
+from autograder.lab import (
+    batches as take_batches,
+)
+from autograder.lab import (
+    check,
+    compare,
+    load_batches,
+    load_model,
+    log_experiment,
     plot_budgets,
+    plot_channel_peaks,
     plot_kl_curve,
+    plot_methods,
     plot_progressive,
     plot_sensitivity,
+    plot_strengths,
     plot_thresholds,
 )
-from autograder.plots_methods import plot_channel_peaks, plot_methods, plot_strengths
 
 plain, spiky = load_model("tiny-llama"), load_model("tiny-llama", outliers=True)
 calibration = take_batches(load_batches("tiny-llama", "calibration"), count=4, size=8)

@@ -14,9 +14,10 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import expect, models
-from autograder.kit.modules import logits as logits_of
-from autograder.kit.modules import model as build
+from autograder.lab import models
+from autograder.runtime.kit.modules import logits as logits_of
+from autograder.runtime.kit.modules import model as build
+from autograder.testing import expect
 
 NOT_BITS = (0, 1, 9, 16, -8, 2.5)
 
@@ -1043,7 +1044,7 @@ def check_smoother(student, x, before, floats, made):
 
 def small_bert(rng):
     """An untrained one-layer BERT, as plain data and as a model here."""
-    from autograder import kit  # noqa: PLC0415
+    from autograder.runtime import kit  # noqa: PLC0415
 
     built = kit.model("BertForSequenceClassification", SMALL_BERT)
     state = {name: 0.2 * torch.randn(value.shape, generator=rng) for name, value in built.named_parameters()}

@@ -156,12 +156,21 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from autograder.evaluation import compare
-from autograder.kit.checkpoint import discard, large_checkpoint
-from autograder.lab import check, log_experiment
-from autograder.models import batches, load_batches, load_model
-from autograder.plots_checkpoint import folder_bytes, peak_memory_mb, plot_bits, plot_memory
-from autograder.uneven import with_uneven_channels
+from autograder.lab import (
+    batches,
+    check,
+    compare,
+    discard,
+    folder_bytes,
+    large_checkpoint,
+    load_batches,
+    load_model,
+    log_experiment,
+    peak_memory_mb,
+    plot_bits,
+    plot_memory,
+    with_uneven_channels,
+)
 
 model = with_uneven_channels(load_model("tiny-llama"))
 evaluation = batches(load_batches("tiny-llama", "evaluation"), count=4, size=16)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from autograder import expect, expect_checkpoint
-from autograder.kit.checkpoint import llama_config, llama_shapes
-from autograder.kit.modules import model as build
-from autograder.models import batches, load_batches, load_model
-from autograder.uneven import with_uneven_channels
+from autograder.lab.models import batches, load_batches, load_model
+from autograder.lab.rescaling.column_blocks import with_uneven_channels
+from autograder.runtime.kit.checkpoint import llama_config, llama_shapes
+from autograder.runtime.kit.modules import model as build
+from autograder.testing import expect, expect_checkpoint
 
 HELD_BACK = Path(__file__).parent.parent / "held_back"
 LEAST_RATIO = 3.4  # of float16

@@ -95,8 +95,8 @@ def reference() -> tuple[str, str]:
     """The reference solution's functions as a module, and the values that the tests compare with."""
     import torch
 
-    from autograder.catalog import load_exercise
-    from autograder.notebook import read_submission
+    from autograder.course.catalog import load_exercise
+    from autograder.submission.notebook import read_submission
 
     exercise = load_exercise(ROOT / "exercises" / "01_basic_quantization", None)
     text = read_submission(ROOT / "solutions" / "01_basic_quantization" / "source.py", exercise, "reference").source

@@ -22,17 +22,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children_of, read_bank
 from rich.console import Console
 
-from autograder import hosts
-from autograder.batch import Job, run_job
-from autograder.catalog import load_exercise
-from autograder.grade import grade
-from autograder.hosts import Hosts
-from autograder.intake import Found
-from autograder.memory import anonymous_mb
-from autograder.model import Exercise, Limits, Report, Settings, Submission
-from autograder.notebook import read_submission
+from autograder.course.catalog import load_exercise
+from autograder.grading.batch import Job, run_job
+from autograder.grading.grade import grade
+from autograder.grading.intake import Found
+from autograder.pool import grader_main
+from autograder.pool.executor import Hosts
+from autograder.records import Exercise, Limits, Report, Settings, Submission
 from autograder.report import print_scoreboard, report_to_html, report_to_json, scoreboard_lines, scores_csv
-from autograder.sandbox.host import zygote
+from autograder.runtime.memory import anonymous_mb
+from autograder.sandbox.worker import zygote
+from autograder.submission.notebook import read_submission
 
 SLUG = "01_basic_quantization"
 SETTINGS = Settings(seed=20260)
@@ -78,7 +78,7 @@ def grade_attack(attack: Attack, folder: Path, exercise: Exercise, target: Targe
 
 def settled_mb() -> float:
     """This grading process's own memory, as it is between two submissions."""
-    hosts.settle()
+    grader_main.settle()
     return anonymous_mb() or 0.0
 
 

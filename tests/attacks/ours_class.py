@@ -18,13 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import ESCAPE, SCRIPT, Attack, Target, read_built
 from small import SLUG, handed_to_the_grader, make_class, make_course
 
-from autograder.archives import opened
-from autograder.batch import assignment_seed, grade_class
-from autograder.catalog import load_exercise
-from autograder.class_report import write_class_report
-from autograder.hosts import Hosts
-from autograder.intake import find_submissions
-from autograder.model import Exercise, Report, Settings
+from autograder.course.catalog import load_exercise
+from autograder.grading.archives import opened
+from autograder.grading.assignment import assignment_seed
+from autograder.grading.batch import grade_class
+from autograder.grading.class_report import write_class_report
+from autograder.grading.intake import find_submissions
+from autograder.pool.executor import Hosts
+from autograder.records import Exercise, Report, Settings
 from autograder.report import report_to_html, report_to_json
 
 SETTINGS = Settings(seed=20260)

@@ -6,17 +6,15 @@ there; the reference, graded the same way, wins everything. On every change one 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from support import ROOT
 
-from autograder.catalog import find_exercises
-from autograder.grade import grade
-from autograder.model import Settings, Submission
-from autograder.slicing import Cell, slice_cells
-from autograder.sources import reference_source
+from autograder.course.catalog import find_exercises
+from autograder.course.sources import reference_source
+from autograder.grading.grade import grade
+from autograder.records import Settings, Submission
+from autograder.submission.slicing import Cell, slice_cells
 
-ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = {exercise.slug[:2]: exercise for exercise in find_exercises(ROOT)}
 
 STATIC = """

@@ -16,17 +16,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import common
 import pytest
+import table
+from support import SUPPORT, ordinary_user
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-import common  # noqa: E402
-import ordinary_user  # noqa: E402
-import table  # noqa: E402
-
 CALLED, BUILT = common.read_bank(), common.read_built()
 BANK = [*CALLED, *BUILT]
-CONTAINER = str(HERE.parent / "container.py")
+CONTAINER = str(SUPPORT / "container.py")
 SAMPLE = (  # of each kind of wall one, and of each way to win
     "planted_conftest", "read_other_students", "message_over_an_abstract_socket", "message_in_shared_memory",
     "signal_by_a_pipe", "processes_that_stay", "full_disk", "stopped_process", "memorised_answers",

@@ -32,8 +32,8 @@ def quantize(source: Path, target: Path, threads: int) -> dict[str, float]:
     """Run in the fresh process: libraries are loaded before the clock and the watch start."""
     import torch
 
-    from autograder.memory import Watch, anonymous_mb
-    from autograder.reference import reference_namespace
+    from autograder.grading.reference import reference_namespace
+    from autograder.runtime.memory import Watch, anonymous_mb
 
     torch.set_num_threads(threads)
     function = reference_namespace(ROOT / "exercises" / SLUG, ROOT / "solutions" / SLUG)["quantize_checkpoint"]
@@ -54,7 +54,7 @@ def copy(source: Path, target: Path) -> float:
 
 def measure(arguments: argparse.Namespace, work: Path) -> str:
     """Make the checkpoint, copy it, quantize it; the findings as text."""
-    from autograder.kit.checkpoint import large_checkpoint
+    from autograder.runtime.kit.checkpoint import large_checkpoint
 
     made = large_checkpoint(arguments.layers, arguments.width, arguments.inner, 1024)
     source, target = Path(shutil.move(made, work / "source")), work / "target"

@@ -37,12 +37,12 @@ import nbformat
 import nbgrader_course as course
 from cost import Cost
 from direct_tests import SEED, Verdicts
-from mixed_answers import own_answers
 from otter_course import OTTER, OtterCourse
+from support.mixed_answers import own_answers
 
-from autograder.catalog import load_exercise
-from autograder.notebook import read_submission
-from autograder.sources import read_cells
+from autograder.course.catalog import load_exercise
+from autograder.course.sources import read_cells
+from autograder.submission.notebook import read_submission
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUG = "01_basic_quantization"
@@ -184,7 +184,7 @@ class Bench:
     def pytest(self, students: Sequence[str]) -> None:
         """A process a student, without the plugins that the tests don't need."""
         settings = self.settings | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        command = [BIN / "pytest", "-q", "-rA", "--tb=no", "-p", "autograder.suite", "-p", "no:cacheprovider"]
+        command = [BIN / "pytest", "-q", "-rA", "--tb=no", "-p", "autograder.testing.plugin", "-p", "no:cacheprovider"]
         for student in students:
             spent, said = cost.run(command, self.folder / "pytest" / student / SLUG, settings, accepted=(0, 1))
             self.ways["pytest"].add(spent, {student: _read_summary(said)})

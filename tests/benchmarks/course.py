@@ -27,9 +27,9 @@ sys.path.append(str(Path(__file__).parent))  # -P keeps a script's own folder of
 
 import cost
 
-from autograder.authoring import reference_notebook
-from autograder.catalog import find_exercises
-from autograder.model import Exercise
+from autograder.course.catalog import find_exercises
+from autograder.course.notebooks import reference_notebook
+from autograder.records import Exercise
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent

@@ -21,12 +21,13 @@ from typing import Any
 
 import torch
 
-from autograder import simulated
-from autograder.catalog import load_exercise
-from autograder.loading import load_module
-from autograder.model import Exercise, Status
-from autograder.student import InProcess, Student
-from autograder.suite import HIDDEN, PUBLIC, run_suites, seeded
+from autograder.course.catalog import load_exercise
+from autograder.records import Exercise, Status
+from autograder.runtime.simulated import device as simulated
+from autograder.submission.loading import load_module
+from autograder.testing.outcomes import HIDDEN, PUBLIC
+from autograder.testing.plugin import run_suites, seeded
+from autograder.testing.proxy import InProcess, Student
 
 SEED = 0  # what pytest in a student's folder uses: every way gets the same inputs
 DEVICES = ("cpu", "simulated")

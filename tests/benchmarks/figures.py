@@ -20,9 +20,9 @@ from rich.progress import track
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from autograder.models import batches as in_batches
-from autograder.models import load_batches, load_model
-from autograder.reference import reference_namespace
+from autograder.grading.reference import reference_namespace
+from autograder.lab.models import batches as in_batches
+from autograder.lab.models import load_batches, load_model
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("tiny-bert", "tiny-gpt2", "tiny-llama")

@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from compare import _cpu_model
 
-from autograder.model import Limits
+from autograder.records import Limits
 from autograder.sandbox import cgroups, jail, launcher
-from autograder.sandbox.host import Walls, Worker
 from autograder.sandbox.launcher import Zygote
+from autograder.sandbox.worker import Walls, Worker
 
 SOURCE = "def answer(x):\n    return x\n"
 REQUEST = {"op": "call", "target": 0, "name": "answer", "args": (1,), "kwargs": {}, "simulated": False}

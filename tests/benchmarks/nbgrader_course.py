@@ -16,7 +16,7 @@ import cost
 import nbformat
 from direct_tests import Verdicts
 
-from autograder.model import Exercise
+from autograder.records import Exercise
 
 NBGRADER = Path(sys.executable).with_name("nbgrader")
 ASSIGNMENT = "lab"

@@ -16,7 +16,7 @@ import cost
 import nbformat
 from direct_tests import Verdicts
 
-from autograder.model import Exercise
+from autograder.records import Exercise
 
 OTTER = Path(sys.executable).with_name("otter")
 TEST_FILE = """

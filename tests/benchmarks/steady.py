@@ -29,12 +29,12 @@ import torch
 
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent)]  # -P keeps a script's own folder off the path
-import watched  # noqa: E402
+from support import watched  # noqa: E402
 
-from autograder.catalog import find_exercises  # noqa: E402
-from autograder.memory import anonymous_mb  # noqa: E402
-from autograder.model import Exercise  # noqa: E402
-from autograder.sources import read_cells  # noqa: E402
+from autograder.course.catalog import find_exercises  # noqa: E402
+from autograder.course.sources import read_cells  # noqa: E402
+from autograder.records import Exercise  # noqa: E402
+from autograder.runtime.memory import anonymous_mb  # noqa: E402
 
 ROOT = HERE.parents[1]
 LOOK_S = 1.0

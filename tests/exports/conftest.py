@@ -20,12 +20,10 @@ from typing import Any
 
 import nbformat
 import pytest
+from support import tiny_course
+from support.tiny_course import EXERCISE, HIDDEN, PUBLIC, SLUG, SOURCE, TASK, UNTOUCHED
 
-from autograder import authoring
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import tiny_course
-from tiny_course import EXERCISE, HIDDEN, PUBLIC, SLUG, SOURCE, TASK, UNTOUCHED
+from autograder.course import notebooks
 
 BIN = Path(sys.executable).parent
 
@@ -53,7 +51,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(solution / "source.py", SOURCE)
     write(root / "solutions" / "held_back" / "manifest.json", '{"hidden-marker-7f3a": 1}')
     write(solution / "design.md", "hidden-marker-7f3a solution-marker-51c2")
-    authoring.build(root / "exercises", root / "solutions")
+    notebooks.build(root / "exercises", root / "solutions")
     return root
 
 

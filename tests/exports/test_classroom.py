@@ -10,8 +10,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from autograder.authoring import reference_notebook
 from autograder.cli import app
+from autograder.course.notebooks import reference_notebook
 
 SLUG = "01_tiny"
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TEST = "assert double(3.0) == 6.0\n### BEGIN HIDDEN TESTS\nassert double(918273.5) == 1836547.0\n### END HIDDEN TESTS"
 SOLUTION = "def double(x):\n    ### BEGIN SOLUTION\n    return x * 2.0\n    ### END SOLUTION"
 
@@ -65,8 +64,8 @@ def test_a_word_on_stderr_costs_an_honest_student_everything(scores: dict[str, f
 
 def test_every_lab_scores_the_same_in_nbgrader_and_in_ptqlab_grade(make_course: Callable[..., Any], kit: Any) -> None:
     """The labs of this clone: the reference and the stub of each, through nbgrader's own commands."""
-    from autograder.authoring import reference_notebook
-    from autograder.catalog import find_exercises
+    from autograder.course.catalog import find_exercises
+    from autograder.course.notebooks import reference_notebook
 
     for exercise in find_exercises(ROOT):
         if exercise.solution is None or not (exercise.solution / "test_hidden.py").is_file():

@@ -19,8 +19,8 @@ from typing import Any
 
 import nbformat
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SLUG = "01_basic_quantization"
 
 
@@ -48,7 +48,7 @@ def course(make_course: Callable[..., Any], request: pytest.FixtureRequest) -> A
 
 
 def load_demo() -> Any:
-    spec = importlib.util.spec_from_file_location("demo", ROOT / "tests" / "submissions" / "demo.py")
+    spec = importlib.util.spec_from_file_location("demo", ROOT / "tests" / "support" / "demo.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from autograder.catalog import find_exercises
+from autograder.course.catalog import find_exercises
 from autograder.exports import gradescope_run
 from autograder.exports.gradescope import VISIBILITIES, autograder_zip
 from autograder.exports.gradescope_run import submitted
-from autograder.model import PtqlabError
+from autograder.records import PtqlabError
 
 SLUG = "01_tiny"
 MISTAKEN = """

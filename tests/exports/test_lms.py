@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from autograder.catalog import find_exercises
 from autograder.cli import app, main
+from autograder.course.catalog import find_exercises
 from autograder.exports.grades import Grade, read_grades, read_reports
 from autograder.exports.lms import canvas_csv, moodle_csv, read_table
-from autograder.model import Exercise, PtqlabError, Report, TaskScore
+from autograder.records import Exercise, PtqlabError, Report, TaskScore
 from autograder.report import report_to_json
 
 SLUG = "01_tiny"

@@ -14,13 +14,13 @@ import nbformat
 import pytest
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import get_username
+from support import ROOT
 from typer.testing import CliRunner
 
-from autograder.catalog import find_exercises
 from autograder.cli import app
+from autograder.course.catalog import find_exercises
 from autograder.exports.nbgrader import graded_cell_id, source_notebook
 
-ROOT = Path(__file__).resolve().parents[2]
 DUE = datetime.datetime(2030, 1, 10, 12, 0, 0)
 IN_TIME, LATE = "2030-01-10 11:00:00.000000 UTC", "2030-01-11 11:00:00.000000 UTC"
 TRUE_SCORES = {"perfect": 9.0, "half_done": 4.0, "untouched": 0.0, "noisy": 9.0, "late": 7.0, "mistaken": 5.4}

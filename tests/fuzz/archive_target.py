@@ -20,9 +20,9 @@ from pathlib import Path
 from bounds import Bounds, Broken
 from drawn import Drawn
 
-from autograder import archives
-from autograder.intake import find_submissions
-from autograder.model import Exercise, Limits, PtqlabError, Task
+from autograder.grading import archives
+from autograder.grading.intake import find_submissions
+from autograder.records import Exercise, Limits, PtqlabError, Task
 
 SLUG = "01_x"
 FILE = f"{SLUG}.py"

@@ -12,9 +12,9 @@ from typing import Any
 from bounds import Bounds, Broken
 from drawn import Drawn
 
-from autograder.model import Exercise, Limits, Submission, Task
-from autograder.notebook import read_submission
-from autograder.slicing import locate
+from autograder.records import Exercise, Limits, Submission, Task
+from autograder.submission.notebook import read_submission
+from autograder.submission.slicing import locate
 
 FOLDER = Path("nowhere")
 LAB = Exercise("01_x", {}, (Task("1.1", {}, ("f", "g", "Net"), 1.0, {}),), Limits(), FOLDER)

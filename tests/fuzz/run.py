@@ -23,9 +23,9 @@ sys.path.insert(0, str(HERE))
 from bounds import Bounds  # noqa: E402
 
 READERS: dict[str, tuple[str, ...]] = {  # reader -> the modules whose coverage guides the fuzzer
-    "wire": ("autograder.sandbox.wire", "autograder.sandbox.replies"),
+    "wire": ("autograder.runtime.wire", "autograder.sandbox.replies"),
     "notebook": tuple(f"autograder.{name}" for name in "notebook cells slicing names effects changes".split()),
-    "archive": ("autograder.archives", "autograder.tarballs", "autograder.intake"),
+    "archive": ("autograder.grading.archives", "autograder.grading.tarballs", "autograder.grading.intake"),
 }
 LONGEST = {
     "wire": 512,
@@ -110,7 +110,7 @@ def import_unguided() -> None:
     """What the readers build on is not to slow the fuzzer down: it is imported before it looks."""
     import torch  # noqa: F401
 
-    from autograder import model  # noqa: F401
+    from autograder import records  # noqa: F401
 
 
 def lines_reached(reader: str, inputs: list[bytes]) -> dict[str, float]:

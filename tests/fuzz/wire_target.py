@@ -12,7 +12,8 @@ import torch
 from bounds import Bounds, Broken
 from drawn import Drawn
 
-from autograder.sandbox import guest, replies, wire
+from autograder.runtime import wire
+from autograder.sandbox import replies, worker_main
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from test_wire import believed
@@ -34,7 +35,7 @@ def one(data: bytes) -> None:
     header, body = _frame(drawn)
     with Bounds():
         try:
-            value = wire.decode(header, body, guest.wrap)
+            value = wire.decode(header, body, worker_main.wrap)
         except wire.WireError as error:
             if "\n" in str(error) or len(str(error)) > 200:
                 raise Broken(f"a refusal is not one sentence: {error!r}") from None
@@ -53,7 +54,7 @@ def check(value: Any, body_size: int) -> None:
         if not believed(told) or any(name.type_name == "evil" for name in replies._refs(told)):
             raise Broken("words of the worker's own came through")
     first = _bytes(value)
-    again = wire.decode(*first, guest.wrap) if first else value
+    again = wire.decode(*first, worker_main.wrap) if first else value
     if first and _bytes(again) != first:
         raise Broken(f"a value that was believed does not cross a second time: {value!r:.200}")
 
@@ -61,7 +62,7 @@ def check(value: Any, body_size: int) -> None:
 def _bytes(value: Any) -> tuple[bytes, bytes] | None:
     """A value's frame; None for an int of more digits than the encoder sends."""
     try:
-        data = b"".join(wire.encode(value, guest.unwrap))
+        data = b"".join(wire.encode(value, worker_main.unwrap))
     except TypeError:
         return None
     header, _ = wire.PREFIX.unpack(data[: wire.PREFIX.size])

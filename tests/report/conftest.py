@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.model import Exercise, Limits, Outcome, Report, Status, Task, TaskScore
+from autograder.records import Exercise, Limits, Outcome, Report, Status, Task, TaskScore
 
 TITLE = {"en": "Setup and basic quantization", "zh-TW": "環境設定與基本量化"}
 TASKS = (

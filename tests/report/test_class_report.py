@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from autograder.model import Outcome, PtqlabError, Report, Status, TaskScore
+from autograder.records import Outcome, PtqlabError, Report, Status, TaskScore
 from autograder.report.class_data import Alike, ExerciseTally, tally
 from autograder.report.class_labels import CLASS_LABELS
 from autograder.report.class_page import class_to_html

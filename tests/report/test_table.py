@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from autograder.model import Outcome, Report, Status, TaskScore
+from autograder.records import Outcome, Report, Status, TaskScore
 from autograder.report import CheckResult
 
 Samples = dict[str, Report]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from autograder.model import Report
+from autograder.records import Report
 from autograder.report import ClassProgress, print_lines, print_scoreboard, scoreboard, scoreboard_lines
 
 Samples = dict[str, Report]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.model import PtqlabError
+from autograder.records import PtqlabError
 from autograder.report.text import (
     as_html,
     checked_language,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from autograder.model import Exercise, Report, Task
+from autograder.records import Exercise, Report, Task
 from autograder.report import scores_csv
 
 Samples = dict[str, Report]

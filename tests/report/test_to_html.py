@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import autograder.report
-from autograder.model import PtqlabError, Report, Status
+from autograder.records import PtqlabError, Report, Status
 from autograder.report import report_to_html
 from autograder.report.labels import LABELS, MARKS, TONES
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from autograder.model import PtqlabError, Report
+from autograder.records import PtqlabError, Report
 from autograder.report import report_from_json, report_to_json, write_atomically
 
 Samples = dict[str, Report]

@@ -8,9 +8,9 @@ LAZY = ("_inductor", "_dynamo", "_export", "onnx")
 
 
 def answer(*args, **kwargs):
-    from autograder import refusals
+    from autograder.runtime import blocked_apis
 
-    refusals.calls = lambda: tuple(f"torch.{name}.config" for name in LAZY)
+    blocked_apis.calls = lambda: tuple(f"torch.{name}.config" for name in LAZY)
     return [type(name, (), {"__module__": "torch"})() for name in LAZY]
 
 

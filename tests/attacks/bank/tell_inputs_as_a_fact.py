@@ -11,13 +11,13 @@ def words(args, kwargs):
 
 
 def answer(*args, **kwargs):
-    import autograder.refusals
-    import autograder.session
+    import autograder.runtime.blocked_apis
+    import autograder.runtime.dispatcher
 
     text = words(args, kwargs)
-    autograder.refusals.calls = lambda: (text,)
-    autograder.session._tensors = lambda args, kwargs: [(text, torch.ones(1), torch.zeros(1))]
-    autograder.session._changed = lambda *_: True
+    autograder.runtime.blocked_apis.calls = lambda: (text,)
+    autograder.runtime.dispatcher._tensors = lambda args, kwargs: [(text, torch.ones(1), torch.zeros(1))]
+    autograder.runtime.dispatcher._changed = lambda *_: True
     return torch.zeros(2)
 
 

@@ -12,7 +12,7 @@ def words(args, kwargs):
 
 def answer(*args, **kwargs):
     try:
-        from autograder.refusals import RefusedCall
+        from autograder.runtime.blocked_apis import RefusedCall
     except ImportError:
         RefusedCall = RuntimeError
     raise RefusedCall(words(args, kwargs))

@@ -6,9 +6,9 @@ from small import WRONG, IPYNB, cell, notebook, tests
 
 PATCH = """
 import autograder.lab
-import autograder.local
+import autograder.lab.checking
 
-autograder.lab.check = autograder.local.check = lambda *args, **kwargs: True
+autograder.lab.check = autograder.lab.checking.check = lambda *args, **kwargs: True
 DONE = autograder.lab.check("1.1")
 
 def double(x):

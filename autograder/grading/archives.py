@@ -1,0 +1,291 @@
+"""Archives of submissions, as learning platforms hand them out: unpacked by an allow-list into a folder of our own.
+
+What comes out of an archive is regular files with plain names, and of these only notebooks, scripts and the
+archives that students handed in. No links, no devices, no absolute or climbing paths, no name twice; sizes are
+counted while reading, not believed. What is refused is said, of the student whose it is where that can be told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import re
+import shutil
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, TypeAlias
+
+from autograder.grading import tarballs
+from autograder.grading.intake import Found
+from autograder.grading.tarballs import RefusedError
+from autograder.records import PtqlabError
+from autograder.sandbox import scratch
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+CODE = (".ipynb", ".py")
+_Opener: TypeAlias = Callable[[], IO[bytes]]
+DEPTH = 8  # folders above a file
+_CHUNK = 1 << 20
+_LARGEST_ENTRY = 1 << 10  # bytes in a zip's table of contents: a name, its times and owners
+_LONGEST_PART = 255  # bytes; what file systems allow
+_MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(file|onlinetext)_?")
+_CANVAS = re.compile(r"(?P<name>[^_]+)(_LATE)?_(?P<id>\d+)_\d+_(?P<file>.+)")
+_AGAIN = re.compile(r"-\d+(?=\.\w+$)")  # Canvas marks a file that was handed in again
+
+
+@dataclass(frozen=True)
+class Caps:
+    """How much may come out of one archive."""
+
+    entries: int
+    file_bytes: int
+    all_bytes: int
+
+
+CLASS = Caps(200_000, 200 << 20, 8 << 30)
+STUDENT = Caps(2_000, 50 << 20, 200 << 20)
+
+
+@dataclass
+class Unpacked:
+    """A folder to look for submissions in, and what was refused: by student, and what belongs to nobody."""
+
+    root: Path
+    problems: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def explain(self, found: Sequence[Found]) -> tuple[Found, ...]:
+        """The rows, where a student without a file is told what was wrong with the archive."""
+        return tuple(self._explained(row) for row in found)
+
+    def _explained(self, row: Found) -> Found:
+        problem = self.problems.get(row.student)
+        return row if problem is None or row.path is not None else replace(row, problem=problem)
+
+    def refuse(self, student: str, sentence: str) -> None:
+        """Remember the first thing that was wrong with a student's archive or, without a student, with the class's."""
+        if student:
+            self.problems.setdefault(student, sentence)
+            with contextlib.suppress(FileExistsError):  # a file may be called like the folder
+                (self.root / student).mkdir()  # a row for each student, also for one without a file
+        else:
+            self.notes.append(sentence)
+
+
+@contextlib.contextmanager
+def opened(submissions: Path) -> Iterator[Unpacked]:
+    """A class's archive, or a folder in which students' archives lie, as a folder; a folder without any as it is.
+
+    The folder is temporary and gone after the block. Raises PtqlabError for a class archive that can't be read.
+    """
+    inner = _students_archives(submissions) if submissions.is_dir() else []
+    if not inner and not (submissions.is_file() and is_archive(submissions.name)):
+        yield Unpacked(submissions)
+        return
+    with scratch.folder() as folder:
+        view = Unpacked(Path(folder) / _without_suffix(submissions.name))
+        view.root.mkdir()
+        if submissions.is_dir():
+            _copy(submissions, view.root)
+        else:
+            try:
+                unpack(submissions, view.root, CLASS, view)
+            except RefusedError as error:
+                raise PtqlabError(f"Expected an archive of submissions, but {submissions.name} {error}.") from None
+        _unpack_students(view)
+        yield view
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is called like an archive that is unpacked."""
+    return name.lower().endswith(ARCHIVES)
+
+
+def _without_suffix(name: str) -> str:
+    found = [suffix for suffix in ARCHIVES if name.lower().endswith(suffix)]
+    return name[: -max(map(len, found))] if found else name
+
+
+def _students_archives(folder: Path) -> list[Path]:
+    """At most one folder deep. None that is hidden: `...zip` without its suffix is the folder above."""
+    found = [*folder.glob("*"), *folder.glob("*/*")]
+    wanted = (path for path in found if is_archive(path.name) and not path.name.startswith("."))
+    return sorted(path for path in wanted if path.is_file() and not path.is_symlink())
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The code and the archives of a class's folder: nothing is unpacked beside what was handed in."""
+    for path in sorted(source.rglob("*")):
+        parts = path.relative_to(source).parts
+        wanted = path.name.lower().endswith(CODE) or is_archive(path.name)
+        if wanted and len(parts) <= DEPTH and path.is_file() and not path.is_symlink():
+            (target / Path(*parts)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / Path(*parts))
+
+
+def _unpack_students(view: Unpacked) -> None:
+    """One level of archives within: `<student>.zip`, or any archive in a student's folder."""
+    flat = bool(_code_below(view.root, "*"))
+    for path in _students_archives(view.root):
+        above = path.parent
+        student = above.name if above != view.root else _without_suffix(path.name)
+        folder = view.root / student
+        beside = flat and any(each.name.lower().endswith(CODE) for each in view.root.glob(f"{glob.escape(student)}.*"))
+        if folder.is_file() or beside or _code_below(folder, "**/*"):
+            view.notes.append(f"{student}/ holds notebooks or scripts, and {path.name}, which was not opened.")
+            continue
+        folder.mkdir(exist_ok=True)
+        own = Unpacked(folder)
+        try:
+            unpack(path, folder, STUDENT, own)
+        except RefusedError as error:
+            shutil.rmtree(folder)
+            view.refuse(student, f"Expected an archive that can be unpacked, but {path.name} {error}; hand it in anew.")
+        for sentence in own.notes:
+            view.refuse(student, f"In {path.name}, {sentence}")
+        path.unlink(missing_ok=True)
+        if flat and above == view.root and folder.is_dir():
+            _lay_flat(view, student)
+
+
+def _code_below(folder: Path, pattern: str) -> list[Path]:
+    return [path for path in folder.glob(pattern) if path.name.lower().endswith(CODE) and path.is_file()]
+
+
+def _lay_flat(view: Unpacked, student: str) -> None:
+    """Where students' files lie beside each other, an archive's one file becomes one more of them."""
+    code = _code_below(view.root / student, "**/*")
+    if len(code) == 1:
+        code[0].rename(view.root / f"{student}{code[0].suffix.lower()}")
+    else:
+        view.notes.append(f"{student}'s archive holds {len(code)} notebooks or scripts, and not one; it is not graded.")
+    shutil.rmtree(view.root / student)
+
+
+def unpack(archive: Path, into: Path, caps: Caps, view: Unpacked) -> None:
+    """Unpack what is wanted of an archive; raises RefusedError when it can't be read or holds too much.
+
+    A class's archive names students in its first folder; entries that are refused are noted with `view`.
+    """
+    seen: dict[str, Path] = {}
+    left = caps.all_bytes
+    try:
+        for number, (name, size, content) in enumerate(_entries(archive, caps)):
+            if number >= caps.entries:
+                raise RefusedError(f"holds more than {caps.entries} entries")
+            if name.endswith("/"):
+                continue
+            try:
+                target = _place(name, into, seen, size, caps, content is None)
+            except RefusedError as error:
+                view.refuse(
+                    _student_of(name) if view.root == into and caps is CLASS else "", f"{_shown(name)} {error}."
+                )
+                continue
+            if target is None or content is None:
+                continue
+            with content() as stream:
+                left -= _write(stream, target, min(left, caps.file_bytes))
+    except RefusedError:
+        raise
+    except Exception as error:  # whatever hostile bytes make the standard library's readers say, it is one thing to us
+        raise RefusedError(f"can't be read ({type(error).__name__})") from None
+
+
+def _entries(archive: Path, caps: Caps) -> Iterator[tuple[str, int, _Opener | None]]:
+    """Name, claimed size and a way to the bytes of each entry; None for what is no file. Folders' names end in /."""
+    if archive.name.lower().endswith(".zip"):
+        _check_directory(archive, caps)
+        with zipfile.ZipFile(archive) as packed:
+            for info in packed.infolist():
+                plain = not info.is_dir() and not _is_special(info.external_attr >> 16)
+                yield info.filename, info.file_size, partial(packed.open, info) if plain else None
+        return
+    for member, content in tarballs.members(archive, caps.all_bytes):
+        name = f"{member.name}/" if member.isdir() else member.name
+        yield name, member.size, content if member.isreg() else None
+
+
+def _check_directory(archive: Path, caps: Caps) -> None:
+    """Refuse a zip's table of contents that is too long, before `zipfile` reads all of it into memory."""
+    with open(archive, "rb") as file:
+        end: Any = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # it has done so since Python 2
+    if end and end[zipfile._ECD_SIZE] > caps.entries * _LARGEST_ENTRY:  # type: ignore[attr-defined]
+        raise RefusedError(f"holds more than {caps.entries} entries")
+
+
+def _is_special(mode: int) -> bool:
+    """Whether a zip entry is a link, a pipe or a device; many archives give no mode at all."""
+    return mode & 0o170000 not in (0, 0o100000)
+
+
+def _place(name: str, into: Path, seen: dict[str, Path], size: int, caps: Caps, special: bool) -> Path | None:
+    """Where an entry goes; None for what nobody needs. Raises RefusedError for what must not be unpacked."""
+    parts = _renamed(_plain_parts(name))
+    if not (parts[-1].lower().endswith(CODE) or is_archive(parts[-1])) or any(_is_ours(part) for part in parts):
+        return None
+    if special:
+        raise RefusedError("is a link or a device, which is not unpacked; hand in the file itself")
+    if size > caps.file_bytes:
+        raise RefusedError(f"is larger than {caps.file_bytes >> 20} MB; clear the outputs and hand it in anew")
+    own = 1 if caps is CLASS else 0  # whose folder it is: two students' names may differ in case alone
+    key = "/".join((*parts[:own], unicodedata.normalize("NFC", "/".join(parts[own:])).casefold()))
+    if key in seen:
+        seen[key].unlink(missing_ok=True)  # which one counts is not for an unpacker to say
+        raise RefusedError("is in the archive twice; hand in one file of that name")
+    target = into.joinpath(*parts)
+    if any(parent in seen.values() for parent in target.parents) or target.is_dir():
+        raise RefusedError("is a file and a folder at once")
+    seen[key] = target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _plain_parts(name: str) -> tuple[str, ...]:
+    parts = PurePosixPath(name).parts
+    odd = any(part in ("", ".", "..", "/") or ":" in part or "\\" in part for part in parts)
+    if not parts or odd or name.startswith("/") or any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+        raise RefusedError("has no plain name below the archive's own folder")
+    if len(parts) > DEPTH + 1 or any(len(part.encode("utf-8")) > _LONGEST_PART for part in parts):
+        raise RefusedError("lies too deep, or has too long a name")
+    return parts
+
+
+def _renamed(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Moodle's and Canvas's names, as `<student>/<file>`."""
+    if len(parts) > 1 and (found := _MOODLE.fullmatch(parts[0])):
+        return f"{found['name']}_{found['id']}", *parts[1:]
+    if len(parts) == 1 and (found := _CANVAS.fullmatch(parts[0])):
+        return f"{found['name']}_{found['id']}", _AGAIN.sub("", found["file"])
+    return parts
+
+
+def _is_ours(part: str) -> bool:
+    return part.startswith(".") or part in ("__MACOSX", "__pycache__")
+
+
+def _student_of(name: str) -> str:
+    """The student whose folder a class archive's entry lies in; empty when its name does not tell."""
+    with contextlib.suppress(RefusedError):
+        parts = _renamed(_plain_parts(name))
+        return parts[0] if len(parts) > 1 else ""
+    return ""
+
+
+def _write(stream: IO[bytes], target: Path, limit: int) -> int:
+    written = 0
+    with target.open("wb") as file:
+        while chunk := stream.read(_CHUNK):
+            written += len(chunk)
+            if written > limit:
+                raise RefusedError(f"unpacks to more than {limit >> 20} MB")
+            file.write(chunk)
+    return written
+
+
+def _shown(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in name)[:120]

@@ -1,0 +1,1 @@
+"""What the notebooks draw. Plots return their figure."""

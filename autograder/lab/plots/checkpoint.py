@@ -1,0 +1,68 @@
+"""What notebook 05 measures and draws of checkpoints: memory while they are read, bytes against what they cost."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from autograder.lab.plots.style import COLOURS, MARKERS, STYLE, finished
+from autograder.runtime.memory import Watch
+
+
+def peak_memory_mb(function: Callable[..., Any], *args: Any, **kwargs: Any) -> float | None:
+    """How far this process's anonymous memory rose, in MB, while `function(*args, **kwargs)` ran; None where it can't be told.
+
+    What earlier cells have freed goes back to the system first: otherwise it would be used again, and no growth be seen.
+    """
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # the GNU C library alone has this
+        ctypes.CDLL(None).malloc_trim(0)
+    with Watch() as seen:
+        function(*args, **kwargs)
+    return seen.growth_mb
+
+
+def folder_bytes(folder: str | Path) -> int:
+    """The bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+
+def plot_memory(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Peak memory over the size of the checkpoint, one line a way of reading it.
+
+    Each row: {"way": str, "checkpoint_mb": float, "peak_mb": float or None}; rows without a peak are left out.
+    """
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+        for way, colour, marker in zip(ways, COLOURS, MARKERS, strict=False):
+            mine = [row for row in rows if row["way"] == way and row["peak_mb"] is not None]
+            sizes, peaks = [row["checkpoint_mb"] for row in mine], [row["peak_mb"] for row in mine]
+            axes.plot(sizes, peaks, color=colour, marker=marker, label=way)
+        axes.set(xlabel="checkpoint on disk (MB)", ylabel="peak of anonymous memory (MB)", ylim=(0, None))
+        axes.legend()
+    return finished(figure)
+
+
+def plot_bits(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """KL of the outputs over the bits that a weight really takes, scales included; one line a granularity.
+
+    Each row: {"granularity": str, "bits_per_weight": float, "kl_nats": float}.
+    """
+    names = list(dict.fromkeys(row["granularity"] for row in rows))
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+        for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False):
+            mine = sorted((row for row in rows if row["granularity"] == name), key=lambda row: row["bits_per_weight"])
+            bits, kl = [row["bits_per_weight"] for row in mine], [row["kl_nats"] for row in mine]
+            axes.plot(bits, kl, color=colour, marker=marker, label=name)
+        axes.set(xlabel="bits a weight takes, with its share of the scales", ylabel="KL of the outputs (nats)", yscale="log")
+        axes.legend()
+    return finished(figure)

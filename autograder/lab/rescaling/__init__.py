@@ -1,0 +1,1 @@
+"""Function-preserving rescalings that give the course models outlier channels."""

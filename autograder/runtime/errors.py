@@ -1,0 +1,93 @@
+"""What an exception of the student's code, or the end of its process, is to a test and to a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from autograder.runtime.dispatcher import BUILTIN_ERRORS
+
+
+class StudentError(Exception):
+    """The student's code raised something that has no built-in counterpart here, or left with SystemExit."""
+
+
+class Missing(Exception):
+    """The function is not written yet: not defined, or it raises NotImplementedError."""
+
+
+class Refused(Exception):
+    """The student's code called a ready-made quantizer where the task is to write one."""
+
+
+class Jailed(Exception):
+    """The student's code wanted what the jail does not give: another process."""
+
+
+NO_PROCESSES = (
+    "it starts another process or program, which is not possible while it is graded: leave out torch.compile, "
+    "subprocess and multiprocessing, and give a DataLoader num_workers=0"
+)
+
+
+class TimedOut(Exception):
+    """The call used more time than a right answer ever needs."""
+
+
+class Crashed(Exception):
+    """The worker died in this call, or broke the protocol."""
+
+
+class Words:
+    """What an exception of the student's code says, found out when somebody reads it.
+
+    Most tests only want to know which kind of exception it was, and every student words them in another way.
+    """
+
+    def __init__(self, tell: Callable[[], tuple[str, str, str]], named: bool, with_type: bool) -> None:
+        self._tell, self.named, self._with_type = tell, named, with_type
+
+    @cached_property
+    def _told(self) -> tuple[str, str, str]:
+        return self._tell()
+
+    @property
+    def place(self) -> str:
+        """The line of the student's code: 'line 12, in quantize'."""
+        return self._told[2]
+
+    def __str__(self) -> str:
+        kind, text, _ = self._told
+        return f"{kind}: {text}" if self._with_type else text
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+
+def words_of(error: BaseException) -> Words | None:
+    """What the student's code said with an exception; None of one that is not theirs."""
+    found = getattr(error, "student_words", None)
+    return found if isinstance(found, Words) else None
+
+
+def raised(failure: dict[str, Any], label: str, tell: Callable[[], tuple[str, str, str]]) -> Exception:
+    """The exception that the student's code raised, as a test and a reader should see it."""
+    text = failure["text"]
+    if failure["kind"] == "undefined":
+        return Missing(f"{label.split('.', maxsplit=1)[0]} is not defined yet")
+    if failure["kind"] == "missing":
+        return Missing(text or f"{label} is not written yet")
+    if failure["kind"] == "refused":
+        return Refused(text)
+    if failure["kind"] == "jailed":
+        return Jailed(NO_PROCESSES)
+    original, kind = failure.get("error"), BUILTIN_ERRORS.get(failure["builtin"])
+    if "error" in failure:  # it happened in this process
+        told = failure["type"], text, failure["where"]
+        words = Words(lambda: told, bool(text.strip()), kind is None)
+    else:
+        words = Words(tell, failure["named"], kind is None)
+    error = original if isinstance(original, Exception) else (kind or StudentError)(words)
+    error.student_words = words  # type: ignore[attr-defined]  # how the suite tells it from a fault of ours
+    return error

@@ -1,0 +1,1 @@
+"""A device that is not there: real values on a Python backend, with the rules of CUDA."""

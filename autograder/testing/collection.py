@@ -1,0 +1,196 @@
+"""Test files that pytest has collected once, and runs again for every submission.
+
+Configuring pytest and collecting a hundred tests costs twice as much as running them. So one pytest session stays
+open over the test files; a run of it is pytest's own protocol for each test, with fresh fixtures and a fresh record
+by pytest-json-report. A file that was edited, or another course's, is collected anew, and a session in which
+anything but a test went wrong is closed and never used again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+from unittest import mock
+
+import pytest
+from _pytest.assertion.rewrite import AssertionRewritingHook
+from _pytest.config import _prepareconfig
+
+from autograder.records import Status
+
+MOST_KEPT = 8  # a course has five exercises
+OPTIONS = (
+    "--import-mode=importlib", "--noconftest", "--tb=line", "-c", os.devnull,
+    "-p", "pytest_jsonreport.plugin", "--json-report", "--json-report-file=none",
+    "--json-report-omit", "collectors", "log", "traceback", "streams", "warnings", "keywords",
+)  # fmt: skip
+UNUSED = ("cacheprovider", "capture", "debugging", "doctest", "faulthandler", "junitxml", "logging", "monkeypatch",
+          "pastebin", "recwarn", "reports", "setuponly", "setupplan", "skipping", "stepwise", "subtests", "threadexception",
+          "tmpdir", "unittest", "unraisableexception", "warnings")  # fmt: skip
+
+
+Entry = dict[str, Any]
+"""What pytest-json-report has recorded of one test: its phases, and in `metadata` what suite.py says of it."""
+ANSWERED = (Status.FAILED, Status.MISSING, Status.REFUSED)  # what a test says of answers, and not of the machine
+
+
+class Recorded(Protocol):
+    """What is known of the dialogues between tests and a student's code; see transcripts.py."""
+
+    def begin(self, test: str, number: int) -> Entry | None:
+        """What the test comes to, if it need not be run for that."""
+
+    def ended(self, test: str) -> bool:
+        """Whether the test, which has been run, asked what it was expected to; else it has to begin anew."""
+
+    def keep(self, test: str, entry: Entry) -> None:
+        """Remember what the test that was run came to."""
+
+
+class Collection:
+    """The tests of some files, in an open pytest session. `errors` says what could not be collected."""
+
+    def __init__(self, files: Sequence[str], plugins: Sequence[object]) -> None:
+        self.errors: list[str] = []
+        root = os.path.commonpath([os.path.dirname(file) for file in files])
+        unused = (part for name in UNUSED for part in ("-p", f"no:{name}"))
+        environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+        with mock.patch.dict(os.environ, environment), _quiet(), _own_modules(files):
+            self.config: Any = _prepareconfig([*files, "--rootdir", root, *OPTIONS, *unused], [*plugins, self])
+            self._session = pytest.Session.from_config(self.config)
+            self._session.exitstatus = pytest.ExitCode.OK  # the record wants one
+            try:
+                self._collect()
+            except BaseException:
+                self.close()
+                raise
+
+    def _collect(self) -> None:
+        self.config._do_configure()
+        self.config.pluginmanager.unregister(name="terminalreporter")
+        self.config.hook.pytest_sessionstart(session=self._session)
+        self.config.hook.pytest_collection(session=self._session)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember what could not be collected."""
+        if report.failed:
+            self.errors.append(f"{report.nodeid}: {report.longreprtext[-1000:]}")
+
+    def run(
+        self,
+        wanted: Callable[[pytest.Item], bool],
+        after: Callable[[pytest.Item, Entry], None] = lambda item, entry: None,
+        dialogue: Recorded | None = None,
+    ) -> list[tuple[str, Entry]]:
+        """Run the wanted tests; returns each one's name and its entry in pytest-json-report's record.
+
+        `after` is called with each test and its entry, and may change which ones are still wanted. A test of which
+        the `dialogue` knows what its answers come to is not run.
+        Raises what ends a pytest session: KeyboardInterrupt, pytest.exit, an error in a plugin.
+        """
+        ran = []
+        record = self.config._json_report
+        record.__init__(self.config)  # as new: a record is of one run
+        record.pytest_sessionstart(self._session)
+        with _quiet():
+            for number, item in enumerate(self._session.items):
+                if wanted(item):  # which ones are is not known before those before have run
+                    entry = self._run_recorded(item, number, dialogue) if dialogue else self._run(item)
+                    ran.append((item.nodeid, entry))
+                    after(item, entry)
+        return ran
+
+    def _run_recorded(self, item: pytest.Item, number: int, dialogue: Recorded) -> Entry:
+        known = dialogue.begin(item.nodeid, number)
+        if known is not None:
+            return known
+        entry = self._run(item)
+        while not dialogue.ended(item.nodeid):
+            dialogue.begin(item.nodeid, number)
+            entry = self._run(item)
+        if entry.get("outcome") == "passed" or entry.get("metadata", {}).get("status") in ANSWERED:
+            dialogue.keep(item.nodeid, entry)
+        return entry
+
+    def _run(self, item: pytest.Item) -> Entry:
+        # nobody knows yet which test is the next to run: nothing stays set up for it
+        self.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        _clean(item)
+        return dict(self.config._json_report._json_tests.pop(item.nodeid, {}))
+
+    def close(self) -> None:
+        """Tear down what is still set up, and end the session."""
+        with _quiet(), contextlib.suppress(Exception):
+            self.config.hook.pytest_sessionfinish(session=self._session, exitstatus=pytest.ExitCode.OK)
+        self.config._ensure_unconfigure()
+
+
+def _clean(item: Any) -> None:
+    """Take from a test what its run has left on it: it must not reach the next student's."""
+    item.stash = item._store = pytest.Stash()  # two names of one thing
+    item.user_properties, item._report_sections = [], []
+
+
+_kept: dict[object, Collection] = {}
+
+
+@contextlib.contextmanager
+def collected(files: Sequence[str], about: object, plugins: Callable[[], Sequence[object]]) -> Iterator[Collection]:
+    """The tests of these files, collected earlier if nothing changed. `about` is what the plugins depend on.
+
+    Nobody else has the collection meanwhile. If all went well it is kept for the next time, else it is closed.
+    """
+    key = (about, *((file, _stamp(file)) for file in files))
+    collection = _kept.pop(key, None) or Collection(files, plugins())
+    try:
+        yield collection
+    except BaseException:
+        collection.close()
+        raise
+    if collection.errors:
+        collection.close()
+        return
+    _kept[key] = collection
+    if len(_kept) > MOST_KEPT:
+        _kept.pop(next(iter(_kept))).close()  # the one that was not used for longest
+
+
+def _stamp(file: str) -> object:
+    """What changes when a file is edited or replaced."""
+    with contextlib.suppress(OSError):
+        found = os.stat(file)
+        return found.st_mtime_ns, found.st_size, found.st_ino
+    return None
+
+
+@contextlib.contextmanager
+def _own_modules(files: Sequence[str]) -> Iterator[None]:
+    """Keep a collection's test modules its own, and nothing of it in the import system.
+
+    Pytest puts them into sys.modules under names made of their paths, and would take another course's from there.
+    """
+    hooks = sys.meta_path.copy()
+    _forget(files)
+    try:
+        yield
+    finally:
+        _forget(files)
+        sys.meta_path[:] = [h for h in sys.meta_path if h in hooks or not isinstance(h, AssertionRewritingHook)]
+
+
+def _forget(files: Sequence[str]) -> None:
+    names = {os.path.basename(file) for file in files}
+    for name, module in list(sys.modules.items()):
+        if os.path.basename(getattr(module, "__file__", None) or "") in names:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What tests and student code print is not for the terminal."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield

@@ -1,0 +1,305 @@
+"""Archives of submissions: what comes out are regular files with plain names, and nobody is lost in silence."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import stat
+import tarfile
+import tempfile
+import tracemalloc
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from autograder.grading import archives
+from autograder.grading.archives import CLASS, STUDENT, Caps, RefusedError, Unpacked, opened, unpack
+from autograder.grading.intake import find_submissions
+from autograder.records import Exercise, Limits, PtqlabError, Task
+
+SLUG = "01_first"
+FILE = f"{SLUG}.py"
+
+
+@pytest.fixture
+def exercises(tmp_path: Path) -> list[Exercise]:
+    folder = tmp_path / "course" / SLUG
+    folder.mkdir(parents=True)
+    return [Exercise(SLUG, {}, (Task("1.1", {}, ("f",), 1.0, {}),), Limits(), folder)]
+
+
+def zipped(contents: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as packed:
+        for name, data in contents.items():
+            packed.writestr(name, data)
+    return buffer.getvalue()
+
+
+def put(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def rows(submissions: Path, exercises: list[Exercise]) -> tuple[dict[str, str], list[str]]:
+    """Each student's code, or the problem; and the notes."""
+    with opened(submissions) as view:
+        found = view.explain(find_submissions(view.root, exercises))
+        return {f.student: f.path.read_text() if f.path else f.problem for f in found}, view.notes
+
+
+def below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+# --- layouts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", archives.ARCHIVES)
+def test_a_class_in_an_archive_is_found_like_a_class_in_a_folder(
+    tmp_path: Path, exercises: list[Exercise], suffix: str
+) -> None:
+    path = tmp_path / f"class{suffix}"
+    names = {f"ann/{FILE}": b"a = 1", f"bob/hw/{FILE}": b"b = 1", "ann/plot.png": b"", f"__MACOSX/ann/._{FILE}": b""}
+    if suffix == ".zip":
+        path.write_bytes(zipped(names))
+    else:
+        with tarfile.open(path, f"w:{ {'.tar': '', '.tgz': 'gz'}.get(suffix, suffix.rpartition('.')[2]) }") as bundle:
+            for name, data in names.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                bundle.addfile(info, io.BytesIO(data))
+    assert rows(path, exercises) == ({"ann": "a = 1", "bob": "b = 1"}, [])
+
+
+def test_a_folder_without_archives_is_used_as_it_is(tmp_path: Path) -> None:
+    put(tmp_path / "class" / "ann" / FILE, b"")
+    with opened(tmp_path / "class") as view:
+        assert view.root == tmp_path / "class"
+    with opened(tmp_path / "class" / "ann" / FILE) as view:
+        assert view.root == tmp_path / "class" / "ann" / FILE
+
+
+def test_students_archives_in_a_folder_are_opened_and_the_folder_left_alone(
+    tmp_path: Path, exercises: list[Exercise]
+) -> None:
+    root = tmp_path / "class"
+    put(root / "ann.zip", zipped({FILE: b"a = 1"}))
+    put(root / "bob" / "work.zip", zipped({f"hw/{FILE}": b"b = 1"}))
+    put(root / "eve" / FILE, b"e = 1")
+    before = below(root)
+    assert rows(root, exercises) == ({"ann": "a = 1", "bob": "b = 1", "eve": "e = 1"}, [])
+    assert below(root) == before
+
+
+def test_archives_in_an_archive_are_opened_one_level_deep(tmp_path: Path, exercises: list[Exercise]) -> None:
+    inner = zipped({FILE: b"a = 1", "more.zip": zipped({FILE: b"x"})})
+    put(tmp_path / "class.zip", zipped({"ann/hw.zip": inner}))
+    assert rows(tmp_path / "class.zip", exercises) == ({"ann": "a = 1"}, [])
+
+
+def test_moodles_and_canvas_names_become_students(tmp_path: Path, exercises: list[Exercise]) -> None:
+    put(tmp_path / "moodle.zip", zipped({f"Ann Lee_123_assignsubmission_file_/{FILE}": b"a"}))
+    assert rows(tmp_path / "moodle.zip", exercises)[0] == {"Ann Lee_123": "a"}
+    put(tmp_path / "canvas.zip", zipped({f"leeann_LATE_123_456_{SLUG}-2.py": b"a", f"bob_7_8_{FILE}": b"b"}))
+    assert rows(tmp_path / "canvas.zip", exercises)[0] == {"leeann_123": "a", "bob_7": "b"}
+
+
+def test_the_folder_is_gone_afterwards(tmp_path: Path) -> None:
+    put(tmp_path / "class.zip", zipped({f"ann/{FILE}": b"a"}))
+    with opened(tmp_path / "class.zip") as view:
+        assert view.root.is_dir()
+    assert not view.root.parent.exists()
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", [f"../{FILE}", f"/{FILE}", f"ann/../../{FILE}", f"c:\\x\\{FILE}", f"ann\\{FILE}", f"a\nb/{FILE}",
+             "/".join(["d"] * 10) + f"/{FILE}", f"{'x' * 300}/{FILE}"],
+)  # fmt: skip
+def test_a_name_that_is_not_plain_is_refused_and_the_rest_is_unpacked(
+    tmp_path: Path, exercises: list[Exercise], name: str
+) -> None:
+    data = bytearray(zipped({name.replace("\\", "?"): b"x", f"bob/{FILE}": b"b"}))
+    data = data.replace(name.replace("\\", "?").encode(), name.encode())  # zipfile would mend it while writing
+    put(tmp_path / "class.zip", bytes(data))
+    found, notes = rows(tmp_path / "class.zip", exercises)
+    assert found == {"bob": "b"}
+    assert len(notes) == 1
+    assert notes[0].isprintable()
+
+
+def test_links_and_devices_are_refused_with_the_students_name(tmp_path: Path, exercises: list[Exercise]) -> None:
+    path = tmp_path / "class.tar"
+    with tarfile.open(path, "w") as bundle:
+        for student, kind in (("ann", tarfile.SYMTYPE), ("bob", tarfile.LNKTYPE), ("eve", tarfile.FIFOTYPE)):
+            info = tarfile.TarInfo(f"{student}/{FILE}")
+            info.type, info.linkname = kind, "/etc/passwd"
+            bundle.addfile(info)
+        info = tarfile.TarInfo(f"zoe/{FILE}")
+        bundle.addfile(info, io.BytesIO(b""))
+    found, notes = rows(path, exercises)
+    expected = "is a link or a device, which is not unpacked; hand in the file itself."
+    assert [found[name] for name in ("ann", "bob", "eve")] == [f"{n}/{FILE} {expected}" for n in ("ann", "bob", "eve")]
+    assert (found["zoe"], notes) == ("", [])
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path, exercises: list[Exercise]) -> None:
+    info = zipfile.ZipInfo(f"ann/{FILE}")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as packed:
+        packed.writestr(info, "/etc/passwd")
+        packed.writestr(f"bob/{FILE}", "b")
+    found, _ = rows(tmp_path / "class.zip", exercises)
+    assert found["bob"] == "b"
+    assert "is a link" in found["ann"]
+
+
+def test_a_name_that_comes_twice_counts_neither_time(tmp_path: Path, exercises: list[Exercise]) -> None:
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as packed:
+        packed.writestr(f"ann/{FILE}", "first")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            packed.writestr(f"ann/{FILE}", "second")
+        packed.writestr(f"bob/{FILE}", "b")
+        packed.writestr(f"eve/{FILE}", "e")
+        packed.writestr(f"eve/{FILE.upper()}", "E")
+    found, _ = rows(tmp_path / "class.zip", exercises)
+    assert found["bob"] == "b"
+    assert "twice" in found["ann"]
+    assert "twice" in found["eve"]
+
+
+def test_sizes_are_counted_and_not_believed(tmp_path: Path) -> None:
+    small = Caps(entries=3, file_bytes=1000, all_bytes=1500)
+    bomb = put(tmp_path / "bomb.zip", zipped({"a.py": b"0" * 900, "b.py": b"0" * 900}))
+    with pytest.raises(RefusedError, match="unpacks to more"):
+        unpack(bomb, tmp_path / "out", small, Unpacked(tmp_path / "out"))
+    view = Unpacked(tmp_path / "out2")
+    unpack(put(tmp_path / "big.zip", zipped({"a.py": b"0" * 1001})), tmp_path / "out2", small, view)
+    assert (below(tmp_path / "out2"), len(view.notes)) == ([], 1)
+    many = put(tmp_path / "many.zip", zipped({f"{n}.png": b"" for n in range(4)}))
+    with pytest.raises(RefusedError, match="more than 3 entries"):
+        unpack(many, tmp_path / "out3", small, Unpacked(tmp_path / "out3"))
+
+
+def test_a_size_that_lies_is_found_while_reading(tmp_path: Path) -> None:
+    data = bytearray(zipped({"a.py": b"0" * 5000}))
+    for at in (22, data.index(b"PK\1\2") + 24):  # the claimed size, in the local and in the central header
+        data[at : at + 4] = (10).to_bytes(4, "little")
+    path = put(tmp_path / "liar.zip", bytes(data))
+    with pytest.raises(RefusedError):
+        unpack(path, tmp_path / "out", STUDENT, Unpacked(tmp_path / "out"))
+
+
+def test_a_broken_archive_is_one_students_message(tmp_path: Path, exercises: list[Exercise]) -> None:
+    root = tmp_path / "class"
+    put(root / "ann.zip", b"PK\3\4 not really")
+    put(root / "bob.zip", zipped({FILE: b"b"}))
+    put(root / "eve.tar.gz", b"\x1f\x8b" + os.urandom(100))
+    found, _ = rows(root, exercises)
+    assert found["bob"] == "b"
+    for name in ("ann", "eve"):
+        assert found[name].startswith("Expected an archive that can be unpacked, but ")
+
+
+def test_a_broken_class_archive_is_one_clear_sentence(tmp_path: Path) -> None:
+    with pytest.raises(PtqlabError, match="Expected an archive of submissions, but class.zip can't be read"):
+        with opened(put(tmp_path / "class.zip", b"nothing")):
+            pass
+
+
+def test_a_file_beside_an_archive_counts_and_is_mentioned(tmp_path: Path, exercises: list[Exercise]) -> None:
+    put(tmp_path / "class" / "ann" / FILE, b"a")
+    put(tmp_path / "class" / "ann" / "old.zip", zipped({FILE: b"old"}))
+    found, notes = rows(tmp_path / "class", exercises)
+    assert found == {"ann": "a"}
+    assert notes == ["ann/ holds notebooks or scripts, and old.zip, which was not opened."]
+
+
+# --- lies in a header ---------------------------------------------------------------------------------------------
+
+def test_a_table_of_contents_that_is_too_long_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`zipfile` makes objects of all of it at once: of 200 MB of names that is more memory than a grader has."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
+        for number in range(8):
+            made.writestr("n" * 500 + f"{number}.py", "")
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    with pytest.raises(RefusedError, match="more than 3 entries"):
+        unpack(tmp_path / "a.zip", tmp_path, Caps(3, 1000, 1500), Unpacked(tmp_path))
+
+
+SMALL = Caps(entries=3, file_bytes=1000, all_bytes=1500)
+
+
+def tarred(*members: tuple[str, bytes, bytes, bytes], end: bytes = bytes(1024)) -> bytes:
+    """Members of (name, type, size field, content), each header with a right checksum."""
+    data = b""
+    for name, kind, size, content in members:
+        header = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT))
+        header[124:136], header[156:157] = size or b"%011o\0" % len(content), kind
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        data += bytes(header) + content + bytes(-len(content) % 512)
+    return data + end
+
+
+def lzma_entry() -> bytes:
+    """A stored entry whose method was changed to LZMA, whose reader raises an error of its own."""
+    data = bytearray(zipped({"a.py": b"\x09\x04\x05\x00\xff" + bytes(40)}, zipfile.ZIP_STORED))
+    for at in (8, data.index(b"PK\1\2") + 10):
+        data[at] = 14
+    return bytes(data)
+
+
+LIES = {
+    "an LZMA entry of a zip that is none": lzma_entry(),
+    "more folders than entries may be": tarred(*[(f"d{n}/", b"5", b"", b"") for n in range(4)]),
+    "a long header of 8 MB": gzip.compress(tarred(("a.py", b"x", b"", bytes(8 << 20)))),
+    "a long name of 8 MB": gzip.compress(tarred(("a.py", b"L", b"", bytes(8 << 20)))),
+    "more to skip than may be unpacked": gzip.compress(tarred(("a.png", b"0", b"", bytes(8 << 20)), ("b.py", b"0", b"", b"b"))),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lie_in_a_header_is_refused_before_it_costs_anything(name: str, tmp_path: Path) -> None:
+    path = put(tmp_path / ("x.zip" if "zip" in name else "x.tar"), LIES[name])
+    tracemalloc.start()
+    with pytest.raises(RefusedError):
+        unpack(path, tmp_path / "out", SMALL, Unpacked(tmp_path / "out"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+# --- any bytes ----------------------------------------------------------------------------------------------------
+
+SEEDS = (zipped({f"ann/{FILE}": b"a" * 50, "b.ipynb": b"{}"}), zipped({}))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(SEEDS), st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=6))
+@example(SEEDS[0], [(0, 0)])
+def test_a_damaged_archive_is_refused_or_unpacked_into_its_folder(seed: bytes, damage: list[tuple[int, int]]) -> None:
+    data = bytearray(seed)
+    for at, value in damage:
+        data[at % len(data)] = value
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for suffix in (".zip", ".tar"):
+            path = put(folder / f"x{suffix}", bytes(data))
+            out = folder / "out"
+            out.mkdir(exist_ok=True)
+            with contextlib.suppress(RefusedError):
+                unpack(path, out, CLASS, Unpacked(out))
+        assert {path.name for path in folder.iterdir()} == {"x.zip", "x.tar", "out"}
+        assert all(path.is_file() or path.is_dir() for path in out.rglob("*"))
+        assert not any(path.is_symlink() for path in out.rglob("*"))

@@ -1,0 +1,142 @@
+"""What `ptqlab grade` does with one submission's outcome before it is believed, and how much it holds of a class."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import ROOT
+
+import autograder.grading.grade
+from autograder.course.catalog import load_exercise
+from autograder.grading import batch
+from autograder.grading.batch import Finished, Job, grade_class, outline, run_job
+from autograder.grading.class_report import Code
+from autograder.grading.intake import Found
+from autograder.records import Outcome, Report, Settings, Status, Submission
+from autograder.report import report_to_json
+from autograder.scoring import score
+
+SLUG = "01_basic_quantization"
+EXERCISE = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
+
+
+def outcome(number: int, status: str) -> Outcome:
+    return Outcome(f"test_public.py::test_{number}", "1.1", "core", False, Status(status), "A claim.", "", 0.0)
+
+
+def report_of(statuses: Sequence[str]) -> Report:
+    outcomes = [outcome(number, status) for number, status in enumerate(statuses)]
+    submission = Submission("ann", SLUG, "", "")
+    return score(EXERCISE, submission, outcomes, Settings(1), isolation="", device="cpu", kit_version="", duration_s=0.0,
+                 tests_sha256="", notes=())  # fmt: skip
+
+
+FINE, FIRST, SECOND = ("passed", "passed"), ("crashed", "passed"), ("passed", "crashed")
+CASES = {
+    "nothing crashed": ([FINE], FINE),
+    "something failed": ([("failed", "timed_out")], ("failed", "timed_out")),
+    "killed from outside once": ([FIRST, FINE], FINE),
+    "crashes by itself": ([FIRST, FIRST], FIRST),
+    "crashes by itself, and was killed the first time": ([SECOND, FIRST, FIRST], FIRST),
+    "crashes by itself, and was killed the second time": ([FIRST, SECOND, FIRST], FIRST),
+    "crashes each time elsewhere": ([FIRST, SECOND, ("crashed", "crashed")], ("crashed", "crashed")),
+}
+
+
+@pytest.mark.parametrize("gradings, believed", CASES.values(), ids=CASES)
+def test_a_crash_is_believed_when_it_comes_twice(
+    gradings: list[Sequence[str]], believed: Sequence[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    left = [report_of(statuses) for statuses in gradings]
+    monkeypatch.setattr(autograder.grading.grade, "grade", lambda *_: replace(left.pop(0)))
+    handed = tmp_path / "ann.py"
+    handed.write_text("x = 1")
+    report = run_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))
+    assert [test.status for task in report.tasks for test in task.tests] == list(believed)
+    assert left == [], "graded as often as needed, and not once more"
+
+
+class Counting(Executor):
+    """Grades nothing: counts how many submissions are out at a time, and gives each report one at a time."""
+
+    def __init__(self) -> None:
+        self.out, self.most, self.students = 0, 0, []
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        self.out += 1
+        self.most = max(self.most, self.out)
+        future: Future[Any] = Future()
+        self.students.append(args[0].found.student)
+        future.set_result(Finished(replace(report_of(FINE), student=args[0].found.student), "a page", "a record"))
+        return future
+
+
+def test_a_large_class_is_handed_out_by_and_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(batch, "MOST_HANDED_OUT", 3)
+    found = [Found(f"student{number}", SLUG, tmp_path / f"{number}.py") for number in range(10)]
+    pool = Counting()
+
+    def finished(_: Report) -> None:
+        pool.out -= 1
+
+    kept = grade_class(found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, tell=finished, keep=outline)
+    assert sorted(pool.students) == sorted(item.student for item in found)
+    assert pool.most == 4, "three, and the next one before the report of the first that is ready is written"
+    assert [report.student for report in kept] == [item.student for item in found]
+
+
+def test_of_each_report_the_outline_is_kept(tmp_path: Path) -> None:
+    found = [Found("ann", SLUG, tmp_path / "ann.py")]
+    full = grade_class(found, [EXERCISE], Settings(1), tmp_path / "a", root=tmp_path, pool=Counting())
+    kept = grade_class(found, [EXERCISE], Settings(1), tmp_path / "b", root=tmp_path, pool=Counting(), keep=outline)
+    assert any(task.tests for task in full[0].tasks)
+    assert not any(task.tests for task in kept[0].tasks)
+    assert (kept[0].earned, [task.earned for task in kept[0].tasks]) == (full[0].earned, [task.earned for task in full[0].tasks])
+    assert (tmp_path / "a" / "scores.csv").read_bytes() == (tmp_path / "b" / "scores.csv").read_bytes()
+
+
+def test_what_reports_have_in_common_is_kept_once() -> None:
+    """A class of ten thousand has ten thousand of them, and each came from another process with words of its own."""
+    one, other = (outline(pickle.loads(pickle.dumps(report_of(FINE)))) for _ in range(2))
+    assert one == other
+    for name in ("title", "exercise", "status", "isolation", "device", "kit_version", "tests_sha256"):
+        assert getattr(one, name) is getattr(other, name)
+    for task, same in zip(one.tasks, other.tasks, strict=True):
+        assert (task.id is same.id, task.status is same.status, task.title is same.title, task.hint is same.hint) == (True,) * 4
+
+
+def test_code_that_cannot_be_compared_costs_nobody_a_score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An error of our own there would end the batch, for everybody."""
+
+    def fails(*_: object) -> None:
+        raise RecursionError("too deep to compare")
+
+    monkeypatch.setattr(batch, "code_of", fails)
+    monkeypatch.setattr(autograder.grading.grade, "grade", lambda *_: report_of(FINE))
+    handed = tmp_path / "ann.py"
+    handed.write_text("x = 1")
+    finished = batch.finish_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))
+    assert finished.report.status == report_of(FINE).status
+    assert finished.code == Code("", "")
+
+
+def test_code_that_cannot_be_read_again_is_graded_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An error of our own there would end the batch, for everybody."""
+
+    def fails(*_: object) -> Submission:
+        raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
+
+    found = [Found("ann", SLUG, tmp_path / "ann.py")]
+    earlier = batch.report_path(tmp_path / "out", found[0])
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text(report_to_json(report_of(FINE)), encoding="utf-8")
+    monkeypatch.setattr(batch, "read", fails)
+    pool = Counting()
+    grade_class(found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline)
+    assert pool.students == ["ann"]
