@@ -31,7 +31,6 @@ def course(make_course: Callable[..., Any], request: pytest.FixtureRequest) -> A
         pytest.skip("a browser and a Jupyter server: run with --full")
     if importlib.util.find_spec("playwright") is None or not shutil.which("chromium"):
         pytest.skip("playwright (pip install playwright) and chromium (apt-get install chromium) are needed")
-    demo = load_demo()
     course = make_course("ptq101", ROOT, SLUG)
     course("generate_assignment", SLUG)
     course.hand_in("perfect", answered(course, demo.reference()))
@@ -45,15 +44,6 @@ def course(make_course: Callable[..., Any], request: pytest.FixtureRequest) -> A
     course.hand_in("scripted", scripted)
     course("autograde", SLUG)
     return course
-
-
-def load_demo() -> Any:
-    spec = importlib.util.spec_from_file_location("demo", ROOT / "tests" / "support" / "demo.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def answered(course: Any, texts: list[str]) -> nbformat.NotebookNode:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent)]  # -P keeps a script's own folder off the path
 from bounds import Bounds  # noqa: E402
 
 READERS: dict[str, tuple[str, ...]] = {  # reader -> the modules whose coverage guides the fuzzer

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from support.wire_values import believed
 
 from autograder.runtime import wire
 from autograder.runtime.simulated import device as simulated
@@ -294,18 +295,6 @@ def test_a_header_of_the_longest_kind_costs_less_than_200_megabytes() -> None:
     """Empty lists, one byte each, are the dearest thing that a header can hold."""
     header = b"\xdc\xff\xff" + b"\x90" * 0xFFFF
     assert peak_of_refusing(header) / len(header) * wire.MAX_HEADER < 200 << 20
-
-
-def believed(value: object, depth: int = 0) -> bool:
-    """Whether a decoded value holds only what may cross, in ordinary form."""
-    if type(value) in (list, tuple):
-        return depth <= wire.MAX_DEPTH and all(believed(v, depth + 1) for v in value)  # type: ignore[attr-defined]
-    if type(value) is dict:
-        return all(believed(k, depth + 1) and believed(v, depth + 1) for k, v in value.items())
-    if type(value) is torch.Tensor:
-        return value.is_contiguous() and value.dtype in wire.NAMES and value.layout is torch.strided
-    kinds = (type(None), bool, int, float, str, bytes, torch.dtype, torch.device, HandleRef)
-    return type(value) in kinds
 
 
 ODD = (

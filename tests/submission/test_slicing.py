@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import ROOT
+from support import habits
 
 from autograder.records import Exercise, Limits, Task
 from autograder.submission import bindings, slicing
@@ -38,21 +37,6 @@ LAB = Exercise(
     Limits(),
     Path("exercises/01_basic_quantization"),
 )
-
-
-def script(name: str) -> ModuleType:
-    """A module that lies beside the submissions, which no package holds."""
-    path = ROOT / "tests" / "submissions" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"submissions_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-HABITS = script("habits")
 
 
 def answers(module: ModuleType) -> dict[str, torch.Tensor]:
@@ -90,12 +74,12 @@ def answers(module: ModuleType) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, torch.Tensor]:
-    return answers(load_module("\n".join(code for _, code in HABITS._titled("_plain")), "plain").module)
+    return answers(load_module("\n".join(code for _, code in habits._titled("_plain")), "plain").module)
 
 
-@pytest.mark.parametrize("habit", HABITS.NAMES)
+@pytest.mark.parametrize("habit", habits.NAMES)
 def test_a_habit_survives_the_slice(habit: str, expected: dict[str, torch.Tensor], tmp_path: Path) -> None:
-    submission = read_submission(HABITS.write(habit, tmp_path), LAB, "ann")
+    submission = read_submission(habits.write(habit, tmp_path), LAB, "ann")
     assert submission.problem == ""
     loaded = load_module(submission.source, f"habit_{habit}")
     assert loaded.problems == ()
@@ -103,9 +87,9 @@ def test_a_habit_survives_the_slice(habit: str, expected: dict[str, torch.Tensor
     for name, value in expected.items():
         assert got[name].dtype == value.dtype or name in ("zp2", "zp5", "zp8", "sqnr", "cosine")
         torch.testing.assert_close(got[name], value, check_dtype=False, msg=lambda text, name=name: f"{name}: {text}")
-    for text in HABITS.header(habit, "drops"):
+    for text in habits.header(habit, "drops"):
         assert text not in submission.source
-    for text in HABITS.header(habit, "notes"):
+    for text in habits.header(habit, "notes"):
         assert any(text in note for note in submission.notes)
 
 
