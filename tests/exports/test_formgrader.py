@@ -19,7 +19,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from support import ROOT
+from support import ROOT, demo
 
 SLUG = "01_basic_quantization"
 
