@@ -82,14 +82,14 @@ def grade(
         from autograder.grading.assignment import assignment_seed  # noqa: PLC0415
         from autograder.grading.batch import grade_class, outline  # noqa: PLC0415
         from autograder.grading.class_report import Gathered, write_class_report  # noqa: PLC0415
-        from autograder.pool.executor import best_count  # noqa: PLC0415
+        from autograder.pool.executor import default_jobs  # noqa: PLC0415
         from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
 
         settings = Settings(assignment_seed(out, seed, language), device, isolation, language, every_test)
         console, gathered = Console(), Gathered()
         with _cluster(scheduler, device) as pool, ClassProgress(len(found), console) as progress:
             reports = grade_class(
-                found, exercises, settings, out, root=view.root, jobs=jobs or best_count(device), pool=pool,
+                found, exercises, settings, out, root=view.root, jobs=jobs or default_jobs(device), pool=pool,
                 elsewhere=pool is not None, regrade=regrade, tell=progress.finished, keep=outline, gather=gathered.add,
             )  # fmt: skip
         with console.status("Making the class report"):

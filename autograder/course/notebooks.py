@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course.catalog import LANGUAGES, load_exercise
-from autograder.course.sources import Cell, read_cells, stub
+from autograder.course.sources import SourceCell, read_cells, stub
 from autograder.records import PtqlabError
 
 _WIDE = r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]"
@@ -54,7 +54,7 @@ def _graded(folder: Path) -> dict[str, str]:
     return {name: task.id for task in load_exercise(folder).tasks for name in task.functions}
 
 
-def _notebook(cells: Sequence[Cell], tasks: Mapping[str, str] | None, language: str) -> str:
+def _notebook(cells: Sequence[SourceCell], tasks: Mapping[str, str] | None, language: str) -> str:
     """JSON text (nbformat 4.5) of the notebook in one language; `tasks` None leaves the solutions in."""
     seen: Counter[str] = Counter()
     made: list[dict[str, Any]] = []
@@ -71,7 +71,7 @@ def _notebook(cells: Sequence[Cell], tasks: Mapping[str, str] | None, language: 
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
-def _shown(cell: Cell, tasks: Mapping[str, str] | None) -> str:
+def _shown(cell: SourceCell, tasks: Mapping[str, str] | None) -> str:
     if cell.kind != "code":
         return _WIDE_BREAK.sub("", cell.text)
     return cell.text if tasks is None else stub(cell.text, tasks)

@@ -25,7 +25,7 @@ _TRIVIAL = 26  # a statement this short without blanks (`return time.perf_counte
 
 
 @dataclass(frozen=True)
-class Cell:
+class SourceCell:
     """One percent cell. `language` is empty for code, and for text that both notebooks show."""
 
     kind: str  # "code" or "markdown"
@@ -33,11 +33,11 @@ class Cell:
     language: str = ""
 
 
-def read_cells(source: Path) -> tuple[Cell, ...]:
+def read_cells(source: Path) -> tuple[SourceCell, ...]:
     """The cells of a `source.py`, each English text followed by its zh-TW twin (else PtqlabError)."""
     notebook = _jupytext().reads(source.read_text(encoding="utf-8"), fmt="py:percent")
     written = [cell for cell in notebook.cells if cell.source]
-    cells = tuple(Cell(cell.cell_type, cell.source, cell.metadata.get("lang", "")) for cell in written)
+    cells = tuple(SourceCell(cell.cell_type, cell.source, cell.metadata.get("lang", "")) for cell in written)
     _require_twins(cells, source)
     return cells
 
@@ -72,10 +72,10 @@ def _module(texts: Iterable[str]) -> str:
     return "\n\n\n".join(text.strip("\n") for text in texts) + "\n"
 
 
-def _require_twins(cells: Sequence[Cell], source: Path) -> None:
+def _require_twins(cells: Sequence[SourceCell], source: Path) -> None:
     """Text cells come as English, zh-TW, English, zh-TW …; one that is alone was forgotten in translation."""
     expected = "en"
-    for cell in (*cells, Cell("code", "the end of the file")):
+    for cell in (*cells, SourceCell("code", "the end of the file")):
         if cell.language not in ("", expected) or (not cell.language and expected == "zh-TW"):
             raise PtqlabError(
                 f'{source}: expected a markdown cell with lang="{expected}" before {cell.text[:60]!r}. '

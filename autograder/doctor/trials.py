@@ -113,7 +113,7 @@ def worker() -> Facts:
         secret.write(b"secret")
         secret.flush()
         try:
-            with worker.Worker("", Limits(), worker.Walls(secrets=(secret.name,))) as jailed:
+            with worker.Worker("", Limits(), worker.SandboxPolicy(secrets=(secret.name,))) as jailed:
                 jailed.start()
                 return {"reached": jailed.isolation, "refused": ""}
         except worker.IsolationError as error:

@@ -22,7 +22,7 @@ SCHEMA = 3  # of nbgrader's cell metadata
 _HERE = "autograder.exports.nbgrader"  # classes are named by strings: formgrader shows the configuration as JSON
 _PUBLIC = ("exercise.toml", "test_public.py")  # what check() and pytest need beside a notebook
 
-Cell = dict[str, Any]
+CellJson = dict[str, Any]
 
 
 def init_course(course: Path, exercises: Sequence[Exercise], language: str = "en") -> tuple[list[Path], list[Path]]:
@@ -107,7 +107,7 @@ def graded_cell_id(task_id: str) -> str:
     return f"task-{task_id.replace('.', '-')}"
 
 
-def _with_tests(exercise: Exercise, cells: Sequence[Cell]) -> list[Cell]:
+def _with_tests(exercise: Exercise, cells: Sequence[CellJson]) -> list[CellJson]:
     """The cells, and a test cell behind the last answer of each task that has none."""
     cells = list(cells)
     for task in exercise.tasks:
@@ -117,24 +117,24 @@ def _with_tests(exercise: Exercise, cells: Sequence[Cell]) -> list[Cell]:
         place = _last(cells, lambda cell, names=names: _answered(cell, names) is not None)  # type: ignore[misc]
         if place < 0:
             raise PtqlabError(f"Expected a cell that defines {task.functions[0]} in the notebook of {exercise.slug}.")
-        test: Cell = {"cell_type": "code", "id": f"check-{task.id.replace('.', '-')}", "metadata": {},
+        test: CellJson = {"cell_type": "code", "id": f"check-{task.id.replace('.', '-')}", "metadata": {},
                 "execution_count": None, "outputs": [], "source": [f'check("{task.id}")']}  # fmt: skip
         cells.insert(place + 1, test)
     return cells
 
 
-def _last(cells: Sequence[Cell], wanted: Callable[[Cell], bool]) -> int:
+def _last(cells: Sequence[CellJson], wanted: Callable[[CellJson], bool]) -> int:
     return max((place for place, cell in enumerate(cells) if wanted(cell)), default=-1)
 
 
-def _tested(cell: Cell, tasks: Sequence[Task]) -> Task | None:
+def _tested(cell: CellJson, tasks: Sequence[Task]) -> Task | None:
     """The task that a cell checks, and does nothing else."""
     text = "".join(cell["source"]).strip()
     found = (task for task in tasks if re.fullmatch(rf"check\(\s*['\"]{re.escape(task.id)}['\"]\s*\)", text))
     return next(found, None) if cell["cell_type"] == "code" else None
 
 
-def _answered(cell: Cell, answers: Mapping[str, Task]) -> Task | None:
+def _answered(cell: CellJson, answers: Mapping[str, Task]) -> Task | None:
     """The task whose function or class a cell defines."""
     if cell["cell_type"] != "code":
         return None
@@ -142,12 +142,12 @@ def _answered(cell: Cell, answers: Mapping[str, Task]) -> Task | None:
     return next((answers[name] for name in answers if re.search(rf"^(def|class) {name}\b", text, re.M)), None)
 
 
-def _mark(cell: Cell, task: Task, seen: dict[str, int], is_test: bool) -> None:
+def _mark(cell: CellJson, task: Task, seen: dict[str, int], is_test: bool) -> None:
     name = graded_cell_id(task.id) if is_test else graded_cell_id(task.id).replace("task", "answer")
     seen[name] = seen.get(name, 0) + 1
     if is_test and seen[name] > 1:  # the first one carries the points
         return
-    about: Cell = {"grade": is_test, "solution": not is_test, "locked": is_test, "task": False}
+    about: CellJson = {"grade": is_test, "solution": not is_test, "locked": is_test, "task": False}
     about |= {"grade_id": name if seen[name] == 1 else f"{name}-{seen[name]}", "schema_version": SCHEMA}
     if is_test:
         about["points"] = 0 if task.bonus else task.points

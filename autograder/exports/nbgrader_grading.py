@@ -22,7 +22,7 @@ from traitlets import Enum, Float, Unicode
 
 from autograder.exports.nbgrader import GRADES, graded_cell_id
 from autograder.grading.intake import Found
-from autograder.pool.executor import Hosts
+from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, PtqlabError, Report, Settings, TaskScore
 from autograder.submission.notebook import choose_notebook, stub_code
 
@@ -131,9 +131,9 @@ def _catalog(exercises: str, solutions: str) -> Sequence[Exercise]:
 
 
 @cache
-def _pool() -> Hosts:
+def _pool() -> GraderPool:
     """One grading process for a whole class, beside nbgrader's own or formgrader's server."""
-    pool = Hosts(1)
+    pool = GraderPool(1)
     atexit.register(pool.shutdown)
     return pool
 

@@ -25,7 +25,7 @@ from traitlets import Bool, List, Unicode
 from autograder.exports.nbgrader import SCHEMA
 
 Result = tuple[NotebookNode, Any]
-Known = dict[str, tuple[dict[str, Any], Any]]  # a cell's id -> its metadata, the cell in the gradebook
+CellsById = dict[str, tuple[dict[str, Any], Any]]  # a cell's id -> its metadata, the cell in the gradebook
 _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
 
@@ -86,7 +86,7 @@ def _metadata(cell: Any, source: Any) -> dict[str, Any]:
     return about | ({"points": points[cell.name]} if cell.name in points else {})
 
 
-def _restored(cell: NotebookNode | None, known: Known, name: Any = None) -> NotebookNode:
+def _restored(cell: NotebookNode | None, known: CellsById, name: Any = None) -> NotebookNode:
     """The cell with its own metadata, taken out of `known`; without any when it has none or had its turn."""
     if cell is not None:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")

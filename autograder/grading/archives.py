@@ -21,7 +21,7 @@ from typing import IO, Any, TypeAlias
 
 from autograder.grading import tarballs
 from autograder.grading.intake import Found
-from autograder.grading.tarballs import RefusedError
+from autograder.grading.tarballs import RefusedEntryError
 from autograder.records import PtqlabError
 from autograder.sandbox import scratch
 
@@ -94,7 +94,7 @@ def opened(submissions: Path) -> Iterator[Unpacked]:
         else:
             try:
                 unpack(submissions, view.root, CLASS, view)
-            except RefusedError as error:
+            except RefusedEntryError as error:
                 raise PtqlabError(f"Expected an archive of submissions, but {submissions.name} {error}.") from None
         _unpack_students(view)
         yield view
@@ -142,7 +142,7 @@ def _unpack_students(view: Unpacked) -> None:
         own = Unpacked(folder)
         try:
             unpack(path, folder, STUDENT, own)
-        except RefusedError as error:
+        except RefusedEntryError as error:
             shutil.rmtree(folder)
             view.refuse(student, f"Expected an archive that can be unpacked, but {path.name} {error}; hand it in anew.")
         for sentence in own.notes:
@@ -167,7 +167,7 @@ def _lay_flat(view: Unpacked, student: str) -> None:
 
 
 def unpack(archive: Path, into: Path, caps: Caps, view: Unpacked) -> None:
-    """Unpack what is wanted of an archive; raises RefusedError when it can't be read or holds too much.
+    """Unpack what is wanted of an archive; raises RefusedEntryError when it can't be read or holds too much.
 
     A class's archive names students in its first folder; entries that are refused are noted with `view`.
     """
@@ -176,12 +176,12 @@ def unpack(archive: Path, into: Path, caps: Caps, view: Unpacked) -> None:
     try:
         for number, (name, size, content) in enumerate(_entries(archive, caps)):
             if number >= caps.entries:
-                raise RefusedError(f"holds more than {caps.entries} entries")
+                raise RefusedEntryError(f"holds more than {caps.entries} entries")
             if name.endswith("/"):
                 continue
             try:
                 target = _place(name, into, seen, size, caps, content is None)
-            except RefusedError as error:
+            except RefusedEntryError as error:
                 view.refuse(
                     _student_of(name) if view.root == into and caps is CLASS else "", f"{_shown(name)} {error}."
                 )
@@ -190,10 +190,10 @@ def unpack(archive: Path, into: Path, caps: Caps, view: Unpacked) -> None:
                 continue
             with content() as stream:
                 left -= _write(stream, target, min(left, caps.file_bytes))
-    except RefusedError:
+    except RefusedEntryError:
         raise
     except Exception as error:  # whatever hostile bytes make the standard library's readers say, it is one thing to us
-        raise RefusedError(f"can't be read ({type(error).__name__})") from None
+        raise RefusedEntryError(f"can't be read ({type(error).__name__})") from None
 
 
 def _entries(archive: Path, caps: Caps) -> Iterator[tuple[str, int, _Opener | None]]:
@@ -215,7 +215,7 @@ def _check_directory(archive: Path, caps: Caps) -> None:
     with open(archive, "rb") as file:
         end: Any = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # it has done so since Python 2
     if end and end[zipfile._ECD_SIZE] > caps.entries * _LARGEST_ENTRY:  # type: ignore[attr-defined]
-        raise RefusedError(f"holds more than {caps.entries} entries")
+        raise RefusedEntryError(f"holds more than {caps.entries} entries")
 
 
 def _is_special(mode: int) -> bool:
@@ -224,22 +224,22 @@ def _is_special(mode: int) -> bool:
 
 
 def _place(name: str, into: Path, seen: dict[str, Path], size: int, caps: Caps, special: bool) -> Path | None:
-    """Where an entry goes; None for what nobody needs. Raises RefusedError for what must not be unpacked."""
+    """Where an entry goes; None for what nobody needs. Raises RefusedEntryError for what must not be unpacked."""
     parts = _renamed(_plain_parts(name))
     if not (parts[-1].lower().endswith(CODE) or is_archive(parts[-1])) or any(_is_ours(part) for part in parts):
         return None
     if special:
-        raise RefusedError("is a link or a device, which is not unpacked; hand in the file itself")
+        raise RefusedEntryError("is a link or a device, which is not unpacked; hand in the file itself")
     if size > caps.file_bytes:
-        raise RefusedError(f"is larger than {caps.file_bytes >> 20} MB; clear the outputs and hand it in anew")
+        raise RefusedEntryError(f"is larger than {caps.file_bytes >> 20} MB; clear the outputs and hand it in anew")
     own = 1 if caps is CLASS else 0  # whose folder it is: two students' names may differ in case alone
     key = "/".join((*parts[:own], unicodedata.normalize("NFC", "/".join(parts[own:])).casefold()))
     if key in seen:
         seen[key].unlink(missing_ok=True)  # which one counts is not for an unpacker to say
-        raise RefusedError("is in the archive twice; hand in one file of that name")
+        raise RefusedEntryError("is in the archive twice; hand in one file of that name")
     target = into.joinpath(*parts)
     if any(parent in seen.values() for parent in target.parents) or target.is_dir():
-        raise RefusedError("is a file and a folder at once")
+        raise RefusedEntryError("is a file and a folder at once")
     seen[key] = target
     target.parent.mkdir(parents=True, exist_ok=True)
     return target
@@ -249,9 +249,9 @@ def _plain_parts(name: str) -> tuple[str, ...]:
     parts = PurePosixPath(name).parts
     odd = any(part in ("", ".", "..", "/") or ":" in part or "\\" in part for part in parts)
     if not parts or odd or name.startswith("/") or any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
-        raise RefusedError("has no plain name below the archive's own folder")
+        raise RefusedEntryError("has no plain name below the archive's own folder")
     if len(parts) > DEPTH + 1 or any(len(part.encode("utf-8")) > _LONGEST_PART for part in parts):
-        raise RefusedError("lies too deep, or has too long a name")
+        raise RefusedEntryError("lies too deep, or has too long a name")
     return parts
 
 
@@ -270,7 +270,7 @@ def _is_ours(part: str) -> bool:
 
 def _student_of(name: str) -> str:
     """The student whose folder a class archive's entry lies in; empty when its name does not tell."""
-    with contextlib.suppress(RefusedError):
+    with contextlib.suppress(RefusedEntryError):
         parts = _renamed(_plain_parts(name))
         return parts[0] if len(parts) > 1 else ""
     return ""
@@ -282,7 +282,7 @@ def _write(stream: IO[bytes], target: Path, limit: int) -> int:
         while chunk := stream.read(_CHUNK):
             written += len(chunk)
             if written > limit:
-                raise RefusedError(f"unpacks to more than {limit >> 20} MB")
+                raise RefusedEntryError(f"unpacks to more than {limit >> 20} MB")
             file.write(chunk)
     return written
 

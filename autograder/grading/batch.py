@@ -27,7 +27,7 @@ from autograder.course.fingerprint import kit_version, tests_sha256
 from autograder.grading.assignment import kept_settings
 from autograder.grading.class_report import Code, code_of
 from autograder.grading.intake import Found, file_name
-from autograder.pool.executor import KEPT_MB, GivenUp, HostDied, Hosts
+from autograder.pool.executor import KEPT_MB, GraderGivenUpError, GraderDiedError, GraderPool
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission, Text
 from autograder.report import report_from_json, report_to_html, report_to_json, scores_csv, write_atomically
 from autograder.scoring import rescore, unscored
@@ -93,7 +93,7 @@ def grade_class(
     preload = [name for index in left for name in todo[index].exercise.preload]
     of_one = len({todo[index].exercise.slug for index in left}) == 1
     kept_mb = KEPT_MB if of_one and not preload else math.inf  # a lab's models are kept on purpose, and a course's labs
-    running = contextlib.nullcontext(pool) if pool or not left else Hosts(min(jobs, len(left)), preload=preload, kept_mb=kept_mb)
+    running = contextlib.nullcontext(pool) if pool or not left else GraderPool(min(jobs, len(left)), preload=preload, kept_mb=kept_mb)
     with running as graders:
         for index, finished in _spread(graders, todo, left, elsewhere) if graders else ():
             _write(finished, report_path(out, todo[index].found))
@@ -148,7 +148,7 @@ def run_job(job: Job) -> Report:
     )
 
     submission = Submission(job.found.student, job.exercise.slug, "", "")
-    _settle_heap()
+    _freeze_heap()
     if job.found.withheld:
         return _withheld(job, submission, job.found.problem)
     try:
@@ -176,7 +176,7 @@ def _believed(grade: Callable[[], Report]) -> Report:
 
 
 @cache
-def _settle_heap() -> None:
+def _freeze_heap() -> None:
     """Once a process: the million objects that importing torch makes live as long as it; the collector skips them."""
     gc.collect()
     gc.freeze()
@@ -228,8 +228,8 @@ def _spread(
             index = waiting.pop(future)
             try:
                 finished = future.result()
-            except HostDied as died:
-                if tries[index] < TRIES and not isinstance(died, GivenUp):
+            except GraderDiedError as died:
+                if tries[index] < TRIES and not isinstance(died, GraderGivenUpError):
                     tries[index] += 1
                     hand_out(index)
                     continue

@@ -11,10 +11,10 @@ import torch
 
 from autograder.course.fingerprint import kit_version, tests_sha256
 from autograder.grading.reference import reference_namespace
-from autograder.grading.replay import Dialogue, Known, known
+from autograder.grading.replay import ReplayingWorker, ReplayCache, known
 from autograder.records import Exercise, Limits, PtqlabError, Report, Settings, Submission
 from autograder.runtime.simulated import device as simulated
-from autograder.sandbox.worker import Walls, Worker
+from autograder.sandbox.worker import SandboxPolicy, Worker
 from autograder.scoring import score, unscored
 from autograder.testing.outcomes import HIDDEN
 from autograder.testing.plugin import available_devices, run_suites
@@ -45,7 +45,7 @@ def grade(
     walls = _walls(exercise, settings, secrets, "cuda" in devices)
     with Worker(submission.source, exercise.limits, walls, exercise.preload) as worker:
         worker.start()
-        dialogue = Dialogue(worker, _known(exercise, settings, devices))
+        dialogue = ReplayingWorker(worker, _known(exercise, settings, devices))
         outcomes = run_suites(exercise, dialogue, settings.seed, devices, hidden=True, only=only,
                               until_lost=until_lost, reference=reference_namespace, dialogue=dialogue)  # fmt: skip
         notes = (*submission.notes, *worker.problems)
@@ -54,12 +54,12 @@ def grade(
                  isolation=worker.isolation, duration_s=duration_s, notes=notes, **facts)  # fmt: skip
 
 
-def _known(exercise: Exercise, settings: Settings, devices: tuple[str, ...]) -> Known:
+def _known(exercise: Exercise, settings: Settings, devices: tuple[str, ...]) -> ReplayCache:
     """What tests have said of answers so far, in this process: they depend on nothing else."""
     folders = filter(None, (exercise.folder, exercise.solution))
     stamps = tuple(file.stat().st_mtime_ns for folder in folders for file in sorted(folder.glob("*.py")))
     about = (exercise.folder, stamps, tests_sha256(exercise), settings.seed, devices, exercise.limits)
-    return Known() if settings.every_test else known(about)
+    return ReplayCache() if settings.every_test else known(about)
 
 
 def _part(exercise: Exercise, only: Collection[str] | None) -> Exercise:
@@ -91,11 +91,11 @@ def _cuda_trouble(isolation: str) -> str:
         return worker.cuda_trouble
 
 
-def _walls(exercise: Exercise, settings: Settings, secrets: tuple[str, ...], cuda: bool) -> Walls:
+def _walls(exercise: Exercise, settings: Settings, secrets: tuple[str, ...], cuda: bool) -> SandboxPolicy:
     walls = _layers(settings.isolation, cuda)
     own = (str(exercise.solution), str(exercise.solution / HIDDEN)) if exercise.solution else ()
     return replace(walls, secrets=(*own, *secrets)) if walls.required else walls
 
 
-def _layers(isolation: str, cuda: bool) -> Walls:
-    return Walls(layers=("limits",), required=False, cuda=cuda) if isolation == "none" else Walls(cuda=cuda)
+def _layers(isolation: str, cuda: bool) -> SandboxPolicy:
+    return SandboxPolicy(layers=("limits",), required=False, cuda=cuda) if isolation == "none" else SandboxPolicy(cuda=cuda)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.pool import shared_log
-from autograder.runtime.errors import Crashed, TimedOut
+from autograder.runtime.errors import CrashedError, TimedOutError
 from autograder.sandbox.worker import Question, Worker
 
 MOST_BYTES = 48 << 20  # of questions, for one exercise
@@ -67,7 +67,7 @@ Told = tuple[Question | None, bool, bytes]
 """A question, whether it was asked in a new process, and the answer's digest. None: the question that is known here."""
 
 
-class Known:
+class ReplayCache:
     """The dialogues of an exercise's tests under one seed. `about` is all that they depend on but the answers."""
 
     def __init__(self, about: object = None, others: shared_log.Shared | None = None) -> None:
@@ -130,10 +130,10 @@ class Known:
             self._others.tell((self._about, test, told, entry))
 
 
-_KNOWN: dict[object, Known] = {}
+_KNOWN: dict[object, ReplayCache] = {}
 
 
-def known(about: object) -> Known:
+def known(about: object) -> ReplayCache:
     """What this machine's grading processes know about an exercise's tests; `about` is all that they depend on."""
     others = shared_log.shared()
     for theirs, test, told, entry in others.news() if others else ():
@@ -141,18 +141,18 @@ def known(about: object) -> Known:
     return _known(about, others)
 
 
-def _known(about: object, others: shared_log.Shared | None) -> Known:
-    found = _KNOWN.pop(about, None) or Known(about, others)
+def _known(about: object, others: shared_log.Shared | None) -> ReplayCache:
+    found = _KNOWN.pop(about, None) or ReplayCache(about, others)
     _KNOWN[about] = found
     if len(_KNOWN) > MOST_EXERCISES:
         del _KNOWN[next(iter(_KNOWN))]  # that which was not used for longest
     return found
 
 
-class Dialogue:
+class ReplayingWorker:
     """One submission's end of all dialogues: the endpoint of its tests, between them and its worker."""
 
-    def __init__(self, worker: Worker, known: Known) -> None:
+    def __init__(self, worker: Worker, known: ReplayCache) -> None:
         self.worker, self.known = worker, known
         self._said: deque[tuple[Question, bool, bytes | Exception]] = deque()  # before the test was run
         self._told: list[tuple[Question, bool, bytes]] = []
@@ -195,7 +195,7 @@ class Dialogue:
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request of the test that is running."""
-        if request.get("watched"):
+        if request.get("measured"):
             return self._live().run(request)
         question = self.worker.question(request)
         renew, self._renew = self._renew, False
@@ -204,13 +204,13 @@ class Dialogue:
             if isinstance(answer, Exception):
                 raise answer
             reply = self.worker.believed(answer, request, question)
-        except (TimedOut, Crashed):
+        except (TimedOutError, CrashedError):
             self._repeatable = False
             raise
         self._told.append((question, renew, _digest(answer)))
         return reply
 
-    def fresh(self) -> Dialogue:
+    def fresh(self) -> ReplayingWorker:
         """The next request is answered in a new process."""
         self._renew = True
         return self
@@ -231,7 +231,7 @@ class Dialogue:
         asked, renewed, answer = self._said.popleft()
         if (asked, renewed) != (question, renew):
             self._strayed = True
-            return Crashed("the test asked something else than before, after the same answers")
+            return CrashedError("the test asked something else than before, after the same answers")
         return answer
 
     def _answer(self, question: Question, renew: bool) -> bytes | Exception:
@@ -239,7 +239,7 @@ class Dialogue:
             self.worker.fresh()
         try:
             return self.worker.ask(question)
-        except (TimedOut, Crashed) as error:
+        except (TimedOutError, CrashedError) as error:
             return error
 
 

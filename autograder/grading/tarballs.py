@@ -14,7 +14,7 @@ from typing import IO
 _LONGEST_HEADER = 1 << 20  # bytes; of one member: names, attributes, a map of holes
 
 
-class RefusedError(Exception):
+class RefusedEntryError(Exception):
     """An archive, or an entry of it, that is not unpacked; the text says why."""
 
 
@@ -30,7 +30,7 @@ def members(archive: Path, most: int) -> Iterator[tuple[tarfile.TarInfo, Callabl
 def _stream(bundle: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     stream = bundle.extractfile(member)
     if stream is None:
-        raise RefusedError("holds an entry without content")
+        raise RefusedEntryError("holds an entry without content")
     return stream
 
 
@@ -63,14 +63,14 @@ class _Tape:
         return member
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes; RefusedError before memory is taken for what is too long."""
+        """At most `size` bytes; RefusedEntryError before memory is taken for what is too long."""
         if not 0 <= size <= self._left:
-            raise RefusedError("has an entry whose headers are too long")
+            raise RefusedEntryError("has an entry whose headers are too long")
         self._left -= size
         return self._file.read(size)
 
     def seek(self, position: int, whence: int = 0) -> int:
         """Go to where the next header is claimed to be."""
         if not 0 <= position <= self._most:
-            raise RefusedError(f"unpacks to more than {self._most >> 20} MB")
+            raise RefusedEntryError(f"unpacks to more than {self._most >> 20} MB")
         return self._file.seek(position, whence)

@@ -17,7 +17,7 @@ from rich.text import Text
 from autograder.course.sources import reference_source
 from autograder.grading.grade import grade
 from autograder.grading.reference import reference_namespace
-from autograder.pool.executor import Hosts
+from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission
 from autograder.runtime.dispatcher import MODULE
 from autograder.submission.notebook import read_submission
@@ -41,7 +41,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Verification:
     """What the grader said of a case."""
 
     case: Case
@@ -90,7 +90,7 @@ def _case(path: Path, kind: str, reference: str, every: frozenset[str]) -> Case:
     return Case(path.stem, kind, source, tasks if kind == "mutant" else frozenset(), header[need[1]], tasks)
 
 
-def examine(exercise: Exercise, case: Case, settings: Settings, only: Collection[str] | None = None) -> Finding:
+def examine(exercise: Exercise, case: Case, settings: Settings, only: Collection[str] | None = None) -> Verification:
     """Grade one case as if a student had handed it in: what no task needs (plots, experiments) is cut off first.
 
     `only` names the tasks to grade; the others were found to be the reference's (see `altered`). A wrong answer's task
@@ -100,7 +100,7 @@ def examine(exercise: Exercise, case: Case, settings: Settings, only: Collection
     submission = Submission(case.name, exercise.slug, needed.source, "")
     report = grade(exercise, submission, settings, only=only, until_lost=case.kind == "mutant")
     lost = frozenset(task.id for task in report.tasks if task.status != "full")
-    return Finding(case, lost, report)
+    return Verification(case, lost, report)
 
 
 def altered(exercise: Exercise, case: Case, called: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
@@ -201,7 +201,7 @@ def run(exercise: Exercise, seeds: int, console: Console, jobs: int = 1) -> int:
     """
     known = list(cases(exercise))
     wrong = 0
-    with Hosts(jobs, preload=exercise.preload) as pool:
+    with GraderPool(jobs, preload=exercise.preload) as pool:
         asked = {task.id: pool.submit(functions_called_in, exercise, task.id) for task in exercise.tasks}
         called = {task: future.result() for task, future in asked.items()}
         futures = [
@@ -225,7 +225,7 @@ def run(exercise: Exercise, seeds: int, console: Console, jobs: int = 1) -> int:
     return wrong
 
 
-def _complaint(finding: Finding, seed: int) -> str:
+def _complaint(finding: Verification, seed: int) -> str:
     case = finding.case
     expected = ", ".join(sorted(case.loses)) or "nothing"
     lines = [

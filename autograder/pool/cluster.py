@@ -15,7 +15,7 @@ from concurrent.futures import Executor, Future
 from functools import partial
 from typing import Any
 
-from autograder.pool.executor import GivenUp, Hosts
+from autograder.pool.executor import GraderGivenUpError, GraderPool
 from autograder.records import PtqlabError
 
 CONNECT_S = 20
@@ -54,7 +54,7 @@ class Cluster(Executor):
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run `function(*args, **kwargs)` in a grading process of one of the machines.
 
-        HostDied when that process ended before it was done, GivenUp when the scheduler has lost workers over it.
+        GraderDiedError when that process ended before it was done, GraderGivenUpError when the scheduler has lost workers over it.
         """
         future: Future[Any] = Future()
         theirs = self._workers.submit(_run_here, function, args, kwargs)
@@ -68,7 +68,7 @@ class Cluster(Executor):
             return
         error = theirs.exception()
         if isinstance(error, self._given_up):
-            error = GivenUp(str(error))
+            error = GraderGivenUpError(str(error))
         future.set_result(theirs.result()) if error is None else future.set_exception(error)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -88,15 +88,15 @@ def _run_here(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
 
 
 _LOCK = threading.Lock()
-_HOSTS: list[Hosts] = []
+_HOSTS: list[GraderPool] = []
 
 
-def _hosts() -> Hosts:
+def _hosts() -> GraderPool:
     """This Dask worker's grading processes, as many as it has threads; they end with it."""
     from distributed import get_worker  # noqa: PLC0415
 
     with _LOCK:
         if not _HOSTS:
-            _HOSTS.append(Hosts(get_worker().state.nthreads, bound=False))  # others may be on this machine
+            _HOSTS.append(GraderPool(get_worker().state.nthreads, pin_to_core=False))  # others may be on this machine
             atexit.register(_HOSTS[0].shutdown, wait=False, cancel_futures=True)
     return _HOSTS[0]

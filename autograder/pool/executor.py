@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from autograder.pool import shared_log
-from autograder.pool.forkserver import Nursery
+from autograder.pool.forkserver import ForkServer
 from autograder.records import PtqlabError
 from autograder.runtime.memory import anonymous_mb
 from autograder.sandbox import launcher
@@ -37,7 +37,7 @@ GPU_ANSWER_S = 20.0
 END_S = 10.0  # for a grading process and its zygote to end
 
 
-def best_count(device: str = "cpu") -> int:
+def default_jobs(device: str = "cpu") -> int:
     """How many grading processes this machine has cores and memory for, at least one; on `device`, if not the CPU."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -57,16 +57,16 @@ def _gpu_memory() -> int | None:
     return None
 
 
-class HostDied(Exception):
+class GraderDiedError(Exception):
     """A grading process ended in the middle of a job."""
 
 
-class GivenUp(HostDied):
+class GraderGivenUpError(GraderDiedError):
     """It did so each time that the executor tried."""
 
 
 @dataclass
-class _Host:
+class _Grader:
     pid: int
     jobs: Connection
     runs: int = 0
@@ -80,7 +80,7 @@ class _Host:
             ended.wait(END_S)
         ended.close()
 
-    def is_worn(self, kept_mb: float) -> bool:
+    def should_recycle(self, kept_mb: float) -> bool:
         """Whether it has worked long enough, or keeps memory of what it has worked on; asked between two jobs."""
         if self.runs >= RUNS_PER_PROCESS:
             return True
@@ -90,30 +90,30 @@ class _Host:
         return (now or 0.0) > (self.settled_mb or math.inf) + kept_mb
 
 
-class Hosts(Executor):
+class GraderPool(Executor):
     """So many grading processes, each with a zygote of its own; they are started when they are first needed.
 
-    `bound`: each to a core of its own, which only works out for the one who hands out this machine's cores.
+    `pin_to_core`: each is bound to a core of its own, which only works out for the one who hands out this machine's cores.
     `preload`: modules of libraries that all of them will need, imported once for all. `kept_mb`: one that keeps so much
     more than after its first job is replaced.
     """
 
-    def __init__(self, count: int, bound: bool = True, preload: Iterable[str] = (), kept_mb: float = math.inf) -> None:
+    def __init__(self, count: int, pin_to_core: bool = True, preload: Iterable[str] = (), kept_mb: float = math.inf) -> None:
         self._kept_mb = kept_mb
         self._preload = tuple(dict.fromkeys(preload))
         self._queue: queue.SimpleQueue[tuple[Future[Any], Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._nursery: Nursery | None = None
+        self._nursery: ForkServer | None = None
         self._shared = shared_log.new_file()
         self._closed = False
-        cores = sorted(os.sched_getaffinity(0)) if bound and hasattr(os, "sched_getaffinity") else []
+        cores = sorted(os.sched_getaffinity(0)) if pin_to_core and hasattr(os, "sched_getaffinity") else []
         places = [cores[(os.getpid() + index) % len(cores)] if cores else None for index in range(count)]
         self._threads = [threading.Thread(target=self._attend, args=(core,), daemon=True) for core in places]
         for thread in self._threads:
             thread.start()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run `function(*args, **kwargs)` in a grading process. HostDied when that ended before it was done."""
+        """Run `function(*args, **kwargs)` in a grading process. GraderDiedError when that ended before it was done."""
         if self._closed:
             raise RuntimeError("these grading processes were shut down")
         future: Future[Any] = Future()
@@ -147,13 +147,13 @@ class Hosts(Executor):
 
     def _attend(self, core: int | None) -> None:
         """One thread for each process: hands it a job, waits for the answer."""
-        host: _Host | None = None
+        host: _Grader | None = None
         while (item := self._queue.get()) is not None:
             future, work = item
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                if host is not None and host.is_worn(self._kept_mb):
+                if host is not None and host.should_recycle(self._kept_mb):
                     host.end()
                     host = None
                 host = host or self._start(core)
@@ -163,7 +163,7 @@ class Hosts(Executor):
                 if host is not None:
                     host.jobs.close()
                     host = None
-                future.set_exception(HostDied(f"the grading process died; the last it said: {self._said()}"))
+                future.set_exception(GraderDiedError(f"the grading process died; the last it said: {self._said()}"))
             except BaseException as error:
                 future.set_exception(error)
             else:
@@ -176,21 +176,21 @@ class Hosts(Executor):
             return self._nursery.said()  # type: ignore[union-attr]
         return "nothing"
 
-    def _start(self, core: int | None) -> _Host:
+    def _start(self, core: int | None) -> _Grader:
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             try:
                 if self._nursery is None or self._nursery.process.poll() is not None:
-                    self._nursery = Nursery(self._preload)
+                    self._nursery = ForkServer(self._preload)
                 pid = self._nursery.fork(theirs, self._shared.fileno(), core)
             except ZygoteError as error:
                 raise PtqlabError(f"The grader can't start its processes: {error}") from None
         jobs = Connection(ours.detach())
         jobs.send((dict(os.environ), os.getcwd(), sys.path))
-        return _Host(pid, jobs)
+        return _Grader(pid, jobs)
 
 
-def _ask(host: _Host, work: object) -> tuple[bool, Any]:
+def _ask(host: _Grader, work: object) -> tuple[bool, Any]:
     host.jobs.send(work)
     return host.jobs.recv()  # type: ignore[no-any-return]
 

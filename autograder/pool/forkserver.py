@@ -29,7 +29,7 @@ from autograder.pool import forkserver_main
 forkserver_main.start(int(sys.argv[1]), sys.argv[2:])"""
 
 
-class Nursery:
+class ForkServer:
     """The starting end: `fork` gives a new grading process, with a zygote of its own.
 
     `preload` names modules of libraries that the exercises use: imported here, they are there in all that is forked.

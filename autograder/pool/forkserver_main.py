@@ -27,7 +27,7 @@ def start(control: int, preload: Iterable[str] = ()) -> None:
     for name in preload:
         with contextlib.suppress(ImportError):  # whoever needs it will say so: other exercises don't
             importlib.import_module(name)
-    zygote.settle()
+    zygote.freeze_heap()
     asked.send(msgpack.packb({"ready": True}))
     graders: set[int] = set()
     folders: list[str] = []  # of their zygotes, and for files of their own

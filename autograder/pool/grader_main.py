@@ -33,7 +33,7 @@ def serve(descriptor: socket.socket, use_zygote: Callable[[], None], own: str) -
         os.environ["TMPDIR"] = tempfile.tempdir = own
         while True:
             answer = _done(jobs.recv_bytes())
-            settle()  # before the answer: then whoever looks at its memory sees what it keeps
+            freeze_heap()  # before the answer: then whoever looks at its memory sees what it keeps
             _reply(jobs, answer)
             del answer
     launcher.end()
@@ -51,7 +51,7 @@ def _done(message: bytes) -> tuple[bool, Any]:
         return False, error
 
 
-def settle() -> None:
+def freeze_heap() -> None:
     """What one job took is not the next one's: no exception's frames, no cycles, no free pages are kept.
 
     pytest leaves the last exception of a test where debuggers look for it, and with it everything in its frames.

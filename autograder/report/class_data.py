@@ -29,7 +29,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StudentRow:
     """One submission. `link`: its page, relative to the class's; `looks`: why a person should look at it, with details."""
 
     student: str
@@ -98,7 +98,7 @@ class ExerciseTally:
     slug: str
     title: Text
     possible: float
-    rows: tuple[Row, ...]
+    rows: tuple[StudentRow, ...]
     tasks: tuple[TaskTally, ...]
     tests: tuple[TestTally, ...]
     alike: tuple[Alike, ...] = ()
@@ -181,7 +181,7 @@ class _Test:
 class _Exercise:
     title: Text = field(default_factory=dict)
     possible: float = 0.0
-    rows: list[Row] = field(default_factory=list)
+    rows: list[StudentRow] = field(default_factory=list)
     tasks: dict[str, tuple[TaskScore, Counter[str], list[float]]] = field(default_factory=dict)
     tests: dict[tuple[str, str], _Test] = field(default_factory=dict)
 
@@ -217,9 +217,9 @@ def _full(report: Report) -> float:
     return report.possible or sum(task.points for task in report.tasks)
 
 
-def _row(link: str, report: Report) -> Row:
+def _row(link: str, report: Report) -> StudentRow:
     marks = tuple(Mark(intern(task.id), task.earned, task.points, intern(task.status)) for task in report.tasks)
-    return Row(
+    return StudentRow(
         report.student, link, report.status, report.earned, _full(report), marks, report.duration_s, _looks(report)
     )
 

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from autograder.records import Status
-from autograder.report.class_data import BINS, Alike, ExerciseTally, Mark, Row, TaskTally, TestTally
+from autograder.report.class_data import BINS, Alike, ExerciseTally, Mark, StudentRow, TaskTally, TestTally
 from autograder.report.class_labels import CLASS_LABELS
 from autograder.report.labels import LABELS, Labels
 from autograder.report.text import checked_language, in_language, number, one_line
@@ -48,7 +48,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A number in the big table. `heat`: 0 to 10, "" for none."""
 
     text: str
@@ -63,7 +63,7 @@ class Line:
 
     student: str
     link: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     total: str
     status: str
     tone: str
@@ -85,7 +85,7 @@ class Section:
     failing: tuple[tuple[TestTally, tuple[Part, ...]], ...]
     tests: tuple[tuple[TestTally, tuple[Part, ...]], ...]
     slowest: tuple[TestTally, ...]
-    looks: tuple[tuple[str, tuple[tuple[Row, str], ...]], ...]
+    looks: tuple[tuple[str, tuple[tuple[StudentRow, str], ...]], ...]
 
 
 def class_to_html(
@@ -187,7 +187,7 @@ def _parts(counted: Sequence[tuple[str, str, int]]) -> tuple[Part, ...]:
     return tuple(Part(tone, round(100 * count / total, 3), label, count) for label, tone, count in counted if count)
 
 
-def _looks(tally: ExerciseTally) -> tuple[tuple[str, tuple[tuple[Row, str], ...]], ...]:
+def _looks(tally: ExerciseTally) -> tuple[tuple[str, tuple[tuple[StudentRow, str], ...]], ...]:
     """Why, and who: the rows that a person should look at, the gravest first."""
     whys = ("withheld", "unreadable", "unisolated", "refused", "crashed", "timed_out")
     found = {why: tuple((row, how) for row in tally.rows for own, how in row.looks if own == why) for why in whys}
@@ -202,7 +202,7 @@ def _table(tallies: Sequence[ExerciseTally], labels: Labels) -> tuple[list[str],
     if len(tallies) == 1:
         columns = list(dict.fromkeys(mark.task for row in tallies[0].rows for mark in row.marks))
         return columns, [_line(row, columns, labels) for row in tallies[0].rows]
-    students: dict[str, dict[str, Row]] = {}
+    students: dict[str, dict[str, StudentRow]] = {}
     for tally in tallies:
         for row in tally.rows:
             students.setdefault(row.student, {})[tally.slug] = row
@@ -210,25 +210,25 @@ def _table(tallies: Sequence[ExerciseTally], labels: Labels) -> tuple[list[str],
     return columns, [_course_line(name, students[name], columns, labels) for name in sorted(students)]
 
 
-def _line(row: Row, columns: Sequence[str], labels: Labels) -> Line:
+def _line(row: StudentRow, columns: Sequence[str], labels: Labels) -> Line:
     marks = {mark.task: mark for mark in row.marks}
     cells = tuple(_task_cell(marks.get(column), row, labels) for column in columns)
     return Line(row.student, row.link, cells, _score(row), *_status(row.status, labels), number(row.duration_s, 1))
 
 
-def _task_cell(mark: Mark | None, row: Row, labels: Labels) -> Cell:
+def _task_cell(mark: Mark | None, row: StudentRow, labels: Labels) -> TableCell:
     if mark is None:
-        return Cell("", "", "")
+        return TableCell("", "", "")
     if row.earned is None or mark.status == "withheld":
-        return Cell("?", "", labels["withheld"])
+        return TableCell("?", "", labels["withheld"])
     earned, points = number(mark.earned), number(mark.points)
     title = labels["points_of"].format(earned=earned, points=points, status=labels[mark.status])
     if mark.status == "missing":
-        return Cell("·", "", title)
-    return Cell(earned, _heat(mark.earned, mark.points), title)
+        return TableCell("·", "", title)
+    return TableCell(earned, _heat(mark.earned, mark.points), title)
 
 
-def _course_line(student: str, rows: dict[str, Row], columns: Sequence[str], labels: Labels) -> Line:
+def _course_line(student: str, rows: dict[str, StudentRow], columns: Sequence[str], labels: Labels) -> Line:
     cells = tuple(_exercise_cell(rows.get(column), labels) for column in columns)
     scores = [row.earned for row in rows.values()]
     total = "?" if None in scores else number(sum(score or 0.0 for score in scores))
@@ -237,20 +237,20 @@ def _course_line(student: str, rows: dict[str, Row], columns: Sequence[str], lab
     return Line(student, "", cells, total, *_status(worst, labels), seconds)
 
 
-def _exercise_cell(row: Row | None, labels: Labels) -> Cell:
+def _exercise_cell(row: StudentRow | None, labels: Labels) -> TableCell:
     if row is None:
-        return Cell("", "", "")
+        return TableCell("", "", "")
     heat = "" if row.earned is None else _heat(row.earned, row.possible)
     status = _status(row.status, labels)[0]
     title = labels["points_of"].format(earned=_score(row), points=number(row.possible), status=status)
-    return Cell(_score(row), heat, title, row.link)
+    return TableCell(_score(row), heat, title, row.link)
 
 
 def _heat(earned: float, points: float) -> str:
     return str(round(10 * min(1.0, max(0.0, earned / points)))) if points else ""
 
 
-def _score(row: Row) -> str:
+def _score(row: StudentRow) -> str:
     return "?" if row.earned is None else number(row.earned)
 
 

@@ -27,10 +27,10 @@ from typing import Any, NoReturn
 
 import torch
 
-__all__ = ["Refusals", "RefusedCall", "allowing", "calls", "install", "refuse", "reset"]
+__all__ = ["BlockedApis", "BlockedCallError", "allowing", "calls", "install", "refuse", "reset"]
 
 
-class RefusedCall(RuntimeError):
+class BlockedCallError(RuntimeError):
     """A ready-made quantizer was called where the task is to write it."""
 
 
@@ -38,9 +38,9 @@ _refused: dict[str, None] = {}  # names in the order of their first call; a dict
 
 
 def refuse(name: str) -> NoReturn:
-    """Record a call of a ready-made quantizer and raise RefusedCall."""
+    """Record a call of a ready-made quantizer and raise BlockedCallError."""
     _refused[name] = None
-    raise RefusedCall(
+    raise BlockedCallError(
         f"{name} is refused here: the task is to write this quantizer yourself; use torch.round and torch.clamp"
     )
 
@@ -324,8 +324,8 @@ class _Watch(importlib.abc.MetaPathFinder):
 # ---------------------------------------------------------------- on and off
 
 
-class Refusals:
-    """Refusals in force until `remove()`; also a context manager."""
+class BlockedApis:
+    """BlockedApis in force until `remove()`; also a context manager."""
 
     def __init__(self) -> None:
         if not _installed:
@@ -353,19 +353,19 @@ class Refusals:
                 _libraries.pop()._destroy()
             _operations_met.clear()
 
-    def __enter__(self) -> Refusals:
+    def __enter__(self) -> BlockedApis:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.remove()
 
 
-_installed: list[Refusals] = []  # several may be in force: the last to go restores
+_installed: list[BlockedApis] = []  # several may be in force: the last to go restores
 _libraries: list[Any] = []
 _operations_met: set[tuple[str, str]] = set()
 _watch = _Watch()
 
 
-def install() -> Refusals:
+def install() -> BlockedApis:
     """Refuse ready-made quantizers from now on, in every thread and in forked children."""
-    return Refusals()
+    return BlockedApis()

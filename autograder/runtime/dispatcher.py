@@ -42,7 +42,7 @@ def no_facts() -> dict[str, Any]:
     return {"mutated": (), "syncs": 0, "device_ops": 0, "moved_elements": 0, "refused": ()}
 
 
-class Session:
+class Dispatcher:
     """One student's module and the objects it made, for as long as they are tested."""
 
     def __init__(self, namespace: Mapping[str, Any], interruptible: bool = False) -> None:
@@ -238,7 +238,7 @@ def failure_of(error: BaseException) -> dict[str, Any]:
         kind = "undefined"
     elif isinstance(error, NotImplementedError):
         kind = "missing"
-    elif isinstance(error, blocked_apis.RefusedCall):
+    elif isinstance(error, blocked_apis.BlockedCallError):
         kind = "refused"
     else:
         kind = "raised"

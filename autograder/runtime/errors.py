@@ -13,15 +13,15 @@ class StudentError(Exception):
     """The student's code raised something that has no built-in counterpart here, or left with SystemExit."""
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """The function is not written yet: not defined, or it raises NotImplementedError."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The student's code called a ready-made quantizer where the task is to write one."""
 
 
-class Jailed(Exception):
+class JailedError(Exception):
     """The student's code wanted what the jail does not give: another process."""
 
 
@@ -31,15 +31,15 @@ NO_PROCESSES = (
 )
 
 
-class TimedOut(Exception):
+class TimedOutError(Exception):
     """The call used more time than a right answer ever needs."""
 
 
-class Crashed(Exception):
+class CrashedError(Exception):
     """The worker died in this call, or broke the protocol."""
 
 
-class Words:
+class StudentMessage:
     """What an exception of the student's code says, found out when somebody reads it.
 
     Most tests only want to know which kind of exception it was, and every student words them in another way.
@@ -65,29 +65,29 @@ class Words:
         return repr(str(self))
 
 
-def words_of(error: BaseException) -> Words | None:
+def message_of(error: BaseException) -> StudentMessage | None:
     """What the student's code said with an exception; None of one that is not theirs."""
-    found = getattr(error, "student_words", None)
-    return found if isinstance(found, Words) else None
+    found = getattr(error, "student_message", None)
+    return found if isinstance(found, StudentMessage) else None
 
 
 def raised(failure: dict[str, Any], label: str, tell: Callable[[], tuple[str, str, str]]) -> Exception:
     """The exception that the student's code raised, as a test and a reader should see it."""
     text = failure["text"]
     if failure["kind"] == "undefined":
-        return Missing(f"{label.split('.', maxsplit=1)[0]} is not defined yet")
+        return MissingError(f"{label.split('.', maxsplit=1)[0]} is not defined yet")
     if failure["kind"] == "missing":
-        return Missing(text or f"{label} is not written yet")
+        return MissingError(text or f"{label} is not written yet")
     if failure["kind"] == "refused":
-        return Refused(text)
+        return RefusedError(text)
     if failure["kind"] == "jailed":
-        return Jailed(NO_PROCESSES)
+        return JailedError(NO_PROCESSES)
     original, kind = failure.get("error"), BUILTIN_ERRORS.get(failure["builtin"])
     if "error" in failure:  # it happened in this process
         told = failure["type"], text, failure["where"]
-        words = Words(lambda: told, bool(text.strip()), kind is None)
+        words = StudentMessage(lambda: told, bool(text.strip()), kind is None)
     else:
-        words = Words(tell, failure["named"], kind is None)
+        words = StudentMessage(tell, failure["named"], kind is None)
     error = original if isinstance(original, Exception) else (kind or StudentError)(words)
-    error.student_words = words  # type: ignore[attr-defined]  # how the suite tells it from a fault of ours
+    error.student_message = words  # type: ignore[attr-defined]  # how the suite tells it from a fault of ours
     return error

@@ -30,7 +30,7 @@ class NamespacesRefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class JailSpec:
     """What a worker may have. `readable` are the library trees, `scratch` the only writable folder."""
 
     layers: tuple[str, ...]
@@ -54,7 +54,7 @@ def library_trees(package: Path) -> tuple[str, ...]:
     return tuple(sorted(existing))
 
 
-def new_namespaces(plan: Plan) -> str:
+def new_namespaces(plan: JailSpec) -> str:
     """Leave the machine's namespaces; empty when done, else the reason why it could not be done.
 
     After a failure this process may stand halfway, with an unmapped user and unable to start threads: it is of no use.
@@ -74,7 +74,7 @@ def new_namespaces(plan: Plan) -> str:
     return ""
 
 
-def build_root(plan: Plan) -> None:
+def build_root(plan: JailSpec) -> None:
     """Replace the root by a tmpfs that shows the library trees read-only, four devices, /proc and /scratch."""
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     # an empty folder of this worker's own: a mount there hides nothing
@@ -96,7 +96,7 @@ def build_root(plan: Plan) -> None:
     kernel.pivot_root(point)
 
 
-def _cuda_devices(plan: Plan) -> list[str]:
+def _cuda_devices(plan: JailSpec) -> list[str]:
     return sorted(map(str, Path("/dev").glob("nvidia*"))) if plan.cuda else []
 
 
@@ -122,14 +122,14 @@ def _bind(source: str, target: str) -> None:
     kernel.mount(source, target, None, kernel.MS_BIND | kernel.MS_REC)
 
 
-def _scratch(plan: Plan, root: str) -> None:
+def _scratch(plan: JailSpec, root: str) -> None:
     Path(root + "/scratch").mkdir()
     options = f"size={plan.scratch_mb}m,nr_inodes=4096,mode=1777"
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("tmpfs", root + "/scratch", "tmpfs", flags, options)
 
 
-def become_nobody(plan: Plan, number: int) -> str:
+def become_nobody(plan: JailSpec, number: int) -> str:
     """Take a user of this worker's own (root only), and give up every capability.
 
     Where only root can reach the interpreter, the real user alone changes: the limit on threads counts by that one.
@@ -158,7 +158,7 @@ def address_space() -> tuple[int, int]:
     return int(pages[0]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize()
 
 
-def limit(plan: Plan, in_use: tuple[int, int]) -> None:
+def limit(plan: JailSpec, in_use: tuple[int, int]) -> None:
     """Resource limits that hold for the worker as a whole; the address space `in_use` is not counted."""
     megabyte = 1 << 20
     limits = {
@@ -190,7 +190,7 @@ def close_descriptors(keep: tuple[int, ...]) -> None:
         low = descriptor + 1
 
 
-def enter(plan: Plan, bpf: bytes, namespaced: bool, number: int) -> list[str]:
+def enter(plan: JailSpec, bpf: bytes, namespaced: bool, number: int) -> list[str]:
     """Apply every layer to this process; returns what was reached, in words.
 
     `number` tells this worker's user from another's. The parent's death is bound last but before seccomp, since

@@ -16,7 +16,7 @@ from typing import Any
 
 from autograder.records import Limits
 from autograder.runtime import wire
-from autograder.runtime.errors import Crashed, TimedOut
+from autograder.runtime.errors import CrashedError, TimedOutError
 from autograder.sandbox import jail, scratch, worker_main
 from autograder.sandbox.launcher import GRACE_S, ZygoteError, zygote
 
@@ -68,7 +68,7 @@ class Process:
     def _message(
         self, layers: Sequence[str], secrets: Sequence[str], foreign: Sequence[str], cuda: bool
     ) -> dict[str, Any]:
-        plan = jail.Plan(
+        plan = jail.JailSpec(
             layers=tuple(layers), readable=jail.library_trees(Path(__file__).resolve().parent.parent),
             scratch=self.scratch, memory_mb=self.limits.memory_mb, scratch_mb=self.limits.scratch_mb,
             cpu_s=int(self.limits.submission_cpu_s + GRACE_S) + 1, cuda=cuda,
@@ -85,7 +85,7 @@ class Process:
     def _greet(self) -> dict[str, Any]:
         try:
             hello = wire.parse(self._receive(time.monotonic() + HELLO_S, math.inf), worker_main.wrap)
-        except (TimedOut, Crashed, wire.WireError) as error:
+        except (TimedOutError, CrashedError, wire.WireError) as error:
             raise ZygoteError(f"a worker did not start: {error}") from None
         return dict(hello)
 
@@ -98,7 +98,7 @@ class Process:
     def exchange(self, frame: bytes, cpu_s: float, wall_s: float) -> bytes:
         """Send one frame and read the one that answers it within `cpu_s` CPU seconds and `wall_s` seconds."""
         if _is_ready(self.from_worker, select.POLLIN, 0):
-            raise Crashed("the worker died, or sent what nobody asked for, between two calls")
+            raise CrashedError("the worker died, or sent what nobody asked for, between two calls")
         deadline = time.monotonic() + wall_s
         stop = self.cpu_s() + cpu_s
         self._watch_disk()
@@ -119,7 +119,7 @@ class Process:
         prefix = self._read(wire.PREFIX.size, deadline, stop)
         header_size, body_size = wire.PREFIX.unpack(prefix)
         if header_size > wire.MAX_HEADER or body_size > self.limits.reply_mb << 20:
-            raise Crashed(f"it returned more than {self.limits.reply_mb} MB")
+            raise CrashedError(f"it returned more than {self.limits.reply_mb} MB")
         prefix += self._read(header_size + body_size, deadline, stop)
         return bytes(prefix)
 
@@ -146,19 +146,19 @@ class Process:
     def _watch(self, deadline: float, stop: float) -> None:
         """Raise when the worker has used up its time, or its disk where no namespace caps that."""
         if self.cpu_s() > stop:
-            raise TimedOut("it used more CPU time than a right answer ever needs; is there an endless loop?")
+            raise TimedOutError("it used more CPU time than a right answer ever needs; is there an endless loop?")
         if time.monotonic() > deadline:
-            raise TimedOut("it did not answer in time; does it sleep or wait for something?")
+            raise TimedOutError("it did not answer in time; does it sleep or wait for something?")
         self._watch_disk()
 
     def _watch_disk(self) -> None:
         if self._on_disk and scratch.is_over(self.scratch, self.limits.scratch_mb):
-            raise Crashed(f"it wrote more than {self.limits.scratch_mb} MB of files, or too many of them")
+            raise CrashedError(f"it wrote more than {self.limits.scratch_mb} MB of files, or too many of them")
 
     def _death(self) -> Exception:
         if self.zygote.died():
             return ZygoteError("the sandbox's interpreter ended, and the worker with it")
-        return Crashed("the code ended the worker process (a crash, os._exit, or out of memory)")
+        return CrashedError("the code ended the worker process (a crash, os._exit, or out of memory)")
 
     def kill(self) -> float:
         """End the worker and everything it had; returns the CPU seconds it used."""

@@ -17,12 +17,12 @@ from typing import Any, Self
 
 from autograder.records import Limits, PtqlabError
 from autograder.runtime import dispatcher, memory, wire
-from autograder.runtime.errors import Crashed, TimedOut
+from autograder.runtime.errors import CrashedError, TimedOutError
 from autograder.sandbox import jail, probes, replies, worker_main
 from autograder.sandbox.launcher import Zygote, ZygoteError, zygote
 from autograder.sandbox.process import WALL_FACTOR, Process
 
-__all__ = ["IsolationError", "Question", "Walls", "Worker", "Zygote", "ZygoteError", "zygote"]
+__all__ = ["IsolationError", "Question", "SandboxPolicy", "Worker", "Zygote", "ZygoteError", "zygote"]
 
 BREACH = "the worker broke the protocol"
 CALLS_PER_TURN = 1 << 20
@@ -34,7 +34,7 @@ class IsolationError(PtqlabError):
 
 
 @dataclass(frozen=True)
-class Walls:
+class SandboxPolicy:
     """What a worker must not reach: paths it may not read, folders it may not write in; layers to apply.
 
     `cuda`: it may use the GPU, whose driver is then the one thing more that it reaches.
@@ -61,9 +61,9 @@ class Worker:
     """One submission's code, jailed. `run` answers requests; a breach kills the worker and is the call's outcome."""
 
     def __init__(
-        self, source: str, limits: Limits, walls: Walls | None = None, preload: tuple[str, ...] = ()
+        self, source: str, limits: Limits, walls: SandboxPolicy | None = None, preload: tuple[str, ...] = ()
     ) -> None:
-        self.source, self.limits, self.walls, self.preload = source, limits, walls or Walls(), preload
+        self.source, self.limits, self.walls, self.preload = source, limits, walls or SandboxPolicy(), preload
         self.problems: tuple[str, ...] = ()
         self.methods: set[tuple[str, str]] = set()
         self.isolation = ""
@@ -104,9 +104,9 @@ class Worker:
         self.methods.clear()
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request; raises TimedOut or Crashed when the worker does not."""
+        """Answer one request; raises TimedOutError or Crashed when the worker does not."""
         question = self.question(request)
-        if not request.get("watched"):
+        if not request.get("measured"):
             return self.believed(self.ask(question), request, question)
         self._prepare(question)
         started = time.perf_counter()
@@ -124,27 +124,27 @@ class Worker:
         return Question(frame, self._number, name, min(replies.handles(request), default=0))
 
     def ask(self, question: Question) -> bytes:
-        """The worker's answer, not yet believed; raises TimedOut or Crashed when there is none."""
+        """The worker's answer, not yet believed; raises TimedOutError or Crashed when there is none."""
         self._prepare(question)
         try:
             return self._exchange(question.frame)
-        except TimedOut:
+        except TimedOutError:
             self._stops[question.name] += 1
             raise
 
     def _prepare(self, question: Question) -> None:
         if self._stops[question.name] >= 2:
-            raise TimedOut("not called again: it ran out of time twice before")
+            raise TimedOutError("not called again: it ran out of time twice before")
         self._start(question.number)
         if 0 < question.oldest < self._oldest:
-            raise Crashed("the object it belongs to was lost when the worker process ended")
+            raise CrashedError("the object it belongs to was lost when the worker process ended")
 
     def believed(self, raw: bytes, request: dict[str, Any], question: Question) -> dict[str, Any]:
         """What the worker said, if it has the form of an answer to this; raises Crashed, and ends it, if not."""
         reply = self._read(raw, question.number)
         if not replies.is_sound(reply, request):
             self._kill()
-            raise Crashed(BREACH)
+            raise CrashedError(BREACH)
         return replies.in_our_words(reply)
 
     def _read(self, raw: bytes, number: int) -> dict[str, Any]:
@@ -152,15 +152,15 @@ class Worker:
             reply = wire.parse(raw, worker_main.wrap)
         except wire.WireError as error:
             self._kill()
-            raise Crashed(f"{BREACH}: {error}") from None
+            raise CrashedError(f"{BREACH}: {error}") from None
         if not replies.answers(reply, number):
             self._kill()
-            raise Crashed("the worker answered something that was not asked")
+            raise CrashedError("the worker answered something that was not asked")
         return dict(reply)
 
     def start(self) -> None:
         """Start the worker now, to see what isolation it reaches and whether the submission loads."""
-        with contextlib.suppress(TimedOut, Crashed):
+        with contextlib.suppress(TimedOutError, CrashedError):
             self._start(self._number + 1)
 
     def _start(self, number: int) -> None:
@@ -181,8 +181,8 @@ class Worker:
             reply = self._read(self._exchange(frame), self._loads)
             if not replies.is_load(reply):
                 self._kill()
-                raise Crashed(BREACH)
-        except (TimedOut, Crashed) as error:
+                raise CrashedError(BREACH)
+        except (TimedOutError, CrashedError) as error:
             # each test gets an exception of its own: one that is raised a hundred times keeps the frames of all of them
             self._unloadable = partial(type(error), f"running the notebook's own statements: {error}")
             raise self._unloadable() from None
@@ -203,13 +203,13 @@ class Worker:
             self._waited_s += time.monotonic() - started
 
     def _left(self) -> tuple[float, float]:
-        """The CPU and wall seconds that the submission has left; raises TimedOut, and starts nothing any more, without."""
+        """The CPU and wall seconds that the submission has left; raises TimedOutError, and starts nothing any more, without."""
         used_s = self.used_s + (self._process.cpu_s() if self._process is not None else 0.0)
         left_s = self.limits.submission_cpu_s - used_s
         wall_left_s = self.limits.submission_cpu_s * WALL_FACTOR - self._waited_s
         if left_s <= 0 or wall_left_s <= 0:
             self._kill()
-            raise TimedOut(f"the submission has used its {self.limits.submission_cpu_s:g} CPU seconds, or slept too long")
+            raise TimedOutError(f"the submission has used its {self.limits.submission_cpu_s:g} CPU seconds, or slept too long")
         return left_s, wall_left_s
 
     def _pid(self) -> int:
@@ -222,7 +222,7 @@ class Worker:
             self._process = None
 
 
-def _launch(limits: Limits, walls: Walls) -> Process:
+def _launch(limits: Limits, walls: SandboxPolicy) -> Process:
     """A worker that holds the floor: with every layer that this machine gives, without namespaces where it does not."""
     process = Process(limits, _layers(walls.layers), walls.secrets, walls.foreign, walls.cuda)
     if process.hello["namespaces"]:
@@ -243,7 +243,7 @@ def _layers(wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(layer for layer in wanted if layer != "namespaces" or not zygote().namespaces_refused)
 
 
-def _below_the_floor(process: Process, walls: Walls, open_items: Sequence[str]) -> IsolationError:
+def _below_the_floor(process: Process, walls: SandboxPolicy, open_items: Sequence[str]) -> IsolationError:
     refused = process.zygote.namespaces_refused
     trouble = process.hello["trouble"]
     landlocked = trouble or any(layer.startswith("Landlock") for layer in process.hello["reached"])

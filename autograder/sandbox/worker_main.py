@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from autograder.runtime import wire
-from autograder.runtime.dispatcher import Session, no_facts
+from autograder.runtime.dispatcher import Dispatcher, no_facts
 from autograder.runtime.simulated import device as simulated
 from autograder.submission import loading
 
@@ -19,11 +19,11 @@ NO_FACTS = no_facts()
 def serve(incoming: int, outgoing: int, hello: dict[str, Any]) -> None:
     """Say hello (which isolation was reached), then answer requests one at a time."""
     send(outgoing, hello)
-    session = Session({})
+    session = Dispatcher({})
     while (request := _receive(incoming)) is not None:
         if request["op"] == "load":
             loaded = loading.load_module(request["source"], "student")
-            session = Session(vars(loaded.module))
+            session = Dispatcher(vars(loaded.module))
             reply: dict[str, Any] = {"problems": [_legible(problem) for problem in loaded.problems[:20]]}
         elif request["op"] == "words":
             reply = {"value": _words.get(request["args"][0]), "failure": None, "facts": None}

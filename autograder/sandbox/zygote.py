@@ -54,7 +54,7 @@ def _serve(control: socket.socket, children: Children, group: cgroups.Group) -> 
     trouble = prepare()
     _keep_freed_memory()
     blocked_apis.install()
-    settle()
+    freeze_heap()
     signal.signal(signal.SIGCHLD, lambda *_: _reap(children))
     control.send(msgpack.packb({"ready": True, "trouble": trouble, "simulated": simulated.unavailable_reason()}))
     while True:
@@ -126,11 +126,11 @@ def _import(names: list[str]) -> str:
             importlib.import_module(name)
     except ImportError as error:
         return str(error)
-    settle()
+    freeze_heap()
     return ""
 
 
-def settle() -> None:
+def freeze_heap() -> None:
     """Ready to fork: one thread, and a heap that the collector leaves alone, so that its pages stay shared."""
     threads = os.listdir("/proc/self/task")
     if len(threads) != 1:
@@ -175,7 +175,7 @@ def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, tell: in
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")  # memory runs out: the worker goes, not the grader
-        plan, number = jail.Plan(**message["plan"]), os.getpid()
+        plan, number = jail.JailSpec(**message["plan"]), os.getpid()
         namespaced = "namespaces" in plan.layers
         refused = jail.new_namespaces(plan) if namespaced else ""
         inner = os.fork() if namespaced and not refused else 0
@@ -206,7 +206,7 @@ def _start_cuda() -> str:
 
 
 def _become_worker(
-    message: dict[str, Any], plan: jail.Plan, descriptors: list[int], bpf: bytes, number: int, hello: dict[str, Any]
+    message: dict[str, Any], plan: jail.JailSpec, descriptors: list[int], bpf: bytes, number: int, hello: dict[str, Any]
 ) -> None:
     jail.close_descriptors(tuple(descriptors))
     incoming, outgoing = descriptors

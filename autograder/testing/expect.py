@@ -2,7 +2,7 @@
 
 A test calls these on what came back from the student. Nothing about a value is believed before its exact
 type, dtype and shape were checked, and every comparison is written so that NaN fails it. A failure is a
-`Mismatch`: its `words` hold no value of the test's data, so a hidden test may show them; its `values` do.
+`MismatchError`: its `words` hold no value of the test's data, so a hidden test may show them; its `values` do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from autograder.runtime.errors import words_of
+from autograder.runtime.errors import message_of
 from autograder.runtime.simulated import device as simulated
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Lookalikes = Mapping[str, Tensor | float]
 """What wrong answers give, by what to say of them: {"equals amax / 128; …": amax / 128}."""
 
 
-class Mismatch(AssertionError):
+class MismatchError(AssertionError):
     """A wrong answer: `words` (free of values) and `values` (what was got and expected)."""
 
     def __init__(self, words: str, values: str = "") -> None:
@@ -42,9 +42,9 @@ def results(value: object, *names: str) -> Sequence[Any]:
     """The parts of a returned tuple or list, as many as there are names."""
     wanted = f"expected {len(names)} values: ({', '.join(names)})"
     if type(value) is not tuple and type(value) is not list:
-        raise Mismatch(f"returned {_kind(value)}; {wanted}")
+        raise MismatchError(f"returned {_kind(value)}; {wanted}")
     if len(value) != len(names):
-        raise Mismatch(f"returned {len(value)} values; {wanted}")
+        raise MismatchError(f"returned {len(value)} values; {wanted}")
     return value
 
 
@@ -58,16 +58,16 @@ def tensor(
 ) -> Tensor:
     """A torch.Tensor of that dtype, shape and device; returned on the CPU, for the test to compute with."""
     if not isinstance(value, Tensor) or not (type(value) is Tensor or simulated.is_simulated(value)):
-        raise Mismatch(f"{name} is {_kind(value)}; expected a torch.Tensor")
+        raise MismatchError(f"{name} is {_kind(value)}; expected a torch.Tensor")
     if dtype is not None and value.dtype != dtype:
         uncompressed = value.dtype.is_floating_point and not dtype.is_floating_point
         found = f"still {_dtype(value.dtype)}: nothing is compressed" if uncompressed else _dtype(value.dtype)
-        raise Mismatch(f"{name} is {found}; expected {_dtype(dtype)}")
+        raise MismatchError(f"{name} is {found}; expected {_dtype(dtype)}")
     if shape is not None and tuple(value.shape) != tuple(shape):
         sizes = f"{list(value.shape)}, expected {list(shape)}"
-        raise Mismatch(f"{name} {_shape_words(value.shape, shape)}", sizes)
+        raise MismatchError(f"{name} {_shape_words(value.shape, shape)}", sizes)
     if device is not None and value.device != device:
-        raise Mismatch(f"{name} lives on {value.device}; the input lives on {device}, and so must the result")
+        raise MismatchError(f"{name} lives on {value.device}; the input lives on {device}, and so must the result")
     return simulated.to_host(value)
 
 
@@ -76,10 +76,10 @@ def number(value: object, name: str) -> float:
     if type(value) is float or type(value) is int:
         return float(value)
     if not isinstance(value, Tensor):
-        raise Mismatch(f"{name} is {_kind(value)}; expected a float or a 0-dim tensor")
+        raise MismatchError(f"{name} is {_kind(value)}; expected a float or a 0-dim tensor")
     found = tensor(value, name, shape=())
     if not found.dtype.is_floating_point:
-        raise Mismatch(f"{name} is {_dtype(found.dtype)}; expected a float")
+        raise MismatchError(f"{name} is {_dtype(found.dtype)}; expected a float")
     return float(found)
 
 
@@ -88,17 +88,17 @@ def integer(value: object, name: str) -> int:
     if type(value) is int:
         return value
     if not isinstance(value, Tensor):
-        raise Mismatch(f"{name} is {_kind(value)}; expected an int or a 0-dim integer tensor")
+        raise MismatchError(f"{name} is {_kind(value)}; expected an int or a 0-dim integer tensor")
     found = tensor(value, name, shape=())
     if found.dtype.is_floating_point or found.dtype == torch.bool:
-        raise Mismatch(f"{name} is {_dtype(found.dtype)}; expected an integer: codes move by whole levels")
+        raise MismatchError(f"{name} is {_dtype(found.dtype)}; expected an integer: codes move by whole levels")
     return int(found)
 
 
 def that(holds: bool, words: str, values: str = "") -> None:
     """A plain claim of a test's own, in words."""
     if not holds:
-        raise Mismatch(words, values)
+        raise MismatchError(words, values)
 
 
 def close(
@@ -120,14 +120,14 @@ def close(
     for words, lookalike in (lookalikes or {}).items():
         other = _wide(lookalike)
         if other.shape == found.shape and _near(found, other, rtol, atol).all():
-            raise Mismatch(f"{name} {words}", values)
+            raise MismatchError(f"{name} {words}", values)
     if not torch.isfinite(found).all():
         odd = "NaN" if torch.isnan(found).any() else "infinity"
-        raise Mismatch(f"{name} {'holds' if at else 'is'} {odd}", values)
+        raise MismatchError(f"{name} {'holds' if at else 'is'} {odd}", values)
     if _near(found, wanted, HALF_RTOL, atol).all():
         because = "half precision does that, or one step that differs a little"
-        raise Mismatch(f"{name} is less than 1 % off, and not equal: {because}", values)
-    raise Mismatch(f"{name} {'holds unexpected values' if at else 'is not the expected value'}", values)
+        raise MismatchError(f"{name} is less than 1 % off, and not equal: {because}", values)
+    raise MismatchError(f"{name} {'holds unexpected values' if at else 'is not the expected value'}", values)
 
 
 def usable_scale(value: object, shape: Sequence[int] = ()) -> Tensor:
@@ -135,7 +135,7 @@ def usable_scale(value: object, shape: Sequence[int] = ()) -> Tensor:
     scale = tensor(value, "scale", dtype=torch.float32, shape=shape)
     if not ((scale > 0) & (scale < math.inf)).all():
         zero = "is 0 where the data is all zero: x / scale is NaN there"
-        raise Mismatch(f"scale {zero if (scale == 0).any() else 'is not finite and positive'}")
+        raise MismatchError(f"scale {zero if (scale == 0).any() else 'is not finite and positive'}")
     return scale
 
 
@@ -180,14 +180,14 @@ def zero_point(value: object, lo: float, scale: Tensor, bits: int) -> int:
     found, ratio = integer(value, "zero point"), -min(lo, 0.0) / float(scale)
     values = f"{found}, −lo / scale = {ratio:.6g}"
     if not 0 <= found <= 2**bits - 1:
-        raise Mismatch(f"zero point lies outside 0…{2**bits - 1}", values)
+        raise MismatchError(f"zero point lies outside 0…{2**bits - 1}", values)
     if abs(found - ratio) <= 0.5 + TIE:
         return found
     if found == 0:
-        raise Mismatch("zero point is 0, as for a symmetric range; here lo is below 0", values)
+        raise MismatchError("zero point is 0, as for a symmetric range; here lo is below 0", values)
     if found == int(ratio):
-        raise Mismatch("zero point is truncated; it is the integer nearest to −lo / scale", values)
-    raise Mismatch("zero point is not round(−lo / scale)", values)
+        raise MismatchError("zero point is truncated; it is the integer nearest to −lo / scale", values)
+    raise MismatchError("zero point is not round(−lo / scale)", values)
 
 
 class _Case(NamedTuple):
@@ -233,7 +233,7 @@ def codes(
         at = tuple(int(i) for i in wrong.nonzero()[0])
         level = f"x / scale = {float(case.ratio[at]):.6g}"
         values = f"q{list(at)} is {int(q[at])}, expected {int(least[at])}: {level}"
-        raise Mismatch(f"q {_code_words(q, case, lookalikes or {})}", values)
+        raise MismatchError(f"q {_code_words(q, case, lookalikes or {})}", values)
     return q
 
 
@@ -274,22 +274,22 @@ def raises(error: type[Exception], call: Callable[[], object], *, because: str, 
     except NotImplementedError:  # a RuntimeError to Python; to us: not written yet
         raise
     except error as raised:
-        words = words_of(raised)
+        words = message_of(raised)
         if named and not (words.named if words else str(raised).strip()):
-            raise Mismatch(f"{because}: the {error.__name__} has no text; it must name the problem") from None
+            raise MismatchError(f"{because}: the {error.__name__} has no text; it must name the problem") from None
     except Exception as other:
         if type(other).__module__ != "builtins":  # not written yet, timed out, …: the suite's own business
             raise
-        raise Mismatch(f"{because}: raised {type(other).__name__}; expected {error.__name__}") from other
+        raise MismatchError(f"{because}: raised {type(other).__name__}; expected {error.__name__}") from other
     else:
-        raise Mismatch(f"{because}, and no error was raised; expected {error.__name__}")
+        raise MismatchError(f"{because}, and no error was raised; expected {error.__name__}")
 
 
 def inputs_unchanged(student: Student) -> None:
     """The last call left its arguments as they were."""
     call = student.last_call
     if call is not None and call.mutated:
-        raise Mismatch(f"the input was changed in place ({', '.join(call.mutated)}); work on a copy")
+        raise MismatchError(f"the input was changed in place ({', '.join(call.mutated)}); work on a copy")
 
 
 def device_call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
@@ -301,11 +301,11 @@ def device_call(function: Callable[..., Any], *args: object, **kwargs: object) -
     except (TypeError, RuntimeError) as error:
         text = str(error).lower()
         if "numpy" in text:
-            raise Mismatch("the data went through NumPy, which takes CPU tensors only: stay in torch") from error
+            raise MismatchError("the data went through NumPy, which takes CPU tensors only: stay in torch") from error
         if "same device" in text:
-            raise Mismatch("tensors on two devices met: create new ones where the input lives") from error
+            raise MismatchError("tensors on two devices met: create new ones where the input lives") from error
         if "device" in text:
-            raise Mismatch("an operation works on the CPU only; use one that devices have, too") from error
+            raise MismatchError("an operation works on the CPU only; use one that devices have, too") from error
         raise
 
 
@@ -322,11 +322,11 @@ def on_device(student: Student, x: Tensor, **found: object) -> None:
     if call is None:
         return
     if call.moved_elements > limit:
-        raise Mismatch("the data was moved to the CPU; compute where the input lives")
+        raise MismatchError("the data was moved to the CPU; compute where the input lives")
     if call.syncs > limit:
-        raise Mismatch("the CPU waited for the device about once an element; use whole-tensor operations")
+        raise MismatchError("the CPU waited for the device about once an element; use whole-tensor operations")
     if call.device_ops > limit:
-        raise Mismatch("about one operation an element: a Python loop; use whole-tensor operations")
+        raise MismatchError("about one operation an element: a Python loop; use whole-tensor operations")
 
 
 def _kind(value: object) -> str:

@@ -1,6 +1,6 @@
 """Assertions on a checkpoint that a student wrote: its files, its index, its size. Nothing is believed but bytes.
 
-Files are uint8 tensors [size] by their path in the folder, as `student.kit.files` gives them.
+Files are uint8 tensors [size] by their path in the folder, as `student.remote.files` gives them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from autograder.runtime.kit.checkpoint import llama_config, llama_shapes
-from autograder.testing.expect import Mismatch, that
+from autograder.testing.expect import MismatchError, that
 
 if TYPE_CHECKING:
     from autograder.testing.proxy import Student
@@ -30,17 +30,17 @@ TARGET = "quantized"
 
 def quantized(student: Student, source: str, **options: Any) -> dict[str, Tensor]:
     """What `quantize_checkpoint` writes for the checkpoint in `source`; written into a folder that is not there yet."""
-    root = student.kit.folder()
+    root = student.remote.folder()
     try:
         student.quantize_checkpoint(source, f"{root}/{TARGET}", **options)
         return below_target(student, root)
     finally:
-        student.kit.discard(root)
+        student.remote.discard(root)
 
 
 def below_target(student: Student, root: str, alone: bool = False) -> dict[str, Tensor]:
     """The files in the target folder; there must be some, and, when asked, none beside it."""
-    found = student.kit.files(root)
+    found = student.remote.files(root)
     files = {name.removeprefix(f"{TARGET}/"): data for name, data in found.items() if name.startswith(f"{TARGET}/")}
     that(bool(files), "nothing was written to target_dir")
     that(not alone or len(files) == len(found), "files were left beside target_dir; what is unfinished must go in the end")
@@ -49,28 +49,28 @@ def below_target(student: Student, root: str, alone: bool = False) -> dict[str, 
 
 def nothing_left(student: Student, source: str, because: str) -> None:
     """`quantize_checkpoint` fails on this source, and afterwards there is no file in the target folder, or beside it."""
-    root = student.kit.folder()
+    root = student.remote.folder()
     try:
         refused(lambda: student.quantize_checkpoint(source, f"{root}/{TARGET}"), because)
-        found = student.kit.files(root)
+        found = student.remote.files(root)
         inside = any(name.startswith(f"{TARGET}/") for name in found)
         that(not inside, f"{because}: a part of the result was left in target_dir; write elsewhere and rename in the end")
         that(not found, f"{because}: unfinished files were left beside target_dir")
     finally:
-        student.kit.discard(root)
+        student.remote.discard(root)
 
 
 def refused(call: Callable[[], object], because: str) -> None:
     """The call raises an error, whichever."""
-    from autograder.runtime.errors import Crashed, Missing, Refused, TimedOut  # noqa: PLC0415 - it needs torch's wire
+    from autograder.runtime.errors import CrashedError, MissingError, RefusedError, TimedOutError  # noqa: PLC0415 - it needs torch's wire
 
     try:
         call()
-    except (NotImplementedError, Crashed, Missing, Refused, TimedOut):  # not an answer: the suite's own business
+    except (NotImplementedError, CrashedError, MissingError, RefusedError, TimedOutError):  # not an answer: the suite's own business
         raise
     except Exception:
         return
-    raise Mismatch(f"{because}, and no error was raised")
+    raise MismatchError(f"{because}, and no error was raised")
 
 
 def size(files: Files) -> int:
@@ -84,7 +84,7 @@ def compressed(files: Files, before: int, least: float) -> None:
     values = f"{ratio:.2f}x, expected at least {least}x ({size(files):,} bytes of {before:,})"
     if ratio >= least:
         return
-    raise Mismatch(f"the files are too large: {_excess(files, before)}", values)
+    raise MismatchError(f"the files are too large: {_excess(files, before)}", values)
 
 
 def _excess(files: Files, before: int) -> str:
@@ -107,7 +107,7 @@ def tensors(files: Files) -> dict[str, Tensor]:
             try:
                 found |= load(data.numpy().tobytes())
             except Exception as error:  # whatever is wrong with it
-                raise Mismatch("a file that ends in .safetensors is none", f"{name}: {error}") from None
+                raise MismatchError("a file that ends in .safetensors is none", f"{name}: {error}") from None
     return found
 
 
@@ -115,7 +115,7 @@ def index_is_true(files: Files) -> None:
     """The index names exactly the tensors that are there, each with the file that holds it."""
     weight_map = _json(files, INDEX).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
-        raise Mismatch(f"{INDEX} has no weight_map: the name of every tensor, and the file that holds it")
+        raise MismatchError(f"{INDEX} has no weight_map: the name of every tensor, and the file that holds it")
     shards = {name for name in files if name.endswith(".safetensors")}
     that(bool(shards), "no safetensors file was written")
     named = {file for file in weight_map.values() if isinstance(file, str)}
@@ -155,13 +155,13 @@ def norms_kept(files: Files, state: Mapping[str, Tensor]) -> None:
 
 def _json(files: Files, name: str) -> dict[str, Any]:
     if name not in files:
-        raise Mismatch(f"{name} was not written")
+        raise MismatchError(f"{name} was not written")
     try:
         found = json.loads(bytes(files[name].numpy().tobytes()))
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Mismatch(f"{name} holds no JSON object")
+        raise MismatchError(f"{name} holds no JSON object")
     return found
 
 
@@ -174,7 +174,7 @@ def changed_bytes(files: Files, others: Files) -> int:
     """In how many bytes the tensors of two results differ, by name; where they lie in a file is free."""
     ours, theirs = tensors(files), tensors(others)
     if {n: (t.dtype, t.shape) for n, t in ours.items()} != {n: (t.dtype, t.shape) for n, t in theirs.items()}:
-        raise Mismatch("two checkpoints that differ in values alone give tensors of other names or shapes")
+        raise MismatchError("two checkpoints that differ in values alone give tensors of other names or shapes")
     return sum(int((_raw(tensor) != _raw(theirs[name])).sum()) for name, tensor in ours.items())
 
 
@@ -191,11 +191,11 @@ def holds_the_weights(student: Student, rng: torch.Generator) -> None:
     config = llama_config(1, 128, 128, 128)
     shapes = llama_shapes(config).items()
     state = {name: torch.randn(shape, generator=rng).to(torch.float16) for name, shape in shapes}
-    first = quantized(student, student.kit.checkpoint(config, state))
+    first = quantized(student, student.remote.checkpoint(config, state))
     matrices = [weight for weight in state.values() if weight.dim() == 2]
     for weight in matrices:
         weight[3].neg_()
-    changed = changed_bytes(first, quantized(student, student.kit.checkpoint(config, state))) / len(matrices)
+    changed = changed_bytes(first, quantized(student, student.remote.checkpoint(config, state))) / len(matrices)
     that(size(first) < 0.6 * sum(tensor.nbytes for tensor in state.values()), "the files are hardly smaller, or larger")
     that(changed >= 32, "a row of each matrix was changed, and hardly anything that was written changed with it")
     that(changed <= 512, "one row of each matrix was changed, and what was written changed far beyond it")

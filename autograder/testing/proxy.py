@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
 
 from autograder.runtime import memory
-from autograder.runtime.dispatcher import METHOD, MODULE, Session
-from autograder.runtime.errors import Crashed, Refused, raised
+from autograder.runtime.dispatcher import METHOD, MODULE, Dispatcher
+from autograder.runtime.errors import CrashedError, RefusedError, raised
 from autograder.runtime.wire import HandleRef
 
 
 class Endpoint(Protocol):
-    """Whatever answers a request: a Session in this process, or a Worker."""
+    """Whatever answers a request: a Dispatcher in this process, or a Worker."""
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; see session.py for its form."""
@@ -44,9 +46,9 @@ class Call:
     syncs: int = 0
     device_ops: int = 0
     moved_elements: int = 0
-    start_mb: float | None = None  # anonymous memory before the call; None unless `student.watched`
-    peak_growth_mb: float | None = None  # of anonymous memory; None unless `student.watched`
-    seconds: float | None = None  # that the call took, by the grader's clock; None unless `student.watched`
+    start_mb: float | None = None  # anonymous memory before the call; None outside of `student.measuring()`
+    peak_growth_mb: float | None = None  # of anonymous memory; None outside of `student.measuring()`
+    seconds: float | None = None  # that the call took, by the grader's clock; None outside of `student.measuring()`
 
     @property
     def text(self) -> str:
@@ -65,7 +67,7 @@ class Student:
     last_call: Call | None = None
     calls: int = 0
     simulated: bool = field(default=False)  # set by the `device` fixture for a test's simulated run
-    watched: bool = False  # set by a test that asks how much memory or time its next calls take
+    _measured: bool = False  # inside of `measuring()`
     allowed: tuple[str, ...] = ()  # libraries whose ready-made quantizers the calls may use
 
     def __getattr__(self, name: str) -> _Member:
@@ -74,9 +76,9 @@ class Student:
         return _Member(self, MODULE, name, name)
 
     @property
-    def kit(self) -> _Kit:
-        """The kit's own functions at the student's end (autograder/kit): `student.kit.linear(weight)`."""
-        return _Kit(self)
+    def remote(self) -> _Remote:
+        """The kit's own functions at the student's end (runtime/kit): `student.remote.linear(weight)`."""
+        return _Remote(self)
 
     def fresh(self) -> Student:
         """Go on in a new process that has only the submission's source: no object, no file of the old one."""
@@ -86,6 +88,15 @@ class Student:
     def evaluator(self) -> Student:
         """The kit's functions in a jailed process without any submission, to run a file that one has made."""
         return Student(self._endpoint.evaluator())
+
+    @contextlib.contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Measure the memory and the time that calls take inside of this block; `last_call` then has both."""
+        self._measured = True
+        try:
+            yield
+        finally:
+            self._measured = False
 
     def allow(self, *libraries: str) -> None:
         """Let this test's calls use the ready-made quantizers of these libraries."""
@@ -104,8 +115,8 @@ class Student:
             "kwargs": _lower(kwargs),
             "simulated": self.simulated,
         }
-        if self.watched:
-            request["watched"] = True
+        if self._measured:
+            request["measured"] = True
         if self.allowed:
             request["allowed"] = self.allowed
         reply = self._endpoint.run(request)
@@ -117,7 +128,7 @@ class Student:
         elif self.last_call is not None:
             self.last_call = replace(self.last_call, **facts)
         if refused and (reply["failure"] or {}).get("kind") != "undefined":
-            raise Refused(refused[0])
+            raise RefusedError(refused[0])
         if reply["failure"]:
             raise raised(reply["failure"], label, lambda: self._words(reply["id"]))
         return self._lift(reply["value"], label)
@@ -125,7 +136,7 @@ class Student:
     def _words(self, request: int) -> tuple[str, str, str]:
         """Type, text and place of the exception that ended a request; asked for later, and only where it is read.
 
-        Raises TimedOut or Crashed when the worker ends meanwhile: that is then the call's outcome.
+        Raises TimedOutError or Crashed when the worker ends meanwhile: that is then the call's outcome.
         """
         question = {"op": "words", "target": MODULE, "name": "", "args": (request,), "kwargs": {}, "simulated": False}
         told = self._endpoint.run(question)["value"]
@@ -143,8 +154,8 @@ class Student:
         return value
 
 
-class _Kit:
-    """`student.kit`: each attribute is a function of autograder/kit, called at the student's end."""
+class _Remote:
+    """`student.remote`: each attribute is a function of runtime/kit, called at the student's end."""
 
     def __init__(self, student: Student) -> None:
         self._student = student
@@ -196,7 +207,7 @@ class Handle:
         label = f"{self._label}.{' and .'.join(names)}"
         values = self._student._ask("read", self._ref.number, "", label, names)
         if type(values) is not tuple or len(values) != len(names):
-            raise Crashed("the worker answered something that was not asked")
+            raise CrashedError("the worker answered something that was not asked")
         return values
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -212,7 +223,7 @@ class InProcess:
 
     def __init__(self, namespace: Any) -> None:
         self._namespace = namespace
-        self._session = Session(namespace, interruptible=True)
+        self._session = Dispatcher(namespace, interruptible=True)
         self.methods: set[tuple[str, str]] = set()
 
     def fresh(self) -> InProcess:
@@ -226,7 +237,7 @@ class InProcess:
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request, on copies: an answer that works in place spoils no test's own tensors, as in the grader."""
         own = {"args": _copied(request["args"]), "kwargs": _copied(request["kwargs"])}
-        if not request.get("watched"):
+        if not request.get("measured"):
             return self._session.run(request | own)
         started = time.perf_counter()
         with memory.Watch() as seen:

@@ -31,7 +31,7 @@ def verdict(error: BaseException, asked: Student | None, *, hidden: bool, in_tes
 
     try:
         return _verdict(error, asked, hidden, in_test)
-    except (ends.TimedOut, ends.Crashed) as ended:  # when it was asked what its exception says
+    except (ends.TimedOutError, ends.CrashedError) as ended:  # when it was asked what its exception says
         return _verdict(ended, asked, hidden, in_test)
 
 
@@ -41,8 +41,8 @@ def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test:
     if isinstance(error, PtqlabError):
         return _judged(Status.GRADER_ERROR, str(error), "")
     called = "" if hidden or asked is None or asked.last_call is None else asked.last_call.text
-    for kind, status in ((ends.Missing, Status.MISSING), (ends.Refused, Status.REFUSED), (ends.Jailed, Status.FAILED),
-                         (ends.TimedOut, Status.TIMED_OUT), (ends.Crashed, Status.CRASHED)):  # fmt: skip
+    for kind, status in ((ends.MissingError, Status.MISSING), (ends.RefusedError, Status.REFUSED), (ends.JailedError, Status.FAILED),
+                         (ends.TimedOutError, Status.TIMED_OUT), (ends.CrashedError, Status.CRASHED)):  # fmt: skip
         if isinstance(error, kind):
             unsaid = {Status.MISSING: NOT_WRITTEN, Status.REFUSED: READY_MADE} if hidden else {}
             return _judged(status, unsaid.get(status, str(error)), called)
@@ -50,7 +50,7 @@ def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test:
         return _our_fault(error)
     if isinstance(error, AssertionError | pytest.fail.Exception):
         return _judged(Status.FAILED, _assertion_text(error, hidden), called)
-    if isinstance(error, ends.StudentError) or ends.words_of(error):
+    if isinstance(error, ends.StudentError) or ends.message_of(error):
         return _judged(Status.FAILED, _raised_text(error, hidden), called)
     if isinstance(error, UNUSABLE) and asked is not None and asked.calls:
         came = "" if hidden else f" ({type(error).__name__}: {str(error)[:300]})"
@@ -79,13 +79,13 @@ def _assertion_text(error: BaseException, hidden: bool) -> str:
 
 
 def _raised_text(error: BaseException, hidden: bool) -> str:
-    from autograder.runtime.errors import StudentError, words_of  # noqa: PLC0415
+    from autograder.runtime.errors import StudentError, message_of  # noqa: PLC0415
 
     if hidden:  # neither the text nor the place: both could carry a hidden test's values
         return (
             "the call raised an error" if isinstance(error, StudentError) else f"the call raised {type(error).__name__}"
         )
-    words = words_of(error)
+    words = message_of(error)
     place = words.place if words else ""
     name = "" if isinstance(error, StudentError) else f"{type(error).__name__}: "
     return f"the call raised {name}{error}{f' ({place})' if place else ''}"

@@ -120,7 +120,7 @@ def check_observed(student, found, recorder, inputs):
     missing, extra = inputs.keys() - found.keys(), found.keys() - inputs.keys()
     expect.that(not missing, "the result lacks linear layers of the model", f"{sorted(missing)[:3]}")
     expect.that(not extra, "the result has entries beyond the linear layers that are called", f"{sorted(extra)[:3]}")
-    recorded = student.kit.recorded(recorder)
+    recorded = student.remote.recorded(recorder)
     for name, tensors in inputs.items():
         scale, zero_point = expect.results(found[name], "scale", "zero_point")
         index = expect.integer(zero_point, "zero point")
@@ -139,9 +139,9 @@ def check_observed(student, found, recorder, inputs):
 def test_calibrate_two_layers(student, rng):
     """Two linear layers in a row: the first sees the data, the second what the first one makes of them."""
     first, second = torch.randn((6, 4), generator=rng), torch.randn((3, 6), generator=rng)
-    model = student.kit.sequential(student.kit.linear(first), student.kit.linear(second))
+    model = student.remote.sequential(student.remote.linear(first), student.remote.linear(second))
     data = [torch.randn((rows, 4), generator=rng) * 3 for rows in (5, 2, 7)]
-    recorder = student.kit.recorder()
+    recorder = student.remote.recorder()
     found = student.calibrate_model(model, [{"input": x} for x in data], recorder)
     check_observed(student, found, recorder, {"0": data, "1": [x @ first.T for x in data]})
 
@@ -150,10 +150,10 @@ def test_calibrate_two_layers(student, rng):
 def test_calibrate_finds_nested_layers(student, rng):
     """A layer inside a part of the model goes by its full name, as in named_modules()."""
     weights = [torch.randn((4, 4), generator=rng) for _ in range(3)]
-    layers = [student.kit.linear(weight) for weight in weights]
-    inner = student.kit.sequential(layers[1], student.kit.sequential(layers[2]))
-    model = student.kit.sequential(layers[0], student.kit.layer_norm(torch.ones(4)), inner)
-    x, recorder = torch.randn((9, 4), generator=rng), student.kit.recorder()
+    layers = [student.remote.linear(weight) for weight in weights]
+    inner = student.remote.sequential(layers[1], student.remote.sequential(layers[2]))
+    model = student.remote.sequential(layers[0], student.remote.layer_norm(torch.ones(4)), inner)
+    x, recorder = torch.randn((9, 4), generator=rng), student.remote.recorder()
     found = student.calibrate_model(model, [{"input": x}], recorder)
     normed = torch.nn.functional.layer_norm(x @ weights[0].T, (4,))
     inputs = {"0": [x], "2.0": [normed], "2.1.0": [normed @ weights[1].T]}
@@ -164,11 +164,11 @@ def test_calibrate_finds_nested_layers(student, rng):
 def test_calibrated_model_is_left_as_it_was(student, rng):
     """The model keeps its weights, its mode and its requires_grad, and no hook stays behind."""
     for training in (True, False):
-        model = student.kit.sequential(student.kit.linear(torch.randn((3, 4), generator=rng)))
-        student.kit.set_training(model, training)
-        before = student.kit.condition(model)
-        student.calibrate_model(model, [{"input": torch.ones(2, 4)}], student.kit.recorder())
-        expect.that(student.kit.condition(model) == before, "the model is not left as it was: hooks, mode or weights")
+        model = student.remote.sequential(student.remote.linear(torch.randn((3, 4), generator=rng)))
+        student.remote.set_training(model, training)
+        before = student.remote.condition(model)
+        student.calibrate_model(model, [{"input": torch.ones(2, 4)}], student.remote.recorder())
+        expect.that(student.remote.condition(model) == before, "the model is not left as it was: hooks, mode or weights")
 
 
 # ------------------------------------------------------------------ 2.4 StaticQuantizedLinear
@@ -230,10 +230,10 @@ def check_output(found, x, weight, bias, scale, zero_point):
 
 def check_stored(student, layer, elements):
     """One int8 tensor holds the weight, and nothing holds a float copy of it."""
-    state = student.kit.state_dict(layer)
+    state = student.remote.state_dict(layer)
     stored = [value for value in state.values() if value.dtype == torch.int8 and value.numel() == elements]
     expect.that(len(stored) == 1, "the state_dict does not hold the weight as one int8 tensor of out · in elements")
-    floats = sum(size for dtype, size in student.kit.held(layer).items() if "float" in dtype)
+    floats = sum(size for dtype, size in student.remote.held(layer).items() if "float" in dtype)
     expect.that(floats < elements, "the layer holds a float copy of the weight: nothing is saved")
 
 
@@ -241,9 +241,9 @@ def check_stored(student, layer, elements):
 def test_linear_by_hand(student):
     """(100 − 50)·127 + (25 − 50)·50 + (150 − 50)·(−30) = 2100 steps of 0.01 · 0.01, and a bias of 0.1: 0.31."""
     weight, bias = torch.tensor([[1.27, 0.5, -0.3]]), torch.tensor([0.1])
-    layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight, bias), torch.tensor(0.01), 50)
+    layer = student.StaticQuantizedLinear.from_float(student.remote.linear(weight, bias), torch.tensor(0.01), 50)
     x = torch.tensor([[0.5, -0.25, 1.0], [0.0, 0.0, 0.0]])
-    check_output(student.kit.output(layer, x), x, weight, bias, torch.tensor(0.01), 50)
+    check_output(student.remote.output(layer, x), x, weight, bias, torch.tensor(0.01), 50)
 
 
 @pytest.mark.task("2.4", kind="core")
@@ -252,17 +252,17 @@ def test_linear_saturates(student, rng):
     weight, bias = on_grid((5, 24), torch.logspace(-3, 0, 5)[:, None], rng), torch.randn(5, generator=rng)
     for step, zero_point in ((0.02, 97), (0.3, 0), (0.007, 255)):
         scale = torch.tensor(step)
-        layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight, bias), scale, zero_point)
+        layer = student.StaticQuantizedLinear.from_float(student.remote.linear(weight, bias), scale, zero_point)
         for shape in ((7, 24), (2, 3, 24)):
             x = inputs_on_grid(shape, scale, zero_point, rng, beyond=300)
-            check_output(student.kit.output(layer, x), x, weight, bias, scale, zero_point)
+            check_output(student.remote.output(layer, x), x, weight, bias, scale, zero_point)
 
 
 @pytest.mark.task("2.4", kind="core")
 def test_linear_stores_integers(student, rng):
     """The weight is one int8 tensor, and no float copy of it is held anywhere."""
     weight, bias = torch.randn((24, 96), generator=rng), torch.randn(24, generator=rng)
-    handle = student.kit.linear(weight, bias)
+    handle = student.remote.linear(weight, bias)
     check_stored(student, student.StaticQuantizedLinear.from_float(handle, torch.tensor(0.1), 3), weight.numel())
 
 
@@ -270,9 +270,9 @@ def test_linear_stores_integers(student, rng):
 def test_linear_without_bias(student, rng):
     """A linear layer may have no bias; the zero point may be a 0-dim tensor."""
     weight, scale = on_grid((5, 16), 0.01, rng), torch.tensor(0.05)
-    layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight), scale, torch.tensor(130))
+    layer = student.StaticQuantizedLinear.from_float(student.remote.linear(weight), scale, torch.tensor(130))
     x = inputs_on_grid((4, 16), scale, 130, rng)
-    check_output(student.kit.output(layer, x), x, weight, None, scale, 130)
+    check_output(student.remote.output(layer, x), x, weight, None, scale, 130)
 
 
 # ------------------------------------------------------------------ 2.5 quantize_model_static
@@ -331,25 +331,25 @@ def check_predictions(logits, original, most):
 def test_public_model(student, once, rng):
     """A new process that has only the state_dict and the source predicts as the float model does; the file is small."""
     described, calibration, evaluation, original, most = once("data", lambda: public_data(rng))
-    quantized = student.quantize_model_static(student.kit.model(**described), calibration)
-    state, memory = student.kit.state_dict(quantized), student.kit.shared(quantized)
+    quantized = student.quantize_model_static(student.remote.model(**described), calibration)
+    state, memory = student.remote.state_dict(quantized), student.remote.shared(quantized)
     check_size(state, memory, described)
     student.fresh()
-    untrained = student.kit.model(**models.skeleton_spec(described))
+    untrained = student.remote.model(**models.skeleton_spec(described))
     loaded = student.quantize_model_static(untrained, random_batches(described, rng))
-    student.kit.load_state_dict(loaded, state)
-    check_predictions(joined(student.kit.logits(loaded, evaluation), original), original, most)
+    student.remote.load_state_dict(loaded, state)
+    check_predictions(joined(student.remote.logits(loaded, evaluation), original), original, most)
 
 
 @pytest.mark.task("2.5", kind="edge")
 def test_scales_are_fixed(student, rng):
     """A linear layer calibrated on values up to 3 takes values of a millionth for zeros: its scale is fixed."""
     weight, bias = torch.randn((4, 8), generator=rng), torch.randn(4, generator=rng)
-    model = student.kit.sequential(student.kit.linear(weight, bias))
+    model = student.remote.sequential(student.remote.linear(weight, bias))
     data = (torch.rand((32, 8), generator=rng) * 2 - 1) * 3
     quantized = student.quantize_model_static(model, [{"input": data}])
     found = [
-        expect.tensor(student.kit.output(quantized, x), "the output", shape=(2, 4))
+        expect.tensor(student.remote.output(quantized, x), "the output", shape=(2, 4))
         for x in (data[:2] * 1e-6, data[:2] * 0)
     ]
     expect.that(torch.equal(*found), "the layer's scale follows its input: that is dynamic, not static")
@@ -358,11 +358,11 @@ def test_scales_are_fixed(student, rng):
 @pytest.mark.task("2.5", kind="edge")
 def test_quantized_model_is_a_copy(student, rng):
     """The float model keeps its layers and its weights."""
-    model = student.kit.sequential(student.kit.linear(torch.randn((4, 8), generator=rng)))
-    student.kit.set_training(model, False)  # to restore another mode is the business of 2.3
-    before = student.kit.condition(model)
+    model = student.remote.sequential(student.remote.linear(torch.randn((4, 8), generator=rng)))
+    student.remote.set_training(model, False)  # to restore another mode is the business of 2.3
+    before = student.remote.condition(model)
     student.quantize_model_static(model, [{"input": torch.randn((9, 8), generator=rng)}])
-    expect.that(student.kit.condition(model) == before, "the model that was handed over is changed; work on a copy")
+    expect.that(student.remote.condition(model) == before, "the model that was handed over is changed; work on a copy")
 
 
 # ------------------------------------------------------------------ 2.6 save_quantized, load_quantized
@@ -372,9 +372,9 @@ FILE = "quantized.safetensors"
 
 def saved(student, quantized):
     """The one file that the student's function writes, as {name: bytes}."""
-    folder = student.kit.folder()
+    folder = student.remote.folder()
     student.save_quantized(quantized, f"{folder}/{FILE}")
-    files = student.kit.files(folder)
+    files = student.remote.files(folder)
     expect.that(list(files) == [FILE], "expected one file, of exactly the given name", ", ".join(sorted(files)[:3]))
     return files
 
@@ -384,7 +384,7 @@ def tensors_of(files):
     try:
         return load(files[FILE].numpy().tobytes())
     except Exception as error:
-        raise expect.Mismatch("the file is not a safetensors file") from error
+        raise expect.MismatchError("the file is not a safetensors file") from error
 
 
 def check_file(files, described):
@@ -409,13 +409,13 @@ def check_same(found, wanted):
 def test_public_round_trip(student, once, rng):
     """One safetensors file, 3.5 times smaller; a new process that has only it and the source predicts the same."""
     described, calibration, evaluation, *_ = once("data", lambda: public_data(rng))
-    quantized = student.quantize_model_static(student.kit.model(**described), calibration[:1])
+    quantized = student.quantize_model_static(student.remote.model(**described), calibration[:1])
     files = saved(student, quantized)
     check_file(files, described)
-    wanted = student.kit.logits(quantized, evaluation[:1])
+    wanted = student.remote.logits(quantized, evaluation[:1])
     student.fresh()
-    loaded = student.load_quantized(f"{student.kit.put(files)}/{FILE}")
-    check_same(student.kit.logits(loaded, evaluation[:1]), wanted)
+    loaded = student.load_quantized(f"{student.remote.put(files)}/{FILE}")
+    check_same(student.remote.logits(loaded, evaluation[:1]), wanted)
 
 
 @pytest.mark.task("2.6", kind="edge")
@@ -423,17 +423,17 @@ def test_another_configuration(student, rng):
     """A BERT of another size with another number of classes: the configuration comes from the file."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
     batches = random_batches(described, rng)
-    quantized = student.quantize_model_static(student.kit.model(**described), batches)
-    files, wanted = saved(student, quantized), student.kit.logits(quantized, batches)
+    quantized = student.quantize_model_static(student.remote.model(**described), batches)
+    files, wanted = saved(student, quantized), student.remote.logits(quantized, batches)
     student.fresh()
-    check_same(student.kit.logits(student.load_quantized(f"{student.kit.put(files)}/{FILE}"), batches), wanted)
+    check_same(student.remote.logits(student.load_quantized(f"{student.remote.put(files)}/{FILE}"), batches), wanted)
 
 
 @pytest.mark.task("2.6", kind="edge")
 def test_metadata_describes_the_model(student, rng):
     """The file's metadata name the transformers class and hold its configuration as JSON."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
-    quantized = student.quantize_model_static(student.kit.model(**described), random_batches(described, rng))
+    quantized = student.quantize_model_static(student.remote.model(**described), random_batches(described, rng))
     data = saved(student, quantized)[FILE].numpy().tobytes()
     size = int.from_bytes(data[:8], "little")
     expect.that(size < len(data), "the file is not a safetensors file")

@@ -1,6 +1,6 @@
 """Public tests of exercise 03: small examples to follow by hand, and the course's own models.
 
-`student.f(x)` calls the student's f; `student.kit.f(x)` makes layers and models at the student's end; `rng` is seeded
+`student.f(x)` calls the student's f; `student.remote.f(x)` makes layers and models at the student's end; `rng` is seeded
 by the assignment. Core tests are about right values on ordinary data; edge tests pay when all core tests pass.
 """
 
@@ -77,10 +77,10 @@ def check_output(found, x, weight, bias=None):
 
 def check_stored(student, layer, elements):
     """One int8 tensor holds the weight, and nothing holds a float copy of it."""
-    state = student.kit.state_dict(layer)
+    state = student.remote.state_dict(layer)
     stored = [value for value in state.values() if value.dtype == torch.int8 and value.numel() == elements]
     expect.that(len(stored) == 1, "the state_dict does not hold the weight as one int8 tensor of out · in elements")
-    floats = sum(size for dtype, size in student.kit.held(layer).items() if "float" in dtype)
+    floats = sum(size for dtype, size in student.remote.held(layer).items() if "float" in dtype)
     expect.that(floats < elements, "the layer holds a float copy of the weight: nothing is saved")
 
 
@@ -123,11 +123,11 @@ def check_model(student, name, rng):
     model = with_uneven_rows(models.load_model(name, outliers=True, folder=datasets))
     described = models.spec(model)
     batches = models.batches(models.load_batches(name, "evaluation", folder=datasets), 2, 16, rng)
-    quantized = student.quantize_model_dynamic(student.kit.model(**described))
-    check_size(student.kit.state_dict(quantized), student.kit.shared(quantized), described)
+    quantized = student.quantize_model_dynamic(student.remote.model(**described))
+    check_size(student.remote.state_dict(quantized), student.remote.shared(quantized), described)
     with torch.no_grad():
         original = [model(**batch).logits for batch in batches]
-    found = student.kit.logits(quantized, batches)
+    found = student.remote.logits(quantized, batches)
     check_logits(found, original, batches)
     lost = kl(original, found)
     words = "the outputs are too far from the float model's (KL)"
@@ -208,9 +208,9 @@ def test_refuses_other_arguments(student):
 def test_linear_by_hand(student):
     """Codes [127, −51] times [127, 51] are 13,528; times 0.01 · 0.002, plus the bias 1, is 1.27056."""
     weight, bias = torch.tensor([[0.254, 0.1013], [-1.27, 0.9043]]), torch.tensor([1.0, 0.0])
-    layer = student.DynamicQuantizedLinear.from_float(student.kit.linear(weight, bias))
+    layer = student.DynamicQuantizedLinear.from_float(student.remote.linear(weight, bias))
     x = torch.tensor([[1.27, -0.507]])
-    found = expect.tensor(student.kit.output(layer, x), "the output", shape=(1, 2))
+    found = expect.tensor(student.remote.output(layer, x), "the output", shape=(1, 2))
     lookalikes = wrong_outputs(x, weight, bias)
     expect.close(found, torch.tensor([[1.27056, -2.0719]]), "the output", lookalikes=lookalikes)
 
@@ -221,8 +221,8 @@ def test_linear_tokens_on_their_own(student, rng):
     x, _ = on_grid((2, 5, 24), torch.tensor([0.01, 3.0, 0.2, 40.0, 0.003]).reshape(1, 5, 1), rng)
     weight, _ = on_grid((6, 24), torch.tensor([0.01, 0.3, 0.002, 0.05, 1.0, 0.02]).reshape(6, 1), rng)
     bias = torch.randn(6, generator=rng)
-    layer = student.DynamicQuantizedLinear.from_float(student.kit.linear(weight, bias))
-    check_output(student.kit.output(layer, x), x, weight, bias)
+    layer = student.DynamicQuantizedLinear.from_float(student.remote.linear(weight, bias))
+    check_output(student.remote.output(layer, x), x, weight, bias)
     check_stored(student, layer, weight.numel())
 
 
@@ -232,8 +232,8 @@ def test_conv1d(student, rng):
     x, _ = on_grid((2, 3, 24), torch.tensor([0.01, 3.0, 0.2]).reshape(1, 3, 1), rng)
     weight, _ = on_grid((6, 24), torch.tensor([0.01, 0.3, 0.002, 0.05, 1.0, 0.02]).reshape(6, 1), rng)
     bias = torch.randn(6, generator=rng)
-    layer = student.DynamicQuantizedLinear.from_float(student.kit.conv1d(weight.T.contiguous(), bias))
-    check_output(student.kit.output(layer, x), x, weight, bias)
+    layer = student.DynamicQuantizedLinear.from_float(student.remote.conv1d(weight.T.contiguous(), bias))
+    check_output(student.remote.output(layer, x), x, weight, bias)
     check_stored(student, layer, weight.numel())
 
 
@@ -242,18 +242,18 @@ def test_linear_without_bias(student, rng):
     """A layer may have no bias, as all of Llama's."""
     x, _ = on_grid((3, 16), 0.02, rng)
     weight, _ = on_grid((4, 16), 0.1, rng)
-    layer = student.DynamicQuantizedLinear.from_float(student.kit.linear(weight))
-    check_output(student.kit.output(layer, x), x, weight)
+    layer = student.DynamicQuantizedLinear.from_float(student.remote.linear(weight))
+    check_output(student.remote.output(layer, x), x, weight)
 
 
 @pytest.mark.task("3.2", kind="edge")
 def test_linear_state_is_complete(student, rng):
     """Loaded into the layer of another weight, the state_dict makes it the same layer: nothing else is used."""
     weights = [on_grid((4, 16), step, rng)[0] for step in (0.1, 0.7)]
-    one, other = (student.DynamicQuantizedLinear.from_float(student.kit.linear(w, w[:, 0])) for w in weights)
-    student.kit.load_state_dict(other, student.kit.state_dict(one))
+    one, other = (student.DynamicQuantizedLinear.from_float(student.remote.linear(w, w[:, 0])) for w in weights)
+    student.remote.load_state_dict(other, student.remote.state_dict(one))
     x, _ = on_grid((3, 16), 0.02, rng)
-    check_output(student.kit.output(other, x), x, weights[0], weights[0][:, 0])
+    check_output(student.remote.output(other, x), x, weights[0], weights[0][:, 0])
 
 
 # ------------------------------------------------------------------ 3.3 quantize_model_dynamic
@@ -274,19 +274,19 @@ def test_llama(student, rng):
 @pytest.mark.task("3.3", kind="edge")
 def test_tied_head_is_stored_once(student):
     """GPT-2's head and embedding are one weight; here they are most of the model, so stored twice it is too large."""
-    model = student.kit.model("GPT2LMHeadModel", TIED)
-    described = {"state": {n: v for n, v in student.kit.state_dict(model).items() if n != "lm_head.weight"}}
+    model = student.remote.model("GPT2LMHeadModel", TIED)
+    described = {"state": {n: v for n, v in student.remote.state_dict(model).items() if n != "lm_head.weight"}}
     quantized = student.quantize_model_dynamic(model)
-    check_size(student.kit.state_dict(quantized), student.kit.shared(quantized), described)
+    check_size(student.remote.state_dict(quantized), student.remote.shared(quantized), described)
 
 
 @pytest.mark.task("3.3", kind="edge")
 def test_model_is_left_as_it_was(student):
     """The model that is handed over keeps its weights, its layers and its mode."""
-    model = student.kit.model("GPT2LMHeadModel", TIED)
-    before = student.kit.condition(model)
+    model = student.remote.model("GPT2LMHeadModel", TIED)
+    before = student.remote.condition(model)
     student.quantize_model_dynamic(model)
-    expect.that(student.kit.condition(model) == before, "the model that was handed over is changed; work on a copy")
+    expect.that(student.remote.condition(model) == before, "the model that was handed over is changed; work on a copy")
 
 
 @pytest.mark.task("3.3", kind="edge")
@@ -294,18 +294,18 @@ def test_state_fits_an_untrained_model(student):
     """A new process quantizes an untrained model, loads the state_dict, and predicts the same."""
     batch = {"input_ids": torch.arange(32).reshape(2, 16)}
     trained = {name: value * 2 for name, value in _state(student).items()}
-    quantized = student.quantize_model_dynamic(student.kit.model("GPT2LMHeadModel", TIED, trained))
-    state, (want,) = student.kit.state_dict(quantized), student.kit.logits(quantized, [batch])
+    quantized = student.quantize_model_dynamic(student.remote.model("GPT2LMHeadModel", TIED, trained))
+    state, (want,) = student.remote.state_dict(quantized), student.remote.logits(quantized, [batch])
     student.fresh()
-    skeleton = student.quantize_model_dynamic(student.kit.model("GPT2LMHeadModel", TIED))
-    student.kit.load_state_dict(skeleton, state)
-    (found,) = student.kit.logits(skeleton, [batch])
+    skeleton = student.quantize_model_dynamic(student.remote.model("GPT2LMHeadModel", TIED))
+    student.remote.load_state_dict(skeleton, state)
+    (found,) = student.remote.logits(skeleton, [batch])
     found = expect.tensor(found, "the logits", shape=want.shape)
     expect.close(found, want, "the logits of the loaded model", rtol=1e-4, atol=1e-5 * float(want.abs().max()))
 
 
 def _state(student):
-    state = student.kit.state_dict(student.kit.model("GPT2LMHeadModel", TIED))
+    state = student.remote.state_dict(student.remote.model("GPT2LMHeadModel", TIED))
     return {name: value for name, value in state.items() if name != "lm_head.weight"}
 
 
@@ -316,7 +316,7 @@ def _state(student):
 def test_perplexity_by_hand(student):
     """After token 0 the next is 0 with probability ½; after 1 it is 1 with ¼: losses ln 2 and ln 4."""
     table = torch.tensor([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25], [0.2, 0.3, 0.5]]).log()
-    model = student.kit.probe(table)
+    model = student.remote.probe(table)
     batches = [{"input_ids": torch.tensor([[0, 0, 0, 0, 0]])}, {"input_ids": torch.tensor([[1, 1]])}]
     found = expect.number(student.perplexity(model, batches), "the perplexity")
     mean = (4 * math.log(2) + math.log(4)) / 5
@@ -335,7 +335,7 @@ def test_perplexity_shifts_by_one(student, rng):
     """The logits at one place predict the next token, and each text is on its own."""
     table = torch.randn((9, 9), generator=rng) * 2
     batches = [{"input_ids": torch.randint(0, 9, shape, generator=rng)} for shape in ((3, 7), (2, 4))]
-    found = expect.number(student.perplexity(student.kit.probe(table), batches), "the perplexity")
+    found = expect.number(student.perplexity(student.remote.probe(table), batches), "the perplexity")
     logits = [table[batch["input_ids"]] for batch in batches]
     own, before = (
         torch.cat([_losses(scores[:, a], batch["input_ids"][:, b])
@@ -357,14 +357,14 @@ def _losses(logits, tokens):
 def test_perplexity_in_eval_mode(student):
     """The model is evaluated in eval mode without gradients, and is in training mode again afterwards."""
     table = torch.tensor([[2.0, 0.0], [0.5, 1.0]])
-    model = student.kit.probe(table, dropout=0.5)
-    student.kit.set_training(model, True)
-    before = student.kit.condition(model)
+    model = student.remote.probe(table, dropout=0.5)
+    student.remote.set_training(model, True)
+    before = student.remote.condition(model)
     student.perplexity(model, [{"input_ids": torch.tensor([[0, 1, 1, 0]])}])
-    calls = student.kit.noted(model)
+    calls = student.remote.noted(model)
     expect.that(not any(call["training"] for call in calls), "the model was in training mode: dropout acted")
     expect.that(not any(call["grad"] for call in calls), "gradients were computed")
-    expect.that(student.kit.condition(model) == before, "the model is not in the mode in which it came")
+    expect.that(student.remote.condition(model) == before, "the model is not in the mode in which it came")
 
 
 # ------------------------------------------------------------------ 3.5 benchmark_inference
@@ -375,19 +375,19 @@ def test_benchmark_counts_calls(student):
     """warmup + repeats calls, by default 3 + 10; the times are in order."""
     inputs = {"input_ids": torch.tensor([[0, 1, 1]])}
     for given, warmup, repeats in (({}, 3, 10), ({"warmup": 1, "repeats": 4}, 1, 4)):
-        model = student.kit.probe(torch.eye(2))
+        model = student.remote.probe(torch.eye(2))
         found = student.benchmark_inference(model, inputs, **given)
-        check_times(found, student.kit.noted(model), warmup, repeats)
+        check_times(found, student.remote.noted(model), warmup, repeats)
 
 
 @pytest.mark.task("3.5", kind="core")
 def test_benchmark_knows_the_median(student):
     """A model that takes 0.01 s six times in ten and 0.2 s otherwise: the median is 0.01 s, the mean isn't."""
     seconds = [0.2, 0.2, 0.01, 0.2, 0.01, 0.01, 0.2, 0.01, 0.01, 0.01]
-    model = student.kit.probe(torch.eye(2), seconds=[0.3, *seconds])
+    model = student.remote.probe(torch.eye(2), seconds=[0.3, *seconds])
     inputs = {"input_ids": torch.tensor([[0, 1, 1]])}
     found = student.benchmark_inference(model, inputs, warmup=1, repeats=10)
-    calls = student.kit.noted(model)
+    calls = student.remote.noted(model)
     p10, median, p90 = check_times(found, calls, 1, 10)
     taken = sorted(call["seconds"] for call in calls[1:])
     check_quantile(p10, "p10_s", taken[0], taken[1])
@@ -405,15 +405,15 @@ def check_quantile(found, name, lowest, highest):
 @pytest.mark.task("3.5", kind="edge")
 def test_benchmark_in_eval_mode(student):
     """All calls, warm-up too, are in eval mode without gradients; the model's mode and inputs stay."""
-    model = student.kit.probe(torch.eye(2), dropout=0.5)
-    student.kit.set_training(model, True)
-    before = student.kit.condition(model)
+    model = student.remote.probe(torch.eye(2), dropout=0.5)
+    student.remote.set_training(model, True)
+    before = student.remote.condition(model)
     student.benchmark_inference(model, {"input_ids": torch.tensor([[0, 1, 1]])}, warmup=1, repeats=2)
     expect.inputs_unchanged(student)
-    calls = student.kit.noted(model)
+    calls = student.remote.noted(model)
     expect.that(not any(call["training"] for call in calls), "the model was in training mode")
     expect.that(not any(call["grad"] for call in calls), "gradients were computed")
-    expect.that(student.kit.condition(model) == before, "the model is not in the mode in which it came")
+    expect.that(student.remote.condition(model) == before, "the model is not in the mode in which it came")
 
 
 @pytest.mark.task("3.5", kind="edge")
@@ -421,18 +421,18 @@ def test_benchmark_waits_for_the_device(student):
     """A GPU's call returns before its work is done: whoever times it waits for the device after each timed call."""
     # The GPU is pretended: tensors say that they lie on cuda:0, and torch.cuda and torch.accelerator answer as if one were
     # there. What it can't do is not held against anybody.
-    model = student.kit.probe(torch.eye(2))
-    student.kit.cuda_begins(model)
+    model = student.remote.probe(torch.eye(2))
+    student.remote.cuda_begins(model)
     try:
-        batch = {"input_ids": student.kit.on_cuda(torch.tensor([[0, 1, 1]]))}
+        batch = {"input_ids": student.remote.on_cuda(torch.tensor([[0, 1, 1]]))}
         student.benchmark_inference(model, batch, warmup=1, repeats=3)
     except NotImplementedError:
         raise
     except (RuntimeError, TypeError, AttributeError, ValueError):
         return
     finally:
-        student.kit.cuda_ends()
-    calls = student.kit.noted(model)
+        student.remote.cuda_ends()
+    calls = student.remote.noted(model)
     expect.that(len(calls) == 4, "on a GPU, the model was not called warmup + repeats times", f"{len(calls)} calls, expected 4")
     expect.that(
         all(call["waited"] for call in calls[1:]),

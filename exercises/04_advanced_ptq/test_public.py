@@ -299,7 +299,7 @@ def check_layers(found, names, bits):
 @pytest.mark.task("4.4", kind="core")
 def test_sensitivity_of_a_small_model(student):
     """Each layer of a GPT-2 with one block, alone, at 3 and 6 bits: the KL of the model's outputs."""
-    model = student.kit.model(**small_gpt2())
+    model = student.remote.model(**small_gpt2())
     found = check_layers(student.layer_sensitivity(model, token_batches(), bits=(3, 6)), LAYERS, (3, 6))
     for name, of_layer in KL_OF_LAYERS.items():
         for bits, kl in of_layer.items():
@@ -319,7 +319,7 @@ def test_sensitivity_of_a_small_model(student):
 @pytest.mark.task("4.4", kind="core")
 def test_sensitivity_default_bits(student):
     """Without `bits`: 2, 3, 4, 6 and 8; two bits hurt every layer far more than eight."""
-    model = student.kit.model(**small_gpt2())
+    model = student.remote.model(**small_gpt2())
     found = check_layers(student.layer_sensitivity(model, token_batches()[:1]), LAYERS, (2, 3, 4, 6, 8))
     for of_layer in found.values():
         expect.that(0 < of_layer[8] < of_layer[2] / 10, "two bits do not hurt far more than eight", f"{of_layer}")
@@ -328,11 +328,11 @@ def test_sensitivity_default_bits(student):
 @pytest.mark.task("4.4", kind="edge")
 def test_sensitivity_leaves_the_model(student):
     """The model is as it was: weights, train or eval mode, hooks, gradients."""
-    model = student.kit.model(**small_gpt2())
+    model = student.remote.model(**small_gpt2())
     model.train()
-    before = student.kit.condition(model)
+    before = student.remote.condition(model)
     student.layer_sensitivity(model, token_batches()[:1], bits=(2,))
-    after = student.kit.condition(model)
+    after = student.remote.condition(model)
     changed = [name for name in before if before[name] != after[name]]
     expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
 
@@ -381,9 +381,9 @@ def test_mixed_by_hand(student):
     """Layer "0" at 2 bits: levels −1, 0, 1 times the largest |w| of its row; layer "1" is left alone."""
     first = torch.tensor([[1.0, -0.4, 0.7], [0.2, 8.0, -6.0]])
     second = torch.tensor([[0.5, 0.31]])
-    model = student.kit.sequential(student.kit.linear(first), student.kit.linear(second))
+    model = student.remote.sequential(student.remote.linear(first), student.remote.linear(second))
     made = student.quantize_mixed(model, {"0": 2, "1": 16})
-    found = student.kit.output(student.kit.submodule(made, "0"), torch.eye(3))  # what the layer does: weight.T
+    found = student.remote.output(student.remote.submodule(made, "0"), torch.eye(3))  # what the layer does: weight.T
     want = torch.tensor([[1.0, 0.0, 1.0], [0.0, 8.0, -8.0]])
     known = {
         "has one scale for all rows: quantize per output channel": torch.tensor([[0.0, 0.0, 0.0], [0.0, 8.0, -8.0]]),
@@ -391,7 +391,7 @@ def test_mixed_by_hand(student):
     }
     weight = expect.tensor(found, "layer 0", shape=(3, 2)).T
     expect.close(weight, want, "the weight of layer 0", atol=1e-5, lookalikes=known)
-    found = student.kit.output(student.kit.submodule(made, "1"), torch.eye(2))
+    found = student.remote.output(student.remote.submodule(made, "1"), torch.eye(2))
     expect.close(expect.tensor(found, "layer 1", shape=(2, 1)).T, second, "the weight of layer 1, which 16 leaves alone,")
 
 
@@ -399,8 +399,8 @@ def test_mixed_by_hand(student):
 def test_mixed_conv1d(student):
     """A Conv1D weight is [in, out]: one scale for each column."""
     weight = torch.tensor([[1.0, 0.2], [-0.4, 8.0], [0.7, -6.0]])
-    made = student.quantize_mixed(student.kit.sequential(student.kit.conv1d(weight)), {"0": 2})
-    found = student.kit.output(student.kit.submodule(made, "0"), torch.eye(3))
+    made = student.quantize_mixed(student.remote.sequential(student.remote.conv1d(weight)), {"0": 2})
+    found = student.remote.output(student.remote.submodule(made, "0"), torch.eye(3))
     known = {
         "has a scale for each row, which is an input here": torch.tensor([[1.0, 0.0], [0.0, 8.0], [0.0, -6.0]]),
         "is not quantized": weight,
@@ -429,10 +429,10 @@ def test_assign_counts_whole_bytes(student):
 @pytest.mark.task("4.5", kind="edge")
 def test_mixed_returns_a_copy(student):
     """The model that was given keeps its weights."""
-    model = student.kit.sequential(student.kit.linear(torch.tensor([[1.0, -0.4, 0.7]])))
-    before = student.kit.condition(model)
+    model = student.remote.sequential(student.remote.linear(torch.tensor([[1.0, -0.4, 0.7]])))
+    before = student.remote.condition(model)
     student.quantize_mixed(model, {"0": 2})
-    after = student.kit.condition(model)
+    after = student.remote.condition(model)
     changed = [name for name in before if before[name] != after[name]]
     expect.that(not changed, f"the given model is not as it was ({', '.join(changed)}): work on a copy")
 
@@ -474,10 +474,10 @@ def check_smoother(student, x, before, floats, made):
     smooth_norm, smooth_linears = expect.results(made, "norm", "linears")
     expect.that(type(smooth_linears) in (list, tuple), "linears is no list")
     expect.that(len(smooth_linears) == len(floats), "linears has another length than the linears that were given")
-    smooth = expect.tensor(student.kit.output(smooth_norm, x), "the norm's output", shape=x.shape)
+    smooth = expect.tensor(student.remote.output(smooth_norm, x), "the norm's output", shape=x.shape)
     for layer, (weight, bias) in zip(smooth_linears, floats, strict=True):
         want = before @ weight.T
-        near_float(student.kit.output(layer, smooth), want if bias is None else want + bias, "the float output")
+        near_float(student.remote.output(layer, smooth), want if bias is None else want + bias, "the float output")
         changed = expect.tensor(layer.weight, "the linear layer's weight", shape=weight.shape)
         ratio = w8a8_error(smooth, changed, want) / w8a8_error(before, weight, want)
         words = "with the weights and activations in 8 bits the error is not clearly smaller than before"
@@ -505,7 +505,7 @@ def test_smoothquant_keeps_the_float_output(student, rng):
     x, gain = with_hot_channels(64, rng)
     bias = 0.1 * torch.randn(64, generator=rng)
     weights = [0.1 * torch.randn(rows, 64, generator=rng) for rows in (48, 32)]
-    norm, linears = student.kit.layer_norm(gain, bias), [student.kit.linear(weight) for weight in weights]
+    norm, linears = student.remote.layer_norm(gain, bias), [student.remote.linear(weight) for weight in weights]
     before = nn.functional.layer_norm(x, (64,), gain, bias)
     scales = 2 * before.abs().amax(dim=0).sqrt()  # any positive scales keep the float output
     made = student.apply_smoothquant(norm, linears, scales)
@@ -525,11 +525,11 @@ def test_smoothquant_zero_channels(student):
 def test_smoothquant_leaves_the_originals(student, rng):
     """The norm and the linear layers that were handed in stay what they were: what comes back are copies."""
     _, gain = with_hot_channels(16, rng)
-    norm, linear = student.kit.layer_norm(gain, gain / 10), student.kit.linear(torch.randn(8, 16, generator=rng))
-    before = [student.kit.condition(part) for part in (norm, linear)]
+    norm, linear = student.remote.layer_norm(gain, gain / 10), student.remote.linear(torch.randn(8, 16, generator=rng))
+    before = [student.remote.condition(part) for part in (norm, linear)]
     student.apply_smoothquant(norm, [linear], 1 + torch.rand(16, generator=rng))
     for part, was in zip((norm, linear), before, strict=True):
-        expect.that(student.kit.condition(part) == was, "a layer that was handed in is changed: work on a copy")
+        expect.that(student.remote.condition(part) == was, "a layer that was handed in is changed: work on a copy")
     expect.inputs_unchanged(student)
 
 
@@ -574,17 +574,17 @@ def run_artifact(student, files, batches):
     names = [name for name in files if name.endswith(".onnx")]
     expect.that(len(names) == 1, "expected exactly one .onnx file in the folder that was asked for")
     evaluator = student.evaluator()
-    path = f"{evaluator.kit.put(files)}/{names[0]}"
+    path = f"{evaluator.remote.put(files)}/{names[0]}"
     try:
-        return evaluator.kit.onnx_logits(path, batches), evaluator.kit.onnx_summary(path)
+        return evaluator.remote.onnx_logits(path, batches), evaluator.remote.onnx_summary(path)
     except Exception as error:
-        raise expect.Mismatch(why_it_fails(evaluator, path, batches), str(error)[:300]) from error
+        raise expect.MismatchError(why_it_fails(evaluator, path, batches), str(error)[:300]) from error
 
 
 def why_it_fails(evaluator, path, batches):
     """What is wrong with a file that does not run, as far as its inputs tell."""
     try:
-        inputs = evaluator.kit.onnx_summary(path)["inputs"]
+        inputs = evaluator.remote.onnx_summary(path)["inputs"]
     except Exception:  # whatever it is that was written
         return "ONNX Runtime cannot run the file alone, in a process without the one that wrote it"
     if set(inputs) - set(batches[0]):
@@ -596,10 +596,10 @@ def why_it_fails(evaluator, path, batches):
 
 def check_export(student, described, model, batches):
     """The student's export of a model runs alone, on batches of other sizes, and answers as the model does."""
-    folder = student.kit.folder()
+    folder = student.remote.folder()
     student.allow("onnxruntime")  # torch's newer exporter folds constants with onnx's own operators
-    student.export_onnx(student.kit.model(**described), f"{folder}/model.onnx", batches[0])
-    found, summary = run_artifact(student, student.kit.files(folder), batches)
+    student.export_onnx(student.remote.model(**described), f"{folder}/model.onnx", batches[0])
+    found, summary = run_artifact(student, student.remote.files(folder), batches)
     for output, want in zip(found, float_logits(model, batches), strict=True):
         got = expect.tensor(output, "the first output", shape=want.shape)
         expect.close(got, want, "the logits of the exported model", rtol=1e-3, atol=1e-4)
@@ -664,10 +664,10 @@ def float_perceptron(sizes, rng):
 
 def quantized(student, files, batches):
     """(the float file's size, the files that `quantize_onnx` wrote) for a float model.onnx among `files`."""
-    source, target = student.kit.put(files), student.kit.folder()
+    source, target = student.remote.put(files), student.remote.folder()
     student.allow("onnxruntime")
     student.quantize_onnx(f"{source}/model.onnx", f"{target}/model.onnx", batches)
-    return sum(content.numel() for content in files.values()), student.kit.files(target)
+    return sum(content.numel() for content in files.values()), student.remote.files(target)
 
 
 def check_smaller(size, files):
@@ -693,10 +693,10 @@ def test_onnx_quantizes_the_course_model(student, rng):
     model, rows = models.load_model("tiny-bert"), models.load_batches("tiny-bert", "calibration")
     shown = models.batches(rows, 4, 8, rng)
     asked = models.batches(models.load_batches("tiny-bert", "evaluation"), 4, 16, rng)
-    folder = student.kit.folder()
+    folder = student.remote.folder()
     student.allow("onnxruntime")
-    student.export_onnx(student.kit.model(**models.spec(model)), f"{folder}/model.onnx", shown[0])
-    size, files = quantized(student, student.kit.files(folder), shown)
+    student.export_onnx(student.remote.model(**models.spec(model)), f"{folder}/model.onnx", shown[0])
+    size, files = quantized(student, student.remote.files(folder), shown)
     check_smaller(size, files)
     found, summary = run_artifact(student, files, asked)
     check_static(summary, linear_elements(model))

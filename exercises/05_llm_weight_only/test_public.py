@@ -1,6 +1,6 @@
 """Public tests of exercise 05: a small Llama checkpoint goes in, and what comes out is looked at as files.
 
-`student.f(x)` calls the student's f; `student.kit.checkpoint(…)` writes a checkpoint where the student's code can read
+`student.f(x)` calls the student's f; `student.remote.checkpoint(…)` writes a checkpoint where the student's code can read
 it; `expect_checkpoint` says what a wrong answer looks like. The packed format is free, so values are seen in two ways
 only: which bytes a changed weight changes (5.1), and what the loaded model predicts (5.2). `holds_the_weights` asks for
 no more than that something of the weights is in the files.
@@ -33,7 +33,7 @@ def small_checkpoint(student, rng):
     """(folder, config, state) of a float16 checkpoint in two shards, as the student's code sees it."""
     config = llama_config(2, 256, 384, 384)
     state = random_state(config, rng)
-    return student.kit.checkpoint(config, state), config, state
+    return student.remote.checkpoint(config, state), config, state
 
 
 # ------------------------------------------------------------------ 5.1 quantize_checkpoint
@@ -76,11 +76,11 @@ def test_a_changed_weight_changes_the_files(student, rng):
     for weight in matrices:
         weight.copy_((torch.rand(weight.shape, generator=rng) * 10 - 5).round())
         weight[:, 0], weight[5, 7] = 7.0, 0.9
-    files = expect_checkpoint.quantized(student, student.kit.checkpoint(config, state))
+    files = expect_checkpoint.quantized(student, student.remote.checkpoint(config, state))
     for weight in matrices:
         weight[5, 7] = 2.1
     changed = expect_checkpoint.changed_bytes(
-        files, expect_checkpoint.quantized(student, student.kit.checkpoint(config, state))
+        files, expect_checkpoint.quantized(student, student.remote.checkpoint(config, state))
     )
     values = f"{changed} bytes differ for {len(matrices)} weights"
     expect.that(changed >= len(matrices), "weights were changed by more than a level, and their codes stayed", values)
@@ -90,15 +90,14 @@ def test_a_changed_weight_changes_the_files(student, rng):
 def growth_mb(student, layers):
     """The peak of anonymous memory in a fresh process while it quantizes so many layers; None where it can't be told."""
     student.fresh()
-    source, root = student.kit.large_checkpoint(layers, 256, 768, 1024), student.kit.folder()
-    student.watched = True
+    source, root = student.remote.large_checkpoint(layers, 256, 768, 1024), student.remote.folder()
     try:
-        student.quantize_checkpoint(source, f"{root}/quantized")
+        with student.measuring():
+            student.quantize_checkpoint(source, f"{root}/quantized")
         return student.last_call.peak_growth_mb
     finally:
-        student.watched = False
-        student.kit.discard(source)
-        student.kit.discard(root)
+        student.remote.discard(source)
+        student.remote.discard(root)
 
 
 @pytest.mark.task("5.1", kind="core")
@@ -121,15 +120,15 @@ def test_memory_does_not_grow_with_the_model(student, rng):
 def test_a_missing_shard_leaves_nothing_behind(student, rng):
     """The index names a shard that is not there: an error, and no file in the target folder or beside it."""
     source, _, _ = small_checkpoint(student, rng)
-    files = student.kit.files(source)
+    files = student.remote.files(source)
     files = {name: data for name, data in files.items() if name != "model-00002-of-00002.safetensors"}
-    expect_checkpoint.nothing_left(student, student.kit.put(files), "the second shard was missing")
+    expect_checkpoint.nothing_left(student, student.remote.put(files), "the second shard was missing")
 
 
 @pytest.mark.task("5.1", kind="edge")
 def test_bits_out_of_range_are_refused(student, rng):
     """`bits` outside 2…8 is a ValueError."""
-    source, root = small_checkpoint(student, rng)[0], student.kit.folder()
+    source, root = small_checkpoint(student, rng)[0], student.remote.folder()
     for bits in (1, 9):
 
         def call(bits=bits):
@@ -144,11 +143,11 @@ def test_bits_out_of_range_are_refused(student, rng):
 def loaded_logits(student, files, given):
     """The loaded model's logits, in a fresh process that has only these files."""
     student.fresh()
-    folder = student.kit.put(files)
+    folder = student.remote.put(files)
     try:
-        (found,) = student.kit.logits(student.load_checkpoint(folder), [given])
+        (found,) = student.remote.logits(student.load_checkpoint(folder), [given])
     finally:
-        student.kit.discard(folder)
+        student.remote.discard(folder)
     return expect.tensor(found, "the logits", shape=(*given["input_ids"].shape, found.shape[-1]))
 
 
@@ -171,7 +170,7 @@ def test_predictions_survive_in_a_fresh_process(student, rng):
         want = model(**given).logits
         model.load_state_dict({n: moved(value, rng) if value.dim() == 2 else value for n, value in state.items()})
         limit = NOISE_MARGIN * expect_checkpoint.divergence(want, model(**given).logits)
-    source = student.kit.checkpoint(model.config.to_dict(), state, shards=3)
+    source = student.remote.checkpoint(model.config.to_dict(), state, shards=3)
     files = expect_checkpoint.quantized(student, source)
     expect_checkpoint.compressed(files, sum(tensor.nbytes for tensor in state.values()), LEAST_RATIO)
     found = expect_checkpoint.divergence(want, loaded_logits(student, files, given))
@@ -184,7 +183,7 @@ def test_a_row_of_zeros_stays_zero(student, rng):
     config = llama_config(1, 128, 128, 64)
     state = random_state(config, rng)
     state["model.embed_tokens.weight"][3] = 0
-    files = expect_checkpoint.quantized(student, student.kit.checkpoint(config, state))
+    files = expect_checkpoint.quantized(student, student.remote.checkpoint(config, state))
     logits = loaded_logits(student, files, {"input_ids": torch.tensor([[3, 1, 3, 60]])})
     expect.that(bool(torch.isfinite(logits).all()), "the logits hold NaN or infinity")
     zero = logits[0, 0].abs().max() <= 1e-5 * logits.abs().max()

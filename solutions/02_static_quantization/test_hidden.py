@@ -175,7 +175,7 @@ def check_observed(student, found, recorder, inputs):
     missing, extra = inputs.keys() - found.keys(), found.keys() - inputs.keys()
     expect.that(not missing, "the result lacks linear layers of the model", f"{sorted(missing)[:3]}")
     expect.that(not extra, "the result has entries beyond the linear layers that are called", f"{sorted(extra)[:3]}")
-    recorded = student.kit.recorded(recorder)
+    recorded = student.remote.recorded(recorder)
     for name, tensors in inputs.items():
         scale, zero_point = expect.results(found[name], "scale", "zero_point")
         index = expect.integer(zero_point, "zero point")
@@ -212,10 +212,10 @@ def test_calibrate_bert(student, rng):
     """Every linear layer of a BERT that is called, and no other; all batches, also uneven ones, in eval mode."""
     batches = small_batches(rng, (3, 9), (1, 4), (2, 12))
     inputs = inputs_of(build("BertForSequenceClassification", WITH_CROSS_ATTENTION), batches)
-    model = student.kit.model("BertForSequenceClassification", WITH_CROSS_ATTENTION)
+    model = student.remote.model("BertForSequenceClassification", WITH_CROSS_ATTENTION)
     for training in (False, True):
-        student.kit.set_training(model, training)
-        recorder = student.kit.recorder()
+        student.remote.set_training(model, training)
+        recorder = student.remote.recorder()
         check_observed(student, student.calibrate_model(model, batches, recorder), recorder, inputs)
 
 
@@ -223,22 +223,22 @@ def test_calibrate_bert(student, rng):
 def test_calibrate_layer_called_twice(student, rng):
     """A layer that is called twice in a pass sees both inputs."""
     weight = torch.randn((5, 5), generator=rng)
-    layer, x, recorder = student.kit.linear(weight), torch.randn((6, 5), generator=rng), student.kit.recorder()
-    found = student.calibrate_model(student.kit.sequential(layer, layer), [{"input": x}], recorder)
+    layer, x, recorder = student.remote.linear(weight), torch.randn((6, 5), generator=rng), student.remote.recorder()
+    found = student.calibrate_model(student.remote.sequential(layer, layer), [{"input": x}], recorder)
     check_observed(student, found, recorder, {"0": [x, x @ weight.T]})
 
 
 @pytest.mark.task("2.3", kind="edge")
 def test_calibrated_bert_is_left_as_it_was(student, rng):
     """The model keeps its mode, requires_grad and the hooks it had; weights and gradients stay; the batches, too."""
-    model = student.kit.model("BertForSequenceClassification", SMALL_BERT)
-    student.kit.set_training(model, True)
-    student.kit.set_trainable(student.kit.submodule(model, "bert.embeddings"), False)
-    student.kit.hook(student.kit.submodule(model, "bert.encoder.layer.0.attention.self.query"))
-    before = student.kit.condition(model)
-    student.calibrate_model(model, small_batches(rng, (2, 7)), student.kit.recorder())
+    model = student.remote.model("BertForSequenceClassification", SMALL_BERT)
+    student.remote.set_training(model, True)
+    student.remote.set_trainable(student.remote.submodule(model, "bert.embeddings"), False)
+    student.remote.hook(student.remote.submodule(model, "bert.encoder.layer.0.attention.self.query"))
+    before = student.remote.condition(model)
+    student.calibrate_model(model, small_batches(rng, (2, 7)), student.remote.recorder())
     expect.inputs_unchanged(student)
-    after = student.kit.condition(model)
+    after = student.remote.condition(model)
     expect.that(after["hooks"] <= before["hooks"], "hooks are left on the model")
     expect.that(after["hooks"] >= before["hooks"], "a hook that was there before is gone: remove only those that you registered")
     words = {
@@ -252,16 +252,16 @@ def test_calibrated_bert_is_left_as_it_was(student, rng):
 @pytest.mark.task("2.3", kind="edge")
 def test_batch_that_raises(student, rng):
     """When a batch raises, no hook is left behind, the mode is restored, and nothing computed gradients."""
-    probe = student.kit.probe(torch.randn((4, 4), generator=rng))
-    model = student.kit.sequential(probe, student.kit.linear(torch.ones(2, 4)))  # the layer can't use its answer
-    student.kit.set_training(model, True)
-    before = student.kit.condition(model)
+    probe = student.remote.probe(torch.randn((4, 4), generator=rng))
+    model = student.remote.sequential(probe, student.remote.linear(torch.ones(2, 4)))  # the layer can't use its answer
+    student.remote.set_training(model, True)
+    before = student.remote.condition(model)
     with contextlib.suppress(TypeError, AttributeError, ValueError, RuntimeError, KeyError, IndexError):
-        student.calibrate_model(model, [{"input": torch.tensor([[1, 2]])}], student.kit.recorder())
-    after = student.kit.condition(model)
+        student.calibrate_model(model, [{"input": torch.tensor([[1, 2]])}], student.remote.recorder())
+    after = student.remote.condition(model)
     expect.that(after["hooks"] == before["hooks"], "hooks are left on the model when a batch raises")
     expect.that(after == before, "the model is not left as it was when a batch raises")
-    calls = student.kit.noted(probe)  # none, if the student works on a copy
+    calls = student.remote.noted(probe)  # none, if the student works on a copy
     expect.that(not any(call["grad"] for call in calls), "calibration computes gradients; it needs none")
     expect.that(not any(call["training"] for call in calls), "calibration runs in training mode; use eval mode")
 
@@ -336,17 +336,17 @@ def check_output(found, x, weight, bias, scale, zero_point):
 
 def check_stored(student, layer, elements):
     """One int8 tensor holds the weight, and nothing holds a float copy of it."""
-    state = student.kit.state_dict(layer)
+    state = student.remote.state_dict(layer)
     stored = [value for value in state.values() if value.dtype == torch.int8 and value.numel() == elements]
     expect.that(len(stored) == 1, "the state_dict does not hold the weight as one int8 tensor of out · in elements")
-    floats = sum(size for dtype, size in student.kit.held(layer).items() if "float" in dtype)
+    floats = sum(size for dtype, size in student.remote.held(layer).items() if "float" in dtype)
     expect.that(floats < elements, "the layer holds a float copy of the weight: nothing is saved")
 
 
 def made(student, rng, width, scale, zero_point):
     """(layer of the student's, weight, bias) with output channels of very different size."""
     weight, bias = on_grid((len(ROWS), width), ROWS[:, None], rng), torch.randn(len(ROWS), generator=rng) * 5
-    layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight, bias), torch.tensor(scale), zero_point)
+    layer = student.StaticQuantizedLinear.from_float(student.remote.linear(weight, bias), torch.tensor(scale), zero_point)
     return layer, weight, bias
 
 
@@ -357,7 +357,7 @@ def test_linear_any_shape(student, rng):
         layer, weight, bias = made(student, rng, 40, scale, zero_point)
         for shape in ((5, 40), (3, 5, 40), (2, 2, 5, 40)):
             x = inputs_on_grid(shape, scale, zero_point, rng)
-            check_output(student.kit.output(layer, x), x, weight, bias, scale, zero_point)
+            check_output(student.remote.output(layer, x), x, weight, bias, scale, zero_point)
 
 
 @pytest.mark.task("2.4", kind="core")
@@ -366,7 +366,7 @@ def test_linear_far_beyond_its_range(student, rng):
     for zero_point in (0, 77, 200):
         layer, weight, bias = made(student, rng, 24, 0.05, zero_point)
         x = inputs_on_grid((9, 24), 0.05, zero_point, rng, beyond=2000)
-        check_output(student.kit.output(layer, x), x, weight, bias, 0.05, zero_point)
+        check_output(student.remote.output(layer, x), x, weight, bias, 0.05, zero_point)
 
 
 @pytest.mark.task("2.4", kind="core")
@@ -374,7 +374,7 @@ def test_linear_holds_integers_only(student, rng):
     """The weight is one int8 tensor, before and after a forward pass; no float copy of it is held anywhere."""
     layer, weight, _ = made(student, rng, 320, 0.05, 100)
     check_stored(student, layer, weight.numel())
-    student.kit.output(layer, torch.randn((3, 320), generator=rng))
+    student.remote.output(layer, torch.randn((3, 320), generator=rng))
     check_stored(student, layer, weight.numel())
 
 
@@ -383,9 +383,9 @@ def test_linear_state_is_complete(student, rng):
     """The state_dict carries all that a forward pass needs: loaded into another layer, it makes it the same."""
     layer, weight, bias = made(student, rng, 40, 0.013, 121)
     other, _, _ = made(student, rng, 40, 0.4, 7)
-    student.kit.load_state_dict(other, student.kit.state_dict(layer))
+    student.remote.load_state_dict(other, student.remote.state_dict(layer))
     x = inputs_on_grid((5, 40), 0.013, 121, rng)
-    check_output(student.kit.output(other, x), x, weight, bias, 0.013, 121)
+    check_output(student.remote.output(other, x), x, weight, bias, 0.013, 121)
 
 
 @pytest.mark.task("2.4", kind="edge")
@@ -397,8 +397,8 @@ def test_sums_beyond_float32(student, rng):
     others = codes.clone()
     others[:, :40] -= torch.randint(1, 90, (6, 40), generator=rng)
     codes, weight = torch.cat([codes, others], dim=1), torch.cat([weight, -weight], dim=1)
-    layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight * 2.0**-6), torch.tensor(0.25), 0)
-    found = student.kit.output(layer, codes * 0.25)
+    layer = student.StaticQuantizedLinear.from_float(student.remote.linear(weight * 2.0**-6), torch.tensor(0.25), 0)
+    found = student.remote.output(layer, codes * 0.25)
     sums = expect.tensor(found, "the output", shape=(6, 5)).double() / (0.25 * 2.0**-6)
     wrong = float((sums - codes @ weight.T).abs().max())
     expect.that(
@@ -413,9 +413,9 @@ def test_linear_zero_channel(student, rng):
     """An output channel of zeros gives its bias, and the others are not affected."""
     weight, bias = on_grid((4, 24), 0.02, rng), torch.randn(4, generator=rng)
     weight[2] = 0.0
-    layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight, bias), torch.tensor(0.1), 66)
+    layer = student.StaticQuantizedLinear.from_float(student.remote.linear(weight, bias), torch.tensor(0.1), 66)
     x = inputs_on_grid((5, 24), 0.1, 66, rng)
-    found = expect.tensor(student.kit.output(layer, x), "the output", shape=(5, 4))
+    found = expect.tensor(student.remote.output(layer, x), "the output", shape=(5, 4))
     expect.close(found[:, 2], bias[2].expand(5), "the output of the channel of zeros", atol=1e-6)
     kept = torch.tensor([0, 1, 3])
     check_output(found[:, kept], x, weight[kept], bias[kept], 0.1, 66)
@@ -426,9 +426,9 @@ def test_linear_of_small_values(student, rng):
     """Small weights and small inputs are quantized as finely as any others: no floor under a scale that they reach."""
     weight = on_grid((5, 24), torch.tensor([2.4e-6, 0.3, 1.3e-6, 2e-4, 5e-6])[:, None], rng)
     for scale in (torch.tensor(0.03), torch.tensor(1.7e-6)):
-        layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight), scale, 121)
+        layer = student.StaticQuantizedLinear.from_float(student.remote.linear(weight), scale, 121)
         x = inputs_on_grid((6, 24), scale, 121, rng)
-        check_output(student.kit.output(layer, x), x, weight, None, scale, 121)
+        check_output(student.remote.output(layer, x), x, weight, None, scale, 121)
 
 
 @pytest.mark.task("2.4", kind="edge")
@@ -437,8 +437,8 @@ def test_linear_kinds_of_zero_points(student, rng):
     weight, scale = on_grid((5, 16), 0.01, rng), torch.tensor(0.05)
     x = inputs_on_grid((4, 16), scale, 201, rng)
     for zero_point in (201, *(torch.tensor(201, dtype=dtype) for dtype in (torch.int32, torch.int64, torch.uint8))):
-        layer = student.StaticQuantizedLinear.from_float(student.kit.linear(weight), scale, zero_point)
-        check_output(student.kit.output(layer, x), x, weight, None, scale, 201)
+        layer = student.StaticQuantizedLinear.from_float(student.remote.linear(weight), scale, zero_point)
+        check_output(student.remote.output(layer, x), x, weight, None, scale, 201)
 
 
 @pytest.mark.task("2.4", kind="edge")
@@ -447,17 +447,17 @@ def test_linear_half_precision_input(student, rng):
     layer, weight, bias = made(student, rng, 64, 0.0137, 121)
     levels = torch.randint(0, 256, (16, 64), generator=rng) - 121 + (torch.rand((16, 64), generator=rng) - 0.5) * 0.5
     x = (levels * 0.0137).half()
-    check_output(student.kit.output(layer, x), x, weight, bias, torch.tensor(0.0137), 121)
+    check_output(student.remote.output(layer, x), x, weight, bias, torch.tensor(0.0137), 121)
 
 
 @pytest.mark.task("2.4", kind="edge")
 def test_float_linear_is_left_as_it_was(student, rng):
     """from_float does not touch the layer that it is given, nor does a forward pass touch its input."""
     weight = on_grid((5, 24), 0.01, rng)
-    handle = student.kit.linear(weight, weight[:, 0])
-    before = student.kit.condition(handle)
+    handle = student.remote.linear(weight, weight[:, 0])
+    before = student.remote.condition(handle)
     layer = student.StaticQuantizedLinear.from_float(handle, torch.tensor(0.1), 3)
-    expect.that(student.kit.condition(handle) == before, "from_float changed the layer that it was given")
+    expect.that(student.remote.condition(handle) == before, "from_float changed the layer that it was given")
     layer(torch.randn((3, 24), generator=rng))
     expect.inputs_unchanged(student)
 
@@ -468,7 +468,7 @@ def test_linear_on_device(student, rng, device):
     weight, bias = on_grid((16, 48), torch.logspace(-2, 1, 16)[:, None], rng), torch.randn(16, generator=rng)
     x = inputs_on_grid((5, 8, 48), 0.02, 90, rng)
     on = x.to(device)
-    handle = student.kit.linear(weight.to(device), bias.to(device))
+    handle = student.remote.linear(weight.to(device), bias.to(device))
     make = student.StaticQuantizedLinear.from_float
     layer = expect.device_call(make, handle, torch.tensor(0.02).to(device), 90)
     found = expect.device_call(layer, on)
@@ -526,8 +526,8 @@ def held_back(rng):
 
 def reference_kl(reference, described, calibration, evaluation, original):
     """The output KL of the reference solution."""
-    quantized = reference.quantize_model_static(reference.kit.model(**described), calibration)
-    return kl(original, torch.cat(reference.kit.logits(quantized, evaluation)))
+    quantized = reference.quantize_model_static(reference.remote.model(**described), calibration)
+    return kl(original, torch.cat(reference.remote.logits(quantized, evaluation)))
 
 
 @pytest.mark.task("2.5", kind="core")
@@ -535,14 +535,14 @@ def test_held_back_model(student, reference, once, rng):
     """A model that nobody has: its file is small, and a new process with this file predicts as the float model does."""
     described, calibration, evaluation, original = data = once("data", lambda: held_back(rng))
     most = OF_REFERENCE * once("kl", lambda: reference_kl(reference, *data))
-    quantized = student.quantize_model_static(student.kit.model(**described), calibration)
-    state, memory = student.kit.state_dict(quantized), student.kit.shared(quantized)
+    quantized = student.quantize_model_static(student.remote.model(**described), calibration)
+    state, memory = student.remote.state_dict(quantized), student.remote.shared(quantized)
     check_size(state, memory, described)
     student.fresh()
-    untrained = student.kit.model(**models.skeleton_spec(described))
+    untrained = student.remote.model(**models.skeleton_spec(described))
     loaded = student.quantize_model_static(untrained, random_batches(described, rng))
-    student.kit.load_state_dict(loaded, state)
-    check_predictions(joined(student.kit.logits(loaded, evaluation), original), original, most)
+    student.remote.load_state_dict(loaded, state)
+    check_predictions(joined(student.remote.logits(loaded, evaluation), original), original, most)
 
 
 @pytest.mark.task("2.5", kind="edge")
@@ -553,9 +553,9 @@ def test_linears_in_a_model(student, rng):
     codes[:, 0] = 127
     weight = codes * steps  # whole steps: rounding by rows costs nothing
     calibration, x = between(0.0, 3.0, (512, 64), rng), between(0.0, 3.0, (512, 64), rng)
-    model = student.kit.sequential(student.kit.linear(weight))
+    model = student.remote.sequential(student.remote.linear(weight))
     quantized = student.quantize_model_static(model, [{"input": calibration}])
-    found = expect.tensor(student.kit.output(quantized, x), "the output", shape=(512, 6)).double()
+    found = expect.tensor(student.remote.output(quantized, x), "the output", shape=(512, 6)).double()
     error = (found - x.double() @ weight.double().T).square().mean(dim=0).sqrt()
     expected = weight.double().norm(dim=1) * (3.0 / 255) / math.sqrt(12)  # of a uniform error within a step
     worst = float((error / expected).max())
@@ -567,10 +567,10 @@ def test_linears_in_a_model(student, rng):
 def test_each_layer_has_its_own_range(student, rng):
     """Two layers whose inputs differ in size by far: each has the range that it was calibrated on."""
     weight = torch.randn((6, 64), generator=rng)
-    layers = student.kit.linear(torch.eye(64) * 0.01), student.kit.linear(weight)
+    layers = student.remote.linear(torch.eye(64) * 0.01), student.remote.linear(weight)
     calibration, x = between(0.0, 3.0, (256, 64), rng), between(0.0, 3.0, (256, 64), rng)
-    quantized = student.quantize_model_static(student.kit.sequential(*layers), [{"input": calibration}])
-    found = expect.tensor(student.kit.output(quantized, x), "the output", shape=(256, 6)).double()
+    quantized = student.quantize_model_static(student.remote.sequential(*layers), [{"input": calibration}])
+    found = expect.tensor(student.remote.output(quantized, x), "the output", shape=(256, 6)).double()
     error = (found - x.double() * 0.01 @ rounded_rows(weight).T).square().mean(dim=0).sqrt()
     worst = float((error / (weight.double().norm(dim=1) * (0.03 / 255) / math.sqrt(12))).max())
     words = "of two layers in a row, one has not the range of its own inputs"
@@ -581,9 +581,9 @@ def test_each_layer_has_its_own_range(student, rng):
 def test_calibration_counts_in_a_transformer(student, rng):
     """Calibrated on one word, a BERT predicts other than calibrated on many: its activations are quantized, by that."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
-    model, (batch,) = student.kit.model(**described), small_batches(rng, (4, 12))
+    model, (batch,) = student.remote.model(**described), small_batches(rng, (4, 12))
     one, many = (
-        torch.cat(student.kit.logits(student.quantize_model_static(model, [{"input_ids": ids}]), [batch]))
+        torch.cat(student.remote.logits(student.quantize_model_static(model, [{"input_ids": ids}]), [batch]))
         for ids in (torch.full((2, 12), int(batch["input_ids"][0, 0])), batch["input_ids"])
     )
     words = "a BERT's predictions do not depend on what it was calibrated with: its activations are not quantized, or not static"
@@ -596,9 +596,9 @@ def test_embeddings_by_rows(student, rng):
     weight = on_grid((9, 40), torch.logspace(-2, 1, 9)[:, None], rng)
     ids = torch.randint(0, 9, (3, 7), generator=rng)
     ids[0] = torch.arange(7)
-    model = student.kit.sequential(student.kit.embedding(weight))
+    model = student.remote.sequential(student.remote.embedding(weight))
     quantized = student.quantize_model_static(model, [{"input": ids}])
-    found = expect.tensor(student.kit.output(quantized, ids), "the output", dtype=torch.float32, shape=(3, 7, 40))
+    found = expect.tensor(student.remote.output(quantized, ids), "the output", dtype=torch.float32, shape=(3, 7, 40))
     whole = weight.abs().max() / 127
     size = weight.abs().amax(dim=1, keepdim=True).double()
     lookalikes = {
@@ -609,7 +609,7 @@ def test_embeddings_by_rows(student, rng):
     lookalikes = {words: torch.as_tensor(value)[ids] for words, value in lookalikes.items()}
     expect.close(found / size[ids], (rounded_rows(weight) / size)[ids], "the embedding", rtol=0.0, atol=1e-5,
                  lookalikes=lookalikes)  # fmt: skip
-    state = student.kit.state_dict(quantized)
+    state = student.remote.state_dict(quantized)
     floats = sum(t.numel() for t in state.values() if t.dtype.is_floating_point)
     expect.that(floats < weight.numel(), "the embedding is still held in float")
 
@@ -619,8 +619,8 @@ def test_every_layer_is_quantized(student, rng):
     """Every linear layer and every embedding is stored in int8, the small ones, too."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
     weights = sum(p.numel() for p in build(**described).parameters() if p.dim() == 2)
-    quantized = student.quantize_model_static(student.kit.model(**described), random_batches(described, rng))
-    integers = sum(t.numel() for t in student.kit.state_dict(quantized).values() if t.dtype == torch.int8)
+    quantized = student.quantize_model_static(student.remote.model(**described), random_batches(described, rng))
+    integers = sum(t.numel() for t in student.remote.state_dict(quantized).values() if t.dtype == torch.int8)
     expect.that(integers >= weights, "not every linear layer and embedding is int8", f"{integers} of {weights}")
 
 
@@ -628,13 +628,13 @@ def test_every_layer_is_quantized(student, rng):
 def test_quantized_bert_is_a_copy(student, rng):
     """The model that is handed over keeps its layers and weights; the two share nothing that could be changed."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
-    model, batches = student.kit.model(**described), random_batches(described, rng)
-    before, found = student.kit.condition(model), torch.cat(student.kit.logits(model, batches))
+    model, batches = student.remote.model(**described), random_batches(described, rng)
+    before, found = student.remote.condition(model), torch.cat(student.remote.logits(model, batches))
     quantized = student.quantize_model_static(model, batches)
-    expect.that(student.kit.condition(model) == before, "the model that was handed over is changed; work on a copy")
-    state = student.kit.state_dict(quantized)
-    student.kit.load_state_dict(quantized, {name: torch.zeros_like(value) for name, value in state.items()})
-    again = torch.cat(student.kit.logits(model, batches))
+    expect.that(student.remote.condition(model) == before, "the model that was handed over is changed; work on a copy")
+    state = student.remote.state_dict(quantized)
+    student.remote.load_state_dict(quantized, {name: torch.zeros_like(value) for name, value in state.items()})
+    again = torch.cat(student.remote.logits(model, batches))
     expect.that(torch.equal(found, again), "changing the quantized model changes the float one; work on a deep copy")
 
 
@@ -649,9 +649,9 @@ FILE = "quantized.safetensors"
 
 def saved(student, quantized):
     """The one file that the student's function writes, as {name: bytes}."""
-    folder = student.kit.folder()
+    folder = student.remote.folder()
     student.save_quantized(quantized, f"{folder}/{FILE}")
-    files = student.kit.files(folder)
+    files = student.remote.files(folder)
     expect.that(list(files) == [FILE], "expected one file, of exactly the given name", ", ".join(sorted(files)[:3]))
     return files
 
@@ -661,7 +661,7 @@ def tensors_of(files):
     try:
         return load(files[FILE].numpy().tobytes())
     except Exception as error:
-        raise expect.Mismatch("the file is not a safetensors file") from error
+        raise expect.MismatchError("the file is not a safetensors file") from error
 
 
 def check_file(files, described):
@@ -712,14 +712,14 @@ def check_same(found, wanted):
 def test_held_back_round_trip(student, once, rng):
     """A model that nobody has goes through one small file into a new process, and predicts there as before."""
     described, calibration, evaluation, _ = once("data", lambda: held_back(rng))
-    quantized = student.quantize_model_static(student.kit.model(**described), calibration[:1])
+    quantized = student.quantize_model_static(student.remote.model(**described), calibration[:1])
     files = saved(student, quantized)
     check_file(files, described)
-    wanted = student.kit.logits(quantized, evaluation[:1])
+    wanted = student.remote.logits(quantized, evaluation[:1])
     student.fresh()
-    loaded = student.load_quantized(f"{student.kit.put(files)}/{FILE}")
+    loaded = student.load_quantized(f"{student.remote.put(files)}/{FILE}")
     loaded.eval()
-    check_same(student.kit.logits(loaded, evaluation[:1]), wanted)
+    check_same(student.remote.logits(loaded, evaluation[:1]), wanted)
 
 
 @pytest.mark.task("2.6", kind="edge")
@@ -727,11 +727,11 @@ def test_another_architecture(student, rng):
     """The class comes from the file: a Llama makes the same way as a BERT."""
     described = {"class_name": "LlamaForCausalLM", "config": SMALL_LLAMA, "state": None}
     batches = small_batches(rng, (2, 9), (3, 5))
-    quantized = student.quantize_model_static(student.kit.model(**described), batches)
+    quantized = student.quantize_model_static(student.remote.model(**described), batches)
     files = saved(student, quantized)
-    wanted = student.kit.logits(quantized, batches)
+    wanted = student.remote.logits(quantized, batches)
     student.fresh()
-    check_same(student.kit.logits(student.load_quantized(f"{student.kit.put(files)}/{FILE}"), batches), wanted)
+    check_same(student.remote.logits(student.load_quantized(f"{student.remote.put(files)}/{FILE}"), batches), wanted)
 
 
 @pytest.mark.task("2.6", kind="edge")
@@ -739,13 +739,13 @@ def test_integers_decide(student, rng):
     """What the loaded model predicts comes from the integers in the file: other integers, other predictions."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
     batches = random_batches(described, rng)
-    files = saved(student, student.quantize_model_static(student.kit.model(**described), batches))
+    files = saved(student, student.quantize_model_static(student.remote.model(**described), batches))
     tensors = tensors_of(files)
     turned = {name: t.flip(0) if t.dtype in (torch.int8, torch.uint8) and t.dim() else t for name, t in tensors.items()}
     data = bytearray(save({name: t.contiguous() for name, t in turned.items()}, metadata_of(files)))
     student.fresh()
-    folders = [student.kit.put(each) for each in (files, {FILE: torch.frombuffer(data, dtype=torch.uint8)})]
-    one, other = (torch.cat(student.kit.logits(student.load_quantized(f"{f}/{FILE}"), batches)) for f in folders)
+    folders = [student.remote.put(each) for each in (files, {FILE: torch.frombuffer(data, dtype=torch.uint8)})]
+    one, other = (torch.cat(student.remote.logits(student.load_quantized(f"{f}/{FILE}"), batches)) for f in folders)
     expect.that(not torch.allclose(one, other, atol=1e-4), "the predictions do not depend on the integers in the file")
 
 
@@ -753,7 +753,7 @@ def test_integers_decide(student, rng):
 def test_saving_leaves_the_model(student, rng):
     """Saving changes nothing in the model."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
-    quantized = student.quantize_model_static(student.kit.model(**described), random_batches(described, rng))
-    before = student.kit.condition(quantized)
+    quantized = student.quantize_model_static(student.remote.model(**described), random_batches(described, rng))
+    before = student.remote.condition(quantized)
     saved(student, quantized)
-    expect.that(student.kit.condition(quantized) == before, "save_quantized changed the model that it was given")
+    expect.that(student.remote.condition(quantized) == before, "save_quantized changed the model that it was given")

@@ -96,10 +96,10 @@ def check_output(found, x, weight, bias=None):
 
 def check_stored(student, layer, elements):
     """One int8 tensor holds the weight, and nothing holds a float copy of it."""
-    state = student.kit.state_dict(layer)
+    state = student.remote.state_dict(layer)
     stored = [value for value in state.values() if value.dtype == torch.int8 and value.numel() == elements]
     expect.that(len(stored) == 1, "the state_dict does not hold the weight as one int8 tensor of out · in elements")
-    floats = sum(size for dtype, size in student.kit.held(layer).items() if "float" in dtype)
+    floats = sum(size for dtype, size in student.remote.held(layer).items() if "float" in dtype)
     expect.that(floats < elements, "the layer holds a float copy of the weight: nothing is saved")
 
 
@@ -154,10 +154,10 @@ def timed(student, model, inputs, seconds, **options):
 
     Notes are made where the student's code runs. How long all of it took is seen here.
     """
-    student.watched = True
-    found = student.benchmark_inference(model, inputs, **options)
-    taken, student.watched = student.last_call.seconds, False
-    calls = student.kit.noted(model)
+    with student.measuring():
+        found = student.benchmark_inference(model, inputs, **options)
+    taken = student.last_call.seconds
+    calls = student.remote.noted(model)
     words = "the model was not called as often, or not from beginning to end"
     expect.that(taken >= sum(seconds), words)
     expect.that(all(call["seconds"] >= least for call, least in zip(calls, seconds, strict=False)), words)
@@ -271,7 +271,7 @@ def made(student, kind, rng, width, bias=True, times=1.0):
     """(layer, weight [out, in], bias) of the student's class, from an nn.Linear or a Conv1D."""
     weight, _ = on_grid((len(ROWS), width), ROWS[:, None] * times, rng)
     added = torch.randn(len(ROWS), generator=rng) * 5 if bias else None
-    handle = student.kit.linear(weight, added) if kind == "linear" else student.kit.conv1d(weight.T.contiguous(), added)
+    handle = student.remote.linear(weight, added) if kind == "linear" else student.remote.conv1d(weight.T.contiguous(), added)
     return student.DynamicQuantizedLinear.from_float(handle), weight, added
 
 
@@ -282,7 +282,7 @@ def test_layers_any_shape(student, rng):
         layer, weight, bias = made(student, kind, rng, 40)
         for shape in ((40,), (5, 40), (3, 5, 40), (2, 2, 5, 40)):
             x, _ = on_grid(shape, STEPS[:, None] if len(shape) > 1 else 0.02, rng)
-            check_output(student.kit.output(layer, x), x, weight, bias)
+            check_output(student.remote.output(layer, x), x, weight, bias)
 
 
 @pytest.mark.task("3.2", kind="core")
@@ -290,9 +290,9 @@ def test_square_layers(student, rng):
     """A square weight tells nothing by its shape: the kind of the layer says which axis is the output."""
     weight, _ = on_grid((16, 16), torch.logspace(-2, 1, 16)[:, None], rng)
     x, _ = on_grid((5, 16), STEPS[:, None], rng)
-    for handle in (student.kit.linear(weight), student.kit.conv1d(weight.T.contiguous())):
+    for handle in (student.remote.linear(weight), student.remote.conv1d(weight.T.contiguous())):
         layer = student.DynamicQuantizedLinear.from_float(handle)
-        check_output(student.kit.output(layer, x), x, weight)
+        check_output(student.remote.output(layer, x), x, weight)
 
 
 @pytest.mark.task("3.2", kind="core")
@@ -303,7 +303,7 @@ def test_token_in_other_company(student, rng):
     others = x.clone()
     others[0, 1:] *= 1000
     for data in (x, others, x[:, :1]):
-        check_output(student.kit.output(layer, data)[:, :1], x[:, :1], weight, bias)
+        check_output(student.remote.output(layer, data)[:, :1], x[:, :1], weight, bias)
 
 
 @pytest.mark.task("3.2", kind="core")
@@ -319,17 +319,17 @@ def test_wide_layer_without_bias(student, rng):
     """Without a bias, and with many inputs: large sums of integers lose nothing."""
     layer, weight, _ = made(student, "linear", rng, 3000, bias=False)
     x, _ = on_grid((5, 3000), STEPS[:, None], rng)
-    check_output(student.kit.output(layer, x), x, weight)
+    check_output(student.remote.output(layer, x), x, weight)
 
 
 @pytest.mark.task("3.2", kind="edge")
 def test_layers_of_small_values(student, rng):
     """Small weights and small tokens are quantized as finely as any others: no floor under a scale that they reach."""
     steps = torch.tensor([2.4e-6, 0.3, 1.3e-6, 2e-4, 5e-6])[:, None]
-    for make in (student.kit.linear, lambda weight: student.kit.conv1d(weight.T.contiguous())):
+    for make in (student.remote.linear, lambda weight: student.remote.conv1d(weight.T.contiguous())):
         (weight, _), (x, _) = on_grid((5, 24), steps, rng), on_grid((5, 24), steps.flip(0), rng)
         layer = student.DynamicQuantizedLinear.from_float(make(weight))
-        check_output(student.kit.output(layer, x), x, weight)
+        check_output(student.remote.output(layer, x), x, weight)
 
 
 @pytest.mark.task("3.2", kind="edge")
@@ -339,8 +339,8 @@ def test_zero_tokens_and_channels(student, rng):
     x, _ = on_grid((4, 24), STEPS[:4, None], rng)
     weight[2], x[1] = 0.0, 0.0
     bias = torch.randn(5, generator=rng)
-    layer = student.DynamicQuantizedLinear.from_float(student.kit.linear(weight, bias))
-    found = expect.tensor(student.kit.output(layer, x), "the output", shape=(4, 5))
+    layer = student.DynamicQuantizedLinear.from_float(student.remote.linear(weight, bias))
+    found = expect.tensor(student.remote.output(layer, x), "the output", shape=(4, 5))
     expect.close(found[1], bias, "the output of the token of zeros", atol=1e-6)
     expect.close(found[:, 2], bias[2].expand(4), "the output of the channel of zeros", atol=1e-6)
     kept, rows = torch.tensor([0, 2, 3]), torch.tensor([0, 1, 3, 4])
@@ -352,19 +352,19 @@ def test_layers_state_is_complete(student, rng):
     """The state_dict carries all that a forward pass needs, for both kinds of layer."""
     for kind in ("linear", "conv1d"):
         (one, weight, bias), (other, *_) = (made(student, kind, rng, 40, times=t) for t in (1.0, 5.0))
-        student.kit.load_state_dict(other, student.kit.state_dict(one))
+        student.remote.load_state_dict(other, student.remote.state_dict(one))
         x, _ = on_grid((5, 40), STEPS[:, None], rng)
-        check_output(student.kit.output(other, x), x, weight, bias)
+        check_output(student.remote.output(other, x), x, weight, bias)
 
 
 @pytest.mark.task("3.2", kind="edge")
 def test_float_layer_is_left_as_it_was(student, rng):
     """from_float does not touch the layer that it is given, nor does a forward pass touch its input."""
     weight, _ = on_grid((5, 24), 0.01, rng)
-    for handle, width in ((student.kit.linear(weight, weight[:, 0]), 24), (student.kit.conv1d(weight), 5)):
-        before = student.kit.condition(handle)
+    for handle, width in ((student.remote.linear(weight, weight[:, 0]), 24), (student.remote.conv1d(weight), 5)):
+        before = student.remote.condition(handle)
         layer = student.DynamicQuantizedLinear.from_float(handle)
-        expect.that(student.kit.condition(handle) == before, "from_float changed the layer that it was given")
+        expect.that(student.remote.condition(handle) == before, "from_float changed the layer that it was given")
         layer(torch.randn((3, width), generator=rng))
         expect.inputs_unchanged(student)
 
@@ -376,7 +376,7 @@ def test_layer_on_device(student, rng, device):
     bias = torch.randn(16, generator=rng)
     x, _ = on_grid((5, 8, 48), STEPS[:, None, None], rng)
     on = x.to(device)
-    handle = student.kit.linear(weight.to(device), bias.to(device))
+    handle = student.remote.linear(weight.to(device), bias.to(device))
     layer = expect.device_call(student.DynamicQuantizedLinear.from_float, handle)
     found = expect.device_call(layer, on)
     expect.on_device(student, on, the_output=found)
@@ -396,20 +396,20 @@ def held_back(name, rng):
 
 def reference_kl(reference, described, original, batches):
     """The output KL of the reference solution."""
-    quantized = reference.quantize_model_dynamic(reference.kit.model(**described))
-    return kl(original, reference.kit.logits(quantized, batches))
+    quantized = reference.quantize_model_dynamic(reference.remote.model(**described))
+    return kl(original, reference.remote.logits(quantized, batches))
 
 
 def check_artifact(student, reference, once, name, rng):
     """The first process gets the model; a new one gets the file, the source and the data."""
     described, original, batches = once("float", lambda: held_back(name, rng))
-    quantized = student.quantize_model_dynamic(student.kit.model(**described))
-    state, memory = student.kit.state_dict(quantized), student.kit.shared(quantized)
+    quantized = student.quantize_model_dynamic(student.remote.model(**described))
+    state, memory = student.remote.state_dict(quantized), student.remote.shared(quantized)
     check_size(state, memory, described)
     student.fresh()
-    loaded = student.quantize_model_dynamic(student.kit.model(**models.skeleton_spec(described)))
-    student.kit.load_state_dict(loaded, state)
-    found = student.kit.logits(loaded, batches)
+    loaded = student.quantize_model_dynamic(student.remote.model(**models.skeleton_spec(described)))
+    student.remote.load_state_dict(loaded, state)
+    found = student.remote.logits(loaded, batches)
     check_logits(found, original, batches)
     lost = kl(original, found)
     most = OF_REFERENCE * once("kl", lambda: reference_kl(reference, described, original, batches))
@@ -438,17 +438,17 @@ def test_tied_heads(student):
         ("GPT2LMHeadModel", TIED_GPT2, "lm_head.weight"),
         ("LlamaForCausalLM", TIED_LLAMA, "lm_head.weight"),
     ):
-        model = student.kit.model(kind, config)
-        described = {"state": {n: v for n, v in student.kit.state_dict(model).items() if n != head}}
+        model = student.remote.model(kind, config)
+        described = {"state": {n: v for n, v in student.remote.state_dict(model).items() if n != head}}
         quantized = student.quantize_model_dynamic(model)
-        check_size(student.kit.state_dict(quantized), student.kit.shared(quantized), described)
+        check_size(student.remote.state_dict(quantized), student.remote.shared(quantized), described)
 
 
 @pytest.mark.task("3.3", kind="edge")
 def test_every_layer_is_quantized(student):
     """Of every linear layer and every embedding, positions and the head too, only integers are stored."""
     for kind, config in SQUARE:
-        state = student.kit.state_dict(student.quantize_model_dynamic(student.kit.model(kind, config)))
+        state = student.remote.state_dict(student.quantize_model_dynamic(student.remote.model(kind, config)))
         floats = sum(value.numel() for value in state.values() if value.dtype.is_floating_point)
         words = (
             "more floats are stored than scales, biases and norms need: a linear layer or an embedding "
@@ -461,11 +461,11 @@ def test_every_layer_is_quantized(student):
 def test_models_are_left_as_they_were(student):
     """The model that is handed over keeps its weights, layers, mode and ties; its copy can be changed freely."""
     for kind, config in (("GPT2LMHeadModel", TIED_GPT2), ("LlamaForCausalLM", TIED_LLAMA)):
-        model = student.kit.model(kind, config)
-        student.kit.set_training(model, True)
-        before = student.kit.condition(model)
+        model = student.remote.model(kind, config)
+        student.remote.set_training(model, True)
+        before = student.remote.condition(model)
         student.quantize_model_dynamic(model)
-        expect.that(student.kit.condition(model) == before, "the model that was handed over is changed; work on a copy")
+        expect.that(student.remote.condition(model) == before, "the model that was handed over is changed; work on a copy")
 
 
 # ------------------------------------------------------------------ 3.4 perplexity
@@ -481,7 +481,7 @@ def uneven(vocabulary, rng):
 def test_perplexity_of_uneven_batches(student, rng):
     """Every predicted token weighs the same, in batches of any size and length."""
     table, batches = torch.randn((11, 11), generator=rng) * 3, uneven(11, rng)
-    found = expect.number(student.perplexity(student.kit.probe(table), batches), "the perplexity")
+    found = expect.number(student.perplexity(student.remote.probe(table), batches), "the perplexity")
     means = [math.log(perplexity_of([table[b["input_ids"]]], [b])) for b in batches]
     lookalikes = {
         "weighs every batch alike; weigh every predicted token alike": math.exp(sum(means) / len(means)),
@@ -494,8 +494,8 @@ def test_perplexity_of_uneven_batches(student, rng):
 @pytest.mark.task("3.4", kind="core")
 def test_perplexity_of_a_transformer(student, rng):
     """It is that of the model's own logits."""
-    model, batches = student.kit.model("GPT2LMHeadModel", TIED_GPT2), uneven(2048, rng)
-    want = perplexity_of(student.kit.logits(model, batches), batches)
+    model, batches = student.remote.model("GPT2LMHeadModel", TIED_GPT2), uneven(2048, rng)
+    want = perplexity_of(student.remote.logits(model, batches), batches)
     found = expect.number(student.perplexity(model, batches), "the perplexity")
     expect.close(found, want, "the perplexity", rtol=1e-4)
 
@@ -507,7 +507,7 @@ def test_perplexity_of_large_logits(student, rng):
     mean = math.log(perplexity_of([100 * table[b["input_ids"]] for b in batches], batches))
     table = table * (100 * 60 / mean) + 500  # e^60 is a float32, the probability of the least likely token is not
     want = perplexity_of([table[b["input_ids"]] for b in batches], batches)
-    found = expect.number(student.perplexity(student.kit.probe(table), batches), "the perplexity")
+    found = expect.number(student.perplexity(student.remote.probe(table), batches), "the perplexity")
     expect.close(math.log(max(found, 1e-30)), math.log(want), "the logarithm of the perplexity", rtol=1e-4)
 
 
@@ -518,7 +518,7 @@ def test_perplexity_of_half_logits(student, rng):
     for dtype in (torch.float16, torch.bfloat16):
         table = (torch.randn((11, 11), generator=rng) * 3).to(dtype)
         want = perplexity_of([table[batch["input_ids"]] for batch in batches], batches)
-        found = expect.number(student.perplexity(student.kit.probe(table), batches), "the perplexity")
+        found = expect.number(student.perplexity(student.remote.probe(table), batches), "the perplexity")
         expect.close(found, want, "the perplexity", rtol=1e-4)
 
 
@@ -527,15 +527,15 @@ def test_perplexity_leaves_the_model(student, rng):
     """Eval mode and no gradients while it measures; afterwards model and batches are as they were, in either mode."""
     table, batches = torch.randn((5, 5), generator=rng), uneven(5, rng)
     for training in (True, False):
-        model = student.kit.probe(table, dropout=0.5)
-        student.kit.set_training(model, training)
-        before = student.kit.condition(model)
+        model = student.remote.probe(table, dropout=0.5)
+        student.remote.set_training(model, training)
+        before = student.remote.condition(model)
         found = student.perplexity(model, batches)
         expect.inputs_unchanged(student)
-        calls = student.kit.noted(model)
+        calls = student.remote.noted(model)
         expect.that(not any(call["training"] for call in calls), "the model was in training mode: dropout acted")
         expect.that(not any(call["grad"] for call in calls), "gradients were computed")
-        expect.that(student.kit.condition(model) == before, "the model is not as it came")
+        expect.that(student.remote.condition(model) == before, "the model is not as it came")
         want = perplexity_of([table[batch["input_ids"]] for batch in batches], batches)
         expect.close(expect.number(found, "the perplexity"), want, "the perplexity", rtol=1e-4)
 
@@ -545,7 +545,7 @@ def test_perplexity_on_device(student, rng, device):
     """A model and batches on a device are measured there."""
     table, batches = torch.randn((9, 9), generator=rng), uneven(9, rng)
     on = [{"input_ids": batch["input_ids"].to(device)} for batch in batches]
-    found = expect.device_call(student.perplexity, student.kit.probe(table.to(device)), on)
+    found = expect.device_call(student.perplexity, student.remote.probe(table.to(device)), on)
     want = perplexity_of([table[batch["input_ids"]] for batch in batches], batches)
     expect.close(expect.number(found, "the perplexity"), want, "the perplexity", rtol=1e-4)
 
@@ -559,7 +559,7 @@ def test_benchmark_calls(student):
     inputs = {"input_ids": torch.tensor([[0, 1, 1], [1, 0, 0]])}
     for warmup, repeats in ((0, 3), (2, 7), (5, 2)):
         seconds = [0.003] * (warmup + repeats)
-        model = student.kit.probe(torch.eye(2), seconds=seconds)
+        model = student.remote.probe(torch.eye(2), seconds=seconds)
         found, calls = timed(student, model, inputs, seconds, warmup=warmup, repeats=repeats)
         check_times(found, calls, warmup, repeats)
         expect.that(all(call["shape"] == [2, 3] for call in calls), "the model was not called with the batch as it is")
@@ -570,7 +570,7 @@ def test_benchmark_leaves_out_the_warm_up(student, rng):
     """Slow first calls don't count, and the three numbers are quantiles of single calls, in seconds."""
     order = torch.randperm(10, generator=rng).tolist()
     seconds = [0.4, 0.4, *([0.15, 0.15, 0.15, 0.01, 0.01, 0.01, 0.01, 0.01, 0.05, 0.05][at] for at in order)]
-    model = student.kit.probe(torch.eye(2), seconds=seconds)
+    model = student.remote.probe(torch.eye(2), seconds=seconds)
     found, calls = timed(student, model, {"input_ids": torch.tensor([[0, 1]])}, seconds, warmup=2)
     p10, median, p90 = check_times(found, calls, 2, 10)
     taken = sorted(call["seconds"] for call in calls[2:])
@@ -584,7 +584,7 @@ def test_benchmark_leaves_out_a_tenth(student, rng):
     """One very fast and one very slow call of twenty-one are beyond p10 and p90, whichever way these interpolate."""
     order = torch.randperm(21, generator=rng).tolist()
     seconds = [0.03, *([0.002, *[0.03] * 19, 0.2][at] for at in order)]
-    model = student.kit.probe(torch.eye(2), seconds=seconds)
+    model = student.remote.probe(torch.eye(2), seconds=seconds)
     found, calls = timed(student, model, {"input_ids": torch.tensor([[0, 1]])}, seconds, warmup=1, repeats=21)
     p10, _, p90 = check_times(found, calls, 1, 21)
     taken = sorted(call["seconds"] for call in calls[1:])
@@ -596,12 +596,12 @@ def test_benchmark_leaves_out_a_tenth(student, rng):
 def test_benchmark_leaves_the_model(student):
     """Eval mode and no gradients in every call; afterwards the model is as it was, in either mode."""
     for training in (True, False):
-        model = student.kit.probe(torch.eye(2), dropout=0.5)
-        student.kit.set_training(model, training)
-        before = student.kit.condition(model)
+        model = student.remote.probe(torch.eye(2), dropout=0.5)
+        student.remote.set_training(model, training)
+        before = student.remote.condition(model)
         student.benchmark_inference(model, {"input_ids": torch.tensor([[0, 1, 1]])}, warmup=2, repeats=3)
         expect.inputs_unchanged(student)
-        calls = student.kit.noted(model)
+        calls = student.remote.noted(model)
         expect.that(not any(call["training"] for call in calls), "the model was in training mode")
         expect.that(not any(call["grad"] for call in calls), "gradients were computed")
-        expect.that(student.kit.condition(model) == before, "the model is not as it came")
+        expect.that(student.remote.condition(model) == before, "the model is not as it came")

@@ -84,7 +84,7 @@ CONDITION = {
 
 def unchanged(student, model, before):
     """The model is in the condition that it had."""
-    after = student.kit.condition(model)
+    after = student.remote.condition(model)
     changed = [CONDITION.get(name, name) for name in before if before[name] != after[name]]
     expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
 
@@ -193,13 +193,12 @@ def test_percentile_needs_little_memory(student, rng):
     x = student_t(1 << 20, rng)
     calibrator = student.PercentileCalibrator()
     for number in range(25):  # 105 MB, more than 2^24 values
-        student.watched = number == 4  # what is made once is made
-        calibrator.observe(x)
-        if student.watched:
+        with student.measuring() if number == 4 else contextlib.nullcontext():  # what is made once is made
+            calibrator.observe(x)
+        if number == 4:
             start = student.last_call.start_mb or 0.0
-    student.watched = True
-    scale, _ = expect.results(calibrator.quantization_parameters(), "scale", "zero_point")
-    student.watched = False
+    with student.measuring():
+        scale, _ = expect.results(calibrator.quantization_parameters(), "scale", "zero_point")
     check_symmetric_percentile((one_scale(scale), 0), x, 99.9)
     kept = (student.last_call.start_mb or 0.0) - start
     expect.that(kept <= 48, "the memory grows with the data: keep a summary, not the values", f"{kept:.0f} MB")
@@ -631,7 +630,7 @@ def test_sensitivity_gpt2(student, rng, once):
     """Every Conv1D of a GPT-2, alone, at every number of bits."""
     spec, batches = lively("GPT2LMHeadModel", GPT2, rng), tokens(rng)
     wanted = once("kl", partial(measured, spec, batches, (2, 3, 4, 6, 8)))
-    check_sensitivity(student.layer_sensitivity(student.kit.model(**spec), batches), wanted)
+    check_sensitivity(student.layer_sensitivity(student.remote.model(**spec), batches), wanted)
 
 
 @pytest.mark.task("4.4", kind="core")
@@ -639,7 +638,7 @@ def test_sensitivity_llama(student, rng, once):
     """Every Linear of a Llama with a head of its own, at the numbers of bits that are asked for."""
     spec, batches = lively("LlamaForCausalLM", LLAMA, rng), tokens(rng, rows=3, count=3)
     wanted = once("kl", partial(measured, spec, batches, (3, 5)))
-    check_sensitivity(student.layer_sensitivity(student.kit.model(**spec), batches, bits=(3, 5)), wanted)
+    check_sensitivity(student.layer_sensitivity(student.remote.model(**spec), batches, bits=(3, 5)), wanted)
 
 
 @pytest.mark.task("4.4", kind="edge")
@@ -647,9 +646,9 @@ def test_sensitivity_in_training_mode(student, rng, once):
     """A model in training mode is measured without its dropout, and is in training mode afterwards."""
     spec, batches = lively("GPT2LMHeadModel", {**GPT2, "n_layer": 1}, rng), tokens(rng, count=1)
     wanted = once("kl", partial(measured, spec, batches, (3,)))
-    model = student.kit.model(**spec)
+    model = student.remote.model(**spec)
     model.train()
-    before = student.kit.condition(model)
+    before = student.remote.condition(model)
     check_sensitivity(student.layer_sensitivity(model, batches, bits=(3,)), wanted)
     unchanged(student, model, before)
 
@@ -658,15 +657,15 @@ def test_sensitivity_in_training_mode(student, rng, once):
 def test_sensitivity_leaves_what_was_there(student, rng):
     """Frozen weights stay frozen, a tied head tied, hooks that were there stay, and the batches hold what they held."""
     spec, batches = lively("GPT2LMHeadModel", {**GPT2, "n_layer": 1}, rng), tokens(rng, count=1)
-    model = student.kit.model(**spec)
-    student.kit.set_trainable(model, False)
-    student.kit.set_trainable(student.kit.submodule(model, "transformer.wte"), True)
+    model = student.remote.model(**spec)
+    student.remote.set_trainable(model, False)
+    student.remote.set_trainable(student.remote.submodule(model, "transformer.wte"), True)
     for name in ("transformer.wte", "transformer.h.0.mlp.c_fc"):
-        student.kit.hook(student.kit.submodule(model, name))
-    before = student.kit.condition(model)
+        student.remote.hook(student.remote.submodule(model, name))
+    before = student.remote.condition(model)
     student.layer_sensitivity(model, batches, bits=(4,))
     expect.that(not student.last_call.mutated, "the batches are not what they were: entries were put in, taken out or changed")
-    tied = student.kit.tied(model, "lm_head.weight", "transformer.wte.weight")
+    tied = student.remote.tied(model, "lm_head.weight", "transformer.wte.weight")
     expect.that(tied is True, "the head no longer shares its weight with the embedding")
     unchanged(student, model, before)
 
@@ -674,12 +673,12 @@ def test_sensitivity_leaves_what_was_there(student, rng):
 @pytest.mark.task("4.4", kind="edge")
 def test_sensitivity_without_gradients(student, rng):
     """The model is called in eval mode and without gradients, each time."""
-    model = student.kit.probe(torch.randn(6, 6, generator=rng))  # its logits are the table, behind what is called dropout
-    model.add_module("dropout", student.kit.linear(torch.randn(6, 6, generator=rng)))
-    student.kit.set_training(model, True)
+    model = student.remote.probe(torch.randn(6, 6, generator=rng))  # its logits are the table, behind what is called dropout
+    model.add_module("dropout", student.remote.linear(torch.randn(6, 6, generator=rng)))
+    student.remote.set_training(model, True)
     with contextlib.suppress(AttributeError):  # a stand-in has less than a transformers model; what was called until then counts
         student.layer_sensitivity(model, tokens(rng, count=2, vocabulary=6), bits=(3,))
-    calls = student.kit.noted(model)  # none, if the student works on a copy
+    calls = student.remote.noted(model)  # none, if the student works on a copy
     expect.that(not any(call["training"] for call in calls), "the model is measured in training mode; use eval mode")
     expect.that(not any(call["grad"] for call in calls), "the model is measured with gradients on: use torch.no_grad()")
 
@@ -690,7 +689,7 @@ def test_sensitivity_of_what_a_later_batch_calls(student, rng, once):
     spec, (plain, more) = lively("BertForSequenceClassification", BERT, rng), tokens(rng)
     batches = [plain, {**more, "encoder_hidden_states": torch.randn(4, 5, 32, generator=rng)}]
     wanted = once("kl", partial(measured, spec, batches, (4,)))
-    check_sensitivity(student.layer_sensitivity(student.kit.model(**spec), batches, bits=(4,)), wanted)
+    check_sensitivity(student.layer_sensitivity(student.remote.model(**spec), batches, bits=(4,)), wanted)
 
 
 @pytest.mark.task("4.4", kind="edge")
@@ -698,10 +697,10 @@ def test_sensitivity_leaves_out_what_is_not_called(student, rng, once):
     """A layer that the model never calls is left out; the model is as it was."""
     spec, batches = lively("LlamaForCausalLM", LLAMA, rng), tokens(rng, count=1)
     wanted = once("kl", partial(measured, spec, batches, (4,)))
-    model = student.kit.model(**spec)
-    model.add_module("spare", student.kit.linear(torch.randn(4, 4, generator=rng)))
-    student.kit.set_training(model, False)
-    before = student.kit.condition(model)
+    model = student.remote.model(**spec)
+    model.add_module("spare", student.remote.linear(torch.randn(4, 4, generator=rng)))
+    student.remote.set_training(model, False)
+    before = student.remote.condition(model)
     check_sensitivity(student.layer_sensitivity(model, batches, bits=(4,)), wanted)
     unchanged(student, model, before)
 
@@ -710,8 +709,8 @@ def test_sensitivity_leaves_out_what_is_not_called(student, rng, once):
 def test_sensitivity_refuses_other_bits(student, rng):
     """A number of bits that does not exist is a ValueError, and the model is as it was even then."""
     spec, batches = lively("GPT2LMHeadModel", {**GPT2, "n_layer": 1}, rng), tokens(rng, count=1)
-    model = student.kit.model(**spec)
-    before = student.kit.condition(model)
+    model = student.remote.model(**spec)
+    before = student.remote.condition(model)
     for bits in ((4, 9), (1,), (2.5,)):
         call = partial(student.layer_sensitivity, model, batches, bits=bits)
         expect.raises(ValueError, call, because=f"bits held {bits[-1]}")
@@ -900,7 +899,7 @@ def check_weight(found, weight, bits, axis, name):
     }
     for words, other in known.items():
         expect.that(bool(((found - other).abs() > 1e-4 * other.abs().max()).any()), f"{name} {words}")
-    raise expect.Mismatch(f"{name} is not the weight restored from that many bits")
+    raise expect.MismatchError(f"{name} is not the weight restored from that many bits")
 
 
 @pytest.mark.task("4.5", kind="core")
@@ -910,15 +909,15 @@ def test_mixed_layers(student, rng):
     weights = [torch.randn(12, 10, generator=rng) * ranges.T, torch.randn(12, 12, generator=rng) * ranges,
                torch.randn(8, 12, generator=rng)]  # fmt: skip
     biases = [torch.randn(12, generator=rng), torch.randn(12, generator=rng), torch.randn(8, generator=rng)]
-    makes = (student.kit.linear, student.kit.conv1d, student.kit.linear)
+    makes = (student.remote.linear, student.remote.conv1d, student.remote.linear)
     parts = [make(w, b) for make, w, b in zip(makes, weights, biases, strict=True)]
     for plan in ({"0": 3, "1": 5}, {"0": 8, "1": 2, "2": 4}):
-        made = student.quantize_mixed(student.kit.sequential(*parts), plan)
+        made = student.quantize_mixed(student.remote.sequential(*parts), plan)
         for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-            layer, axis = student.kit.submodule(made, str(index)), 1 if index == 1 else 0
-            at_zero = student.kit.output(layer, torch.zeros(1, weight.shape[1 - axis]))
+            layer, axis = student.remote.submodule(made, str(index)), 1 if index == 1 else 0
+            at_zero = student.remote.output(layer, torch.zeros(1, weight.shape[1 - axis]))
             expect.close(expect.tensor(at_zero, "the bias", shape=(1, len(bias))), bias[None], "the bias", atol=1e-6)
-            found = student.kit.output(layer, torch.eye(weight.shape[1 - axis])) - at_zero
+            found = student.remote.output(layer, torch.eye(weight.shape[1 - axis])) - at_zero
             found = found if index == 1 else found.T
             if str(index) in plan:
                 check_weight(found, weight, plan[str(index)], axis, "a layer's weight")
@@ -940,8 +939,8 @@ def test_mixed_model(student, rng, once):
                 layer.weight.data = rounded(layer.weight.detach(), bits, kept_axis(layer)).float()
         return logits_of(model, batches)[0]
 
-    made = student.quantize_mixed(student.kit.model(**spec), plan)
-    (logits,) = student.kit.logits(made, batches)
+    made = student.quantize_mixed(student.remote.model(**spec), plan)
+    (logits,) = student.remote.logits(made, batches)
     want = once("logits", wanted)
     logits = expect.tensor(logits, "the logits", shape=want.shape)
     expect.close(logits, want, "the logits", rtol=1e-3, atol=1e-2)
@@ -952,11 +951,11 @@ def test_mixed_stays_tied(student, rng):
     """A head that shares its weight with the embedding still does, whether it is in the plan or not."""
     spec = lively("GPT2LMHeadModel", {**GPT2, "n_layer": 1}, rng)
     for plan in ({"transformer.h.0.mlp.c_fc": 4}, {"lm_head": 3}, {"lm_head": 16}):
-        made = student.quantize_mixed(student.kit.model(**spec), plan)
-        tied = student.kit.tied(made, "lm_head.weight", "transformer.wte.weight")
+        made = student.quantize_mixed(student.remote.model(**spec), plan)
+        tied = student.remote.tied(made, "lm_head.weight", "transformer.wte.weight")
         expect.that(tied is True, "the head no longer shares its weight with the embedding")
         if plan == {"lm_head": 3}:
-            found = student.kit.state_dict(made)["lm_head.weight"]
+            found = student.remote.state_dict(made)["lm_head.weight"]
             check_weight(found, spec["state"]["transformer.wte.weight"], 3, 0, "the head's weight")
 
 
@@ -964,17 +963,17 @@ def test_mixed_stays_tied(student, rng):
 def test_mixed_leaves_the_model(student, rng):
     """The model that was given is as it was, and shares nothing with the one that was made."""
     spec = lively("GPT2LMHeadModel", {**GPT2, "n_layer": 1}, rng)
-    model = student.kit.model(**spec)
-    before = student.kit.condition(model)
+    model = student.remote.model(**spec)
+    before = student.remote.condition(model)
     made = student.quantize_mixed(model, {"transformer.h.0.attn.c_attn": 2, "transformer.h.0.mlp.c_proj": 16})
     unchanged(student, model, before)
-    expect.that(student.kit.condition(made)["values"] != before["values"], "nothing was quantized")
+    expect.that(student.remote.condition(made)["values"] != before["values"], "nothing was quantized")
 
 
 @pytest.mark.task("4.5", kind="edge")
 def test_mixed_refuses_other_bits(student, rng):
     """A number of bits that does not exist is a ValueError; 16 does exist here."""
-    model = student.kit.sequential(student.kit.linear(torch.randn(3, 4, generator=rng)))
+    model = student.remote.sequential(student.remote.linear(torch.randn(3, 4, generator=rng)))
     for bits in (1, 9, 32, 4.5):
         call = partial(student.quantize_mixed, model, {"0": bits})
         expect.raises(ValueError, call, because=f"the plan asked for {bits} bits")
@@ -985,8 +984,8 @@ def test_mixed_zero_channel(student, rng):
     """A channel that is all zero stays zero."""
     weight = torch.randn(4, 6, generator=rng)
     weight[2] = 0.0
-    made = student.quantize_mixed(student.kit.sequential(student.kit.linear(weight)), {"0": 4})
-    found = student.kit.output(student.kit.submodule(made, "0"), torch.eye(6)).T
+    made = student.quantize_mixed(student.remote.sequential(student.remote.linear(weight)), {"0": 4})
+    found = student.remote.output(student.remote.submodule(made, "0"), torch.eye(6)).T
     check_weight(found, weight, 4, 0, "a layer's weight")
 
 
@@ -1032,10 +1031,10 @@ def check_smoother(student, x, before, floats, made):
     smooth_norm, smooth_linears = expect.results(made, "norm", "linears")
     expect.that(type(smooth_linears) in (list, tuple), "linears is no list")
     expect.that(len(smooth_linears) == len(floats), "linears has another length than the linears that were given")
-    smooth = expect.tensor(student.kit.output(smooth_norm, x), "the norm's output", shape=x.shape)
+    smooth = expect.tensor(student.remote.output(smooth_norm, x), "the norm's output", shape=x.shape)
     for layer, (weight, bias) in zip(smooth_linears, floats, strict=True):
         want = before @ weight.T
-        near_float(student.kit.output(layer, smooth), want if bias is None else want + bias, "the float output")
+        near_float(student.remote.output(layer, smooth), want if bias is None else want + bias, "the float output")
         changed = expect.tensor(layer.weight, "the linear layer's weight", shape=weight.shape)
         ratio = w8a8_error(smooth, changed, want) / w8a8_error(before, weight, want)
         words = "with the weights and activations in 8 bits the error is not clearly smaller than before"
@@ -1074,17 +1073,17 @@ def run_artifact(student, files, batches):
     names = [name for name in files if name.endswith(".onnx")]
     expect.that(len(names) == 1, "expected exactly one .onnx file in the folder that was asked for")
     evaluator = student.evaluator()
-    path = f"{evaluator.kit.put(files)}/{names[0]}"
+    path = f"{evaluator.remote.put(files)}/{names[0]}"
     try:
-        return evaluator.kit.onnx_logits(path, batches), evaluator.kit.onnx_summary(path)
+        return evaluator.remote.onnx_logits(path, batches), evaluator.remote.onnx_summary(path)
     except Exception as error:
-        raise expect.Mismatch(why_it_fails(evaluator, path, batches), str(error)[:300]) from error
+        raise expect.MismatchError(why_it_fails(evaluator, path, batches), str(error)[:300]) from error
 
 
 def why_it_fails(evaluator, path, batches):
     """What is wrong with a file that does not run, as far as its inputs tell."""
     try:
-        inputs = evaluator.kit.onnx_summary(path)["inputs"]
+        inputs = evaluator.remote.onnx_summary(path)["inputs"]
     except Exception:  # whatever it is that was written
         return "ONNX Runtime cannot run the file alone, in a process without the one that wrote it"
     if set(inputs) - set(batches[0]):
@@ -1096,10 +1095,10 @@ def why_it_fails(evaluator, path, batches):
 
 def check_export(student, described, model, batches):
     """The student's export of a model runs alone, on batches of other sizes, and answers as the model does."""
-    folder = student.kit.folder()
+    folder = student.remote.folder()
     student.allow("onnxruntime")  # torch's newer exporter folds constants with onnx's own operators
-    student.export_onnx(student.kit.model(**described), f"{folder}/model.onnx", batches[0])
-    found, summary = run_artifact(student, student.kit.files(folder), batches)
+    student.export_onnx(student.remote.model(**described), f"{folder}/model.onnx", batches[0])
+    found, summary = run_artifact(student, student.remote.files(folder), batches)
     for output, want in zip(found, float_logits(model, batches), strict=True):
         got = expect.tensor(output, "the first output", shape=want.shape)
         expect.close(got, want, "the logits of the exported model", rtol=1e-3, atol=1e-4)
@@ -1164,10 +1163,10 @@ def float_perceptron(sizes, rng):
 
 def quantized(student, files, batches):
     """(the float file's size, the files that `quantize_onnx` wrote) for a float model.onnx among `files`."""
-    source, target = student.kit.put(files), student.kit.folder()
+    source, target = student.remote.put(files), student.remote.folder()
     student.allow("onnxruntime")
     student.quantize_onnx(f"{source}/model.onnx", f"{target}/model.onnx", batches)
-    return sum(content.numel() for content in files.values()), student.kit.files(target)
+    return sum(content.numel() for content in files.values()), student.remote.files(target)
 
 
 def check_smaller(size, files):
@@ -1315,7 +1314,7 @@ def test_smoothquant_after_llamas_norm(student, rng):
     """Llama's norm has no bias, its linear layers none either: same float output, clearly smaller 8-bit error."""
     x, gain = with_hot_channels(96, rng)
     weights = [0.08 * torch.randn(rows, 96, generator=rng) for rows in (64, 24, 24)]
-    norm, linears = student.kit.rms_norm(gain), [student.kit.linear(weight) for weight in weights]
+    norm, linears = student.remote.rms_norm(gain), [student.remote.linear(weight) for weight in weights]
     before = rms(x, gain)
     scales = formula(before.abs().amax(dim=0), torch.cat(weights)).float()
     made = student.apply_smoothquant(norm, linears, scales)
@@ -1328,7 +1327,7 @@ def test_smoothquant_with_biases(student, rng):
     x, gain = with_hot_channels(64, rng)
     shift, weight, bias = (torch.randn(64, generator=rng), 0.1 * torch.randn(40, 64, generator=rng),
                            torch.randn(40, generator=rng))  # fmt: skip
-    norm, linear = student.kit.layer_norm(gain, shift), student.kit.linear(weight, bias)
+    norm, linear = student.remote.layer_norm(gain, shift), student.remote.linear(weight, bias)
     before = nn.functional.layer_norm(x, (64,), gain, shift)
     made = student.apply_smoothquant(norm, [linear], formula(before.abs().amax(dim=0), weight).float())
     check_smoother(student, x, before, [(weight, bias)], made)
@@ -1339,7 +1338,7 @@ def test_smoothquant_norm_without_bias(student, rng):
     """A LayerNorm may have no bias at all."""
     x, gain = with_hot_channels(64, rng)
     weight = 0.1 * torch.randn(32, 64, generator=rng)
-    norm, linear = student.kit.layer_norm(gain), student.kit.linear(weight)
+    norm, linear = student.remote.layer_norm(gain), student.remote.linear(weight)
     before = nn.functional.layer_norm(x, (64,), gain)
     made = student.apply_smoothquant(norm, [linear], formula(before.abs().amax(dim=0), weight).float())
     check_smoother(student, x, before, [(weight, None)], made)
@@ -1376,14 +1375,14 @@ def test_smoothquant_leaves_what_it_was_given(student, rng):
     """Tensors, norm and linear layers are what they were, in every value."""
     x, gain = with_hot_channels(32, rng)
     weights = [torch.randn(16, 32, generator=rng) for _ in range(2)]
-    norm, linears = student.kit.rms_norm(gain), [student.kit.linear(weight) for weight in weights]
-    before = [student.kit.condition(part) for part in (norm, *linears)]
+    norm, linears = student.remote.rms_norm(gain), [student.remote.linear(weight) for weight in weights]
+    before = [student.remote.condition(part) for part in (norm, *linears)]
     student.smoothquant_scales(rms(x, gain).abs().amax(dim=0), weights[0])
     expect.inputs_unchanged(student)
     student.apply_smoothquant(norm, linears, 1 + torch.rand(32, generator=rng))
     expect.inputs_unchanged(student)
     for part, was in zip((norm, *linears), before, strict=True):
-        expect.that(student.kit.condition(part) == was, "a layer that was handed in is changed: work on a copy")
+        expect.that(student.remote.condition(part) == was, "a layer that was handed in is changed: work on a copy")
 
 
 @pytest.mark.task("4.6", kind="edge")
@@ -1414,10 +1413,10 @@ def rows_for(rng):
 
 def reference_export(reference, described, sample):
     """The float file, by the reference."""
-    folder = reference.kit.folder()
+    folder = reference.remote.folder()
     reference.allow("onnxruntime")
-    reference.export_onnx(reference.kit.model(**described), f"{folder}/model.onnx", sample)
-    return reference.kit.files(folder)
+    reference.export_onnx(reference.remote.model(**described), f"{folder}/model.onnx", sample)
+    return reference.remote.files(folder)
 
 
 @pytest.mark.task("4.7", kind="core")
@@ -1460,12 +1459,12 @@ def test_onnx_cannot_saturate(student, rng):
 def test_onnx_leaves_the_model(student, rng):
     """The model that is exported stays as it was: weights, hooks, its mode, whichever it is; the batch too."""
     described, _ = small_bert(rng)
-    model, batches = student.kit.model(**described), token_batches((3,), rng)
+    model, batches = student.remote.model(**described), token_batches((3,), rng)
     student.allow("onnxruntime")
     for training in (True, False):
-        student.kit.set_training(model, training)
-        before = student.kit.condition(model)
-        student.export_onnx(model, f"{student.kit.folder()}/model.onnx", batches[0])
+        student.remote.set_training(model, training)
+        before = student.remote.condition(model)
+        student.export_onnx(model, f"{student.remote.folder()}/model.onnx", batches[0])
         expect.inputs_unchanged(student)
         unchanged(student, model, before)
 

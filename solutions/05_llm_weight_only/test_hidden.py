@@ -58,7 +58,7 @@ def check_probes(student, config, rng, dtype, least_ratio):
     before, after = probes(config, rng, dtype)
     matrices = sum(tensor.dim() == 2 for tensor in before.values())
     first, second = (
-        expect_checkpoint.quantized(student, student.kit.checkpoint(config, state, shards=3))
+        expect_checkpoint.quantized(student, student.remote.checkpoint(config, state, shards=3))
         for state in (before, after)
     )
     expect_checkpoint.compressed(first, sum(tensor.nbytes for tensor in before.values()), least_ratio)
@@ -72,7 +72,7 @@ def random_checkpoint(student, rng, shards=2):
     """(folder, config, state) of a small float16 checkpoint."""
     config = llama_config(2, 256, 384, 256, num_key_value_heads=2)
     state = probes(config, rng, torch.float16)[0]
-    return student.kit.checkpoint(config, state, shards), config, state
+    return student.remote.checkpoint(config, state, shards), config, state
 
 
 # ------------------------------------------------------------------ 5.1 quantize_checkpoint
@@ -99,15 +99,14 @@ def test_other_checkpoints_are_described_and_their_norms_kept(student, rng):
 def growth_mb(student, layers):
     """The peak of anonymous memory in a fresh process while it quantizes so many layers."""
     student.fresh()
-    source, root = student.kit.large_checkpoint(layers, 256, 768, 1024), student.kit.folder()
-    student.watched = True
+    source, root = student.remote.large_checkpoint(layers, 256, 768, 1024), student.remote.folder()
     try:
-        student.quantize_checkpoint(source, f"{root}/quantized")
+        with student.measuring():
+            student.quantize_checkpoint(source, f"{root}/quantized")
         return student.last_call.peak_growth_mb
     finally:
-        student.watched = False
-        student.kit.discard(source)
-        student.kit.discard(root)
+        student.remote.discard(source)
+        student.remote.discard(root)
 
 
 @pytest.mark.task("5.1", kind="core")
@@ -128,10 +127,10 @@ def test_memory_stays_flat_on_a_larger_model(student, rng):
 def test_a_broken_last_shard_leaves_nothing_behind(student, rng):
     """The last shard ends too early, after others were read: an error, and no file in the target folder or beside it."""
     source, _, _ = random_checkpoint(student, rng, shards=3)
-    files = student.kit.files(source)
+    files = student.remote.files(source)
     last = max(name for name in files if name.endswith(".safetensors"))
     files[last] = files[last][: len(files[last]) // 2].clone()
-    expect_checkpoint.nothing_left(student, student.kit.put(files), "the last shard was cut off")
+    expect_checkpoint.nothing_left(student, student.remote.put(files), "the last shard was cut off")
 
 
 @pytest.mark.task("5.1", kind="edge")
@@ -139,10 +138,10 @@ def test_a_tensor_that_the_index_promises_must_be_there(student, rng):
     """A source shard of the right name is empty: an error, not a model with holes."""
     config = llama_config(1, 128, 128, 128)
     state = {name: torch.ones(shape, dtype=torch.float16) for name, shape in llama_shapes(config).items()}
-    whole = student.kit.files(student.kit.checkpoint(config, state, shards=2))
+    whole = student.remote.files(student.remote.checkpoint(config, state, shards=2))
     last = max(name for name in whole if name.endswith(".safetensors"))
     whole[last] = torch.zeros(0, dtype=torch.uint8)
-    expect_checkpoint.nothing_left(student, student.kit.put(whole), "the last shard was an empty file")
+    expect_checkpoint.nothing_left(student, student.remote.put(whole), "the last shard was an empty file")
 
 
 @pytest.mark.task("5.1", kind="edge")
@@ -167,11 +166,11 @@ def test_other_dtypes_of_the_source(student, rng):
 def test_the_source_stays_and_nothing_stands_beside_the_target(student, rng):
     """The source's files are as they were, no unfinished folder is left beside the target, and total_size is true."""
     source, _, _ = random_checkpoint(student, rng)
-    before, root = student.kit.files(source), student.kit.folder()
+    before, root = student.remote.files(source), student.remote.folder()
     student.quantize_checkpoint(source, f"{root}/{expect_checkpoint.TARGET}")
     files = expect_checkpoint.below_target(student, root, alone=True)
     expect_checkpoint.total_is_true(files)
-    expect.that(expect_checkpoint.same(before, student.kit.files(source)), "the source's files were changed")
+    expect.that(expect_checkpoint.same(before, student.remote.files(source)), "the source's files were changed")
 
 
 @pytest.mark.task("5.1", kind="edge")
@@ -179,13 +178,13 @@ def test_other_bits_are_refused_before_anything_is_written(student, rng):
     """A number of bits that does not exist is a ValueError, and leaves no file."""
     source, _, _ = random_checkpoint(student, rng)
     for bits in (0, 1, 9, 2.5):
-        root = student.kit.folder()
+        root = student.remote.folder()
 
         def call(bits=bits, root=root):
             student.quantize_checkpoint(source, f"{root}/{expect_checkpoint.TARGET}", bits=bits)
 
         expect.raises(ValueError, call, because="the number of bits does not exist")
-        expect.that(not student.kit.files(root), "files were written although the number of bits does not exist")
+        expect.that(not student.remote.files(root), "files were written although the number of bits does not exist")
 
 
 # ------------------------------------------------------------------ 5.2 load_checkpoint
@@ -193,21 +192,21 @@ def test_other_bits_are_refused_before_anything_is_written(student, rng):
 
 def artifact(student, config, state, **options):
     """The files that `quantize_checkpoint` writes for this model."""
-    source = student.kit.checkpoint(config, state, shards=3)
+    source = student.remote.checkpoint(config, state, shards=3)
     try:
         return expect_checkpoint.quantized(student, source, **options)
     finally:
-        student.kit.discard(source)
+        student.remote.discard(source)
 
 
 def loaded_logits(student, files, given):
     """The loaded model's logits, in a fresh process that has only these files."""
     student.fresh()
-    folder = student.kit.put(files)
+    folder = student.remote.put(files)
     try:
-        (found,) = student.kit.logits(student.load_checkpoint(folder), [given])
+        (found,) = student.remote.logits(student.load_checkpoint(folder), [given])
     finally:
-        student.kit.discard(folder)
+        student.remote.discard(folder)
     return found
 
 
@@ -287,8 +286,8 @@ def test_loading_leaves_the_files_alone(student, rng):
     config, state = another(rng)
     files = artifact(student, config, state)
     student.fresh()
-    folder = student.kit.put(files)
+    folder = student.remote.put(files)
     given = [tokens(rng)]
-    first, second = (student.kit.logits(student.load_checkpoint(folder), given)[0] for _ in range(2))
+    first, second = (student.remote.logits(student.load_checkpoint(folder), given)[0] for _ in range(2))
     expect.that(torch.equal(first, second), "loading twice gives two models")
-    expect.that(expect_checkpoint.same(files, student.kit.files(folder)), "loading changed the files")
+    expect.that(expect_checkpoint.same(files, student.remote.files(folder)), "loading changed the files")

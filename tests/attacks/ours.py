@@ -27,7 +27,7 @@ from autograder.grading.batch import Job, run_job
 from autograder.grading.grade import grade
 from autograder.grading.intake import Found
 from autograder.pool import grader_main
-from autograder.pool.executor import Hosts
+from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, Limits, Report, Settings, Submission
 from autograder.report import print_scoreboard, report_to_html, report_to_json, scoreboard_lines, scores_csv
 from autograder.runtime.memory import anonymous_mb
@@ -78,7 +78,7 @@ def grade_attack(attack: Attack, folder: Path, exercise: Exercise, target: Targe
 
 def settled_mb() -> float:
     """This grading process's own memory, as it is between two submissions."""
-    grader_main.settle()
+    grader_main.freeze_heap()
     return anonymous_mb() or 0.0
 
 
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str]) -> None:
     import ours  # as a grading process knows it
 
     os.environ["GRADER_TOKEN"] = "of the grader"
-    with Hosts(1) as graders:
+    with GraderPool(1) as graders:
         names = [argument for argument in arguments if argument != "--both"]
         results = graders.submit(ours.grade_bank, names, "--both" in arguments).result()
     sys.stdout.write(json.dumps(results))

@@ -24,7 +24,7 @@ from autograder.grading.assignment import assignment_seed
 from autograder.grading.batch import grade_class
 from autograder.grading.class_report import write_class_report
 from autograder.grading.intake import find_submissions
-from autograder.pool.executor import Hosts
+from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, Report, Settings
 from autograder.report import report_to_html, report_to_json
 
@@ -32,7 +32,7 @@ SETTINGS = Settings(seed=20260)
 HANGS_S = 300.0
 
 
-def grade(base: Path, exercise: Exercise, pool: Hosts) -> dict[str, Report]:
+def grade(base: Path, exercise: Exercise, pool: GraderPool) -> dict[str, Report]:
     """The class's reports by student."""
     with opened(handed_to_the_grader(base)) as view:
         found = view.explain(find_submissions(view.root, [exercise], SLUG))
@@ -57,7 +57,7 @@ def hand_in(attack: Attack, base: Path, target: Target) -> None:
 
 
 def grade_attack(
-    attack: Attack, base: Path, exercise: Exercise, pool: Hosts, target: Target, alone: str
+    attack: Attack, base: Path, exercise: Exercise, pool: GraderPool, target: Target, alone: str
 ) -> dict[str, Any]:
     base.mkdir()
     hand_in(attack, base, target)
@@ -81,7 +81,7 @@ def grade_attack(
 
 def main(names: Sequence[str]) -> None:
     """Grade what the attacks hand in, all or those named, and print what came of each as JSON."""
-    with tempfile.TemporaryDirectory() as parent, Target() as target, Hosts(1) as pool:
+    with tempfile.TemporaryDirectory() as parent, Target() as target, GraderPool(1) as pool:
         make_course(Path(parent, "course"))
         exercise = load_exercise(Path(parent, "course", "exercises", SLUG), Path(parent, "course", "solutions"))
         (Path(parent) / "alone").mkdir()

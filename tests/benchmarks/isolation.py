@@ -28,7 +28,7 @@ from compare import _cpu_model
 from autograder.records import Limits
 from autograder.sandbox import cgroups, jail, launcher
 from autograder.sandbox.launcher import Zygote
-from autograder.sandbox.worker import Walls, Worker
+from autograder.sandbox.worker import SandboxPolicy, Worker
 
 SOURCE = "def answer(x):\n    return x\n"
 REQUEST = {"op": "call", "target": 0, "name": "answer", "args": (1,), "kwargs": {}, "simulated": False}
@@ -64,7 +64,7 @@ def zygotes() -> tuple[Zygote, Zygote, Zygote]:
 
 def start_and_call(layers: tuple[str, ...], calls: int) -> tuple[float, float, str]:
     """(ms from asking for a worker to its first answer, ms a call afterwards, the layers that were reached)."""
-    with Worker(SOURCE, Limits(), Walls(layers=layers, required=False)) as worker:
+    with Worker(SOURCE, Limits(), SandboxPolicy(layers=layers, required=False)) as worker:
         started = time.perf_counter()
         worker.run(dict(REQUEST))
         first = time.perf_counter() - started

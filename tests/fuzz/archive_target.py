@@ -79,7 +79,7 @@ def _unpacked(name: str, content: bytes, caps: archives.Caps) -> None:
     view = archives.Unpacked(Path(out))
     try:
         archives.unpack(Path(path), view.root, caps, view)
-    except archives.RefusedError as error:
+    except archives.RefusedEntryError as error:
         _is_text(f"Expected an archive, but {error}.")
     finally:
         if os.listdir(out) or view.notes:

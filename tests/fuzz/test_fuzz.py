@@ -83,7 +83,7 @@ def instead(error: type[Exception], reader: Callable[..., Any]) -> Callable[...,
     def one(*args: Any, **kwargs: Any) -> Any:
         try:
             return reader(*args, **kwargs)
-        except (wire.WireError, archives.RefusedError):
+        except (wire.WireError, archives.RefusedEntryError):
             raise error from None
 
     return one

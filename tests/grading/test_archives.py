@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autograder.grading import archives
-from autograder.grading.archives import CLASS, STUDENT, Caps, RefusedError, Unpacked, opened, unpack
+from autograder.grading.archives import CLASS, STUDENT, Caps, RefusedEntryError, Unpacked, opened, unpack
 from autograder.grading.intake import find_submissions
 from autograder.records import Exercise, Limits, PtqlabError, Task
 
@@ -181,13 +181,13 @@ def test_a_name_that_comes_twice_counts_neither_time(tmp_path: Path, exercises: 
 def test_sizes_are_counted_and_not_believed(tmp_path: Path) -> None:
     small = Caps(entries=3, file_bytes=1000, all_bytes=1500)
     bomb = put(tmp_path / "bomb.zip", zipped({"a.py": b"0" * 900, "b.py": b"0" * 900}))
-    with pytest.raises(RefusedError, match="unpacks to more"):
+    with pytest.raises(RefusedEntryError, match="unpacks to more"):
         unpack(bomb, tmp_path / "out", small, Unpacked(tmp_path / "out"))
     view = Unpacked(tmp_path / "out2")
     unpack(put(tmp_path / "big.zip", zipped({"a.py": b"0" * 1001})), tmp_path / "out2", small, view)
     assert (below(tmp_path / "out2"), len(view.notes)) == ([], 1)
     many = put(tmp_path / "many.zip", zipped({f"{n}.png": b"" for n in range(4)}))
-    with pytest.raises(RefusedError, match="more than 3 entries"):
+    with pytest.raises(RefusedEntryError, match="more than 3 entries"):
         unpack(many, tmp_path / "out3", small, Unpacked(tmp_path / "out3"))
 
 
@@ -196,7 +196,7 @@ def test_a_size_that_lies_is_found_while_reading(tmp_path: Path) -> None:
     for at in (22, data.index(b"PK\1\2") + 24):  # the claimed size, in the local and in the central header
         data[at : at + 4] = (10).to_bytes(4, "little")
     path = put(tmp_path / "liar.zip", bytes(data))
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedEntryError):
         unpack(path, tmp_path / "out", STUDENT, Unpacked(tmp_path / "out"))
 
 
@@ -233,7 +233,7 @@ def test_a_table_of_contents_that_is_too_long_is_not_read(tmp_path: Path, monkey
         for number in range(8):
             made.writestr("n" * 500 + f"{number}.py", "")
     monkeypatch.setattr(zipfile, "ZipFile", None)
-    with pytest.raises(RefusedError, match="more than 3 entries"):
+    with pytest.raises(RefusedEntryError, match="more than 3 entries"):
         unpack(tmp_path / "a.zip", tmp_path, Caps(3, 1000, 1500), Unpacked(tmp_path))
 
 
@@ -273,7 +273,7 @@ LIES = {
 def test_a_lie_in_a_header_is_refused_before_it_costs_anything(name: str, tmp_path: Path) -> None:
     path = put(tmp_path / ("x.zip" if "zip" in name else "x.tar"), LIES[name])
     tracemalloc.start()
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedEntryError):
         unpack(path, tmp_path / "out", SMALL, Unpacked(tmp_path / "out"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -298,7 +298,7 @@ def test_a_damaged_archive_is_refused_or_unpacked_into_its_folder(seed: bytes, d
             path = put(folder / f"x{suffix}", bytes(data))
             out = folder / "out"
             out.mkdir(exist_ok=True)
-            with contextlib.suppress(RefusedError):
+            with contextlib.suppress(RefusedEntryError):
                 unpack(path, out, CLASS, Unpacked(out))
         assert {path.name for path in folder.iterdir()} == {"x.zip", "x.tar", "out"}
         assert all(path.is_file() or path.is_dir() for path in out.rglob("*"))

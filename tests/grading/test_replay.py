@@ -14,7 +14,7 @@ from autograder.course.catalog import load_exercise
 from autograder.grading import replay
 from autograder.grading.grade import grade
 from autograder.grading.reference import reference_source
-from autograder.grading.replay import MOST_ENDINGS, Dialogue, Known
+from autograder.grading.replay import MOST_ENDINGS, ReplayingWorker, ReplayCache
 from autograder.records import Exercise, Limits, Outcome, Report, Settings, Status, Submission
 from autograder.sandbox.worker import Question, Worker
 from autograder.testing.plugin import run_suites
@@ -76,8 +76,9 @@ SLEEPS = """
 @pytest.mark.task("9.1", kind="core")
 def test_sleeps(student):
     "double(1) says how long it slept, and did."
-    student.watched = True
-    assert student.double(1) == 0.2 <= student.last_call.seconds
+    with student.measuring():
+        answer = student.double(1)
+    assert answer == 0.2 <= student.last_call.seconds
 """
 TAKES_ITS_TIME = """
 @pytest.mark.task("9.1", kind="core")
@@ -140,11 +141,11 @@ class Class:
         (exercise / "test_public.py").write_text(HEAD + "".join(tests))
         (solution / "test_hidden.py").write_text("")
         self.exercise: Exercise = load_exercise(exercise, folder / "solutions")
-        self.notes, self.known = exercise / "ran", Known()
+        self.notes, self.known = exercise / "ran", ReplayCache()
 
-    def grade(self, source: str, known: Known | None = None) -> dict[str, Outcome]:
+    def grade(self, source: str, known: ReplayCache | None = None) -> dict[str, Outcome]:
         with Worker(textwrap.dedent(source), Limits(call_cpu_s=1)) as worker:
-            dialogue = Dialogue(worker, self.known if known is None else known)
+            dialogue = ReplayingWorker(worker, self.known if known is None else known)
             outcomes = run_suites(self.exercise, dialogue, 1, ("cpu", "simulated"), hidden=True, dialogue=dialogue)
         return {outcome.test.rpartition("::")[2]: outcome for outcome in outcomes}
 
@@ -178,7 +179,7 @@ def test_an_answer_that_is_not_known_is_judged_by_the_test(tmp_path: Path, doubl
     wrong = students.grade(RIGHT.replace("2 * x", double))
     assert wrong["test_doubles"].status is Status.FAILED
     assert "doubles" in students.ran()
-    assert same(wrong, students.grade(RIGHT.replace("2 * x", double), Known()))
+    assert same(wrong, students.grade(RIGHT.replace("2 * x", double), ReplayCache()))
     students.ran()
     assert same(wrong, students.grade(RIGHT.replace("2 * x", f"({double})")))
     assert students.ran() == []
@@ -252,7 +253,7 @@ def test_a_death_that_a_test_expects_is_part_of_no_dialogue(tmp_path: Path) -> N
     assert students.grade(RIGHT)["test_dies"].status is Status.FAILED
 
 
-@pytest.mark.parametrize("look", ["student.watched = True", "student.evaluator()"])
+@pytest.mark.parametrize("look", ["student._measured = True", "student.evaluator()"])
 def test_a_test_that_looks_at_more_than_answers_is_run_each_time(tmp_path: Path, look: str) -> None:
     students = Class(tmp_path, COUNTS.replace("    assert", f"    {look}\n    assert"))
     for _ in range(2):
@@ -271,7 +272,7 @@ def test_a_call_that_is_watched_has_the_graders_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lab", sorted(path.name for path in (ROOT / "exercises").iterdir() if path.is_dir()))
 def test_no_test_of_ours_looks_at_a_clock_or_draws_at_random(lab: str) -> None:
-    """What it says would depend on more than the seed and the answers: `rng` and `student.watched` are there for that."""
+    """What it says would depend on more than the seed and the answers: `rng` and `student.measuring()` are there for that."""
     for file in (ROOT / "exercises" / lab / "test_public.py", ROOT / "solutions" / lab / "test_hidden.py"):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
@@ -307,7 +308,7 @@ def test_a_test_that_asks_less_than_before_is_noticed(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_of_one_test_is_bounded() -> None:
-    known, question = Known(), Question(b"frame", 1, "double", 0)
+    known, question = ReplayCache(), Question(b"frame", 1, "double", 0)
     for number in range(MOST_ENDINGS + 3):
         known.keep("a test", [(question, False, bytes([number]))], {"number": number})
     assert known._tests["a test"].endings == 3
@@ -316,7 +317,7 @@ def test_what_is_kept_of_one_test_is_bounded() -> None:
 
 def test_what_is_kept_of_an_exercise_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "MOST_BYTES", 100)
-    known = Known()
+    known = ReplayCache()
     for number in range(3):
         known.keep(f"test {number}", [(Question(b"x" * 40, number, "double", 0), False, b"")], {})
     assert [known.first(f"test {number}") is None for number in range(3)] == [False, False, True]

@@ -26,7 +26,7 @@ from autograder.grading.batch import Job, finish_job, grade_class
 from autograder.grading.intake import Found
 from autograder.pool import cluster
 from autograder.pool.cluster import Cluster
-from autograder.pool.executor import GivenUp, HostDied, Hosts
+from autograder.pool.executor import GraderGivenUpError, GraderDiedError, GraderPool
 from autograder.records import PtqlabError, Report, Settings
 
 SLUG = "01_basic_quantization"
@@ -135,14 +135,14 @@ def test_work_is_done_by_a_grading_process_of_a_worker_and_not_by_the_worker(poo
 
 def test_a_grading_process_that_dies_takes_no_worker_with_it(pool: Cluster) -> None:
     workers = set(pool._client.run(os.getpid).values())
-    with pytest.raises(HostDied) as caught:
+    with pytest.raises(GraderDiedError) as caught:
         pool.submit(dies).result()
-    assert not isinstance(caught.value, GivenUp)
+    assert not isinstance(caught.value, GraderGivenUpError)
     assert set(pool._client.run(os.getpid).values()) == workers
 
 
 def test_a_job_that_kills_workers_is_given_up(pool: Cluster) -> None:
-    with pytest.raises(GivenUp):
+    with pytest.raises(GraderGivenUpError):
         pool.submit(kills_whoever_asked).result(timeout=WAIT_S)
     assert pool.submit(double, 2).result(timeout=WAIT_S) == 4
 
@@ -176,7 +176,7 @@ def test_without_dask_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 class Elsewhere(Executor):
     """A machine that does not see our files, and whose reports `changed` alters."""
 
-    def __init__(self, graders: Hosts, changed: Callable[[Report], Report] = lambda report: report) -> None:
+    def __init__(self, graders: GraderPool, changed: Callable[[Report], Report] = lambda report: report) -> None:
         self.graders, self.changed = graders, changed
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -191,8 +191,8 @@ class Elsewhere(Executor):
 
 
 @pytest.fixture(scope="module")
-def graders() -> Iterator[Hosts]:
-    with Hosts(1) as running:
+def graders() -> Iterator[GraderPool]:
+    with GraderPool(1) as running:
         yield running
 
 
@@ -204,7 +204,7 @@ def one(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_files_content_travels_with_the_work(one: Path, tmp_path: Path, graders: Hosts) -> None:
+def test_the_files_content_travels_with_the_work(one: Path, tmp_path: Path, graders: GraderPool) -> None:
     (one / "link.py").symlink_to(one / "half.py")
     link, half = grade_here_sorted(one, tmp_path, Elsewhere(graders))
     assert (half.status, half.earned) == ("graded", 23.8)
@@ -221,7 +221,7 @@ def grade_here_sorted(folder: Path, tmp_path: Path, pool: Executor) -> list[Repo
     [({"tests_sha256": "0" * 64}, "tests"), ({"kit_version": "0.0.1"}, r"version of ptqlab \(0.0.1, not ")],
 )
 def test_a_machine_with_another_course_or_kit_gives_no_score(
-    one: Path, tmp_path: Path, graders: Hosts, change: dict[str, str], differs: str
+    one: Path, tmp_path: Path, graders: GraderPool, change: dict[str, str], differs: str
 ) -> None:
     machine = Elsewhere(graders, lambda report: replace(report, **change))
     (report,) = grade_here(one, tmp_path / "out", machine, elsewhere=True)

@@ -37,7 +37,7 @@ from autograder.course.sources import reference_source
 from autograder.grading.batch import Job, grade_class
 from autograder.grading.intake import Found
 from autograder.pool import executor
-from autograder.pool.executor import KEPT_MB, HostDied, Hosts
+from autograder.pool.executor import KEPT_MB, GraderDiedError, GraderPool
 from autograder.records import PtqlabError, Settings
 from autograder.sandbox import launcher
 
@@ -46,23 +46,23 @@ MARKER = "a-token-of-the-instructors-" + "0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Hosts]:
-    with Hosts(1) as running:
+def pool() -> Iterator[GraderPool]:
+    with GraderPool(1) as running:
         yield running
 
 
-def test_a_function_runs_there_and_its_value_comes_back(pool: Hosts) -> None:
+def test_a_function_runs_there_and_its_value_comes_back(pool: GraderPool) -> None:
     assert list(pool.map(double, range(5))) == [0, 2, 4, 6, 8]
     assert pool.submit(number_of_process).result() != os.getpid()
 
 
-def test_an_error_comes_back_as_itself_with_the_place_where_it_happened(pool: Hosts) -> None:
+def test_an_error_comes_back_as_itself_with_the_place_where_it_happened(pool: GraderPool) -> None:
     with pytest.raises(PtqlabError, match="one clear sentence") as caught:
         pool.submit(fails).result()
     assert "in fails" in caught.value.__notes__[0]
 
 
-def test_a_value_that_cannot_be_sent_is_an_error_and_the_process_goes_on(pool: Hosts) -> None:
+def test_a_value_that_cannot_be_sent_is_an_error_and_the_process_goes_on(pool: GraderPool) -> None:
     before = pool.submit(number_of_process).result()
     with pytest.raises(RuntimeError, match="the result can't be sent"):
         pool.submit(gives_what_cannot_be_sent).result()
@@ -74,25 +74,25 @@ def test_it_stands_in_the_same_folder_with_the_same_environment(
 ) -> None:
     monkeypatch.setenv("PTQLAB_TEST_TOKEN", MARKER)
     monkeypatch.chdir(tmp_path)
-    with Hosts(1) as running:
+    with GraderPool(1) as running:
         assert running.submit(where).result() == (str(tmp_path), MARKER, sys.path)
 
 
-def test_one_that_dies_loses_its_own_job_and_no_other(pool: Hosts) -> None:
+def test_one_that_dies_loses_its_own_job_and_no_other(pool: GraderPool) -> None:
     jobs = [pool.submit(double, 1), pool.submit(dies), pool.submit(double, 2)]
     assert jobs[0].result() == 2
-    with pytest.raises(HostDied):
+    with pytest.raises(GraderDiedError):
         jobs[1].result()
     assert jobs[2].result() == 4
 
 
-def test_of_a_job_nothing_is_kept(pool: Hosts) -> None:
+def test_of_a_job_nothing_is_kept(pool: GraderPool) -> None:
     """Neither the frames of a test's last exception, which pytest leaves for debuggers, nor what refers to itself."""
     assert pool.submit(keep_much).result() > 0
     assert pool.submit(count_kept).result() == 0
 
 
-def test_a_function_that_it_cannot_import_is_an_error_and_the_process_goes_on(pool: Hosts) -> None:
+def test_a_function_that_it_cannot_import_is_an_error_and_the_process_goes_on(pool: GraderPool) -> None:
     before = pool.submit(number_of_process).result()
     with pytest.raises(ModuleNotFoundError, match="No module named"):
         pool.submit(eventually, bool).result()
@@ -101,7 +101,7 @@ def test_a_function_that_it_cannot_import_is_an_error_and_the_process_goes_on(po
 
 def test_one_that_has_worked_long_enough_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "RUNS_PER_PROCESS", 2)
-    with Hosts(1) as running:
+    with GraderPool(1) as running:
         seen = [running.submit(number_of_process).result() for _ in range(5)]
     assert [seen.index(number) for number in seen] == [0, 0, 2, 2, 4]
 
@@ -110,7 +110,7 @@ def test_one_that_is_replaced_has_ended_before_the_next_one_starts(monkeypatch: 
     """Its zygote, too: two at a time would take twice the memory."""
     monkeypatch.setattr(executor, "RUNS_PER_PROCESS", 1)
     living: list[str] = []
-    with Hosts(1) as running:
+    with GraderPool(1) as running:
         start = running._start
 
         def look_and_start(core: int | None) -> object:
@@ -134,7 +134,7 @@ def state_of(pid: int) -> str:
 
 def test_one_that_keeps_memory_is_replaced() -> None:
     """Whatever a submission makes it keep is gone before the next but one."""
-    with Hosts(1, kept_mb=KEPT_MB) as pool:
+    with GraderPool(1, kept_mb=KEPT_MB) as pool:
         numbers = [pool.submit(keep_megabytes, size).result() for size in (2, 2, 2, 40, 0, 0)]
     assert len(set(numbers[:4])) == 1
     assert len(set(numbers[4:])) == 1
@@ -147,7 +147,7 @@ def test_its_temporary_files_end_with_it(end: str, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(launcher, "PASSED_ON", (*launcher.PASSED_ON, "TMPDIR"))
     monkeypatch.setattr(executor, "RUNS_PER_PROCESS", 1 if end == "when it is replaced" else 300)
-    with Hosts(1) as running:
+    with GraderPool(1) as running:
         folder = Path(running.submit(makes_files).result())
         assert folder.is_dir()
         assert folder.is_relative_to(tmp_path)
@@ -155,20 +155,20 @@ def test_its_temporary_files_end_with_it(end: str, tmp_path: Path, monkeypatch: 
             assert running.submit(double, 1).result() == 2
             assert eventually(lambda: not folder.exists())
         elif end == "by SIGKILL":
-            with pytest.raises(HostDied):
+            with pytest.raises(GraderDiedError):
                 running.submit(dies).result()
     assert os.listdir(tmp_path) == []
 
 
 def test_libraries_are_imported_once_for_all_and_one_that_is_missing_stops_nobody() -> None:
     names = ["colorsys", "no_such_library"]
-    with Hosts(1, preload=names) as running:
+    with GraderPool(1, preload=names) as running:
         assert [running.submit(is_imported, name).result() for name in names] == [True, False]
-    with Hosts(1) as running:
+    with GraderPool(1) as running:
         assert not running.submit(is_imported, "colorsys").result()
 
 
-def test_it_and_its_zygote_are_bound_to_the_same_core(pool: Hosts) -> None:
+def test_it_and_its_zygote_are_bound_to_the_same_core(pool: GraderPool) -> None:
     own, zygotes = pool.submit(cores).result()
     assert own == zygotes
     assert len(own) == 1
@@ -177,13 +177,13 @@ def test_it_and_its_zygote_are_bound_to_the_same_core(pool: Hosts) -> None:
 def test_two_processes_take_two_cores() -> None:
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core")
-    with Hosts(2) as running:
+    with GraderPool(2) as running:
         found = list(running.map(cores_after_a_while, range(2)))
     assert found[0] != found[1]
 
 
 def test_its_zygote_is_a_process_beside_it_and_ends_with_it() -> None:
-    with Hosts(1) as running:
+    with GraderPool(1) as running:
         host, parent, zygote = running.submit(zygote_of_process).result()
         assert Path(f"/proc/{zygote}/stat").read_text().split()[3] == str(parent)
     assert not any(Path(f"/proc/{number}").exists() for number in (host, parent, zygote))
@@ -214,7 +214,7 @@ def test_nothing_that_a_grading_process_is_told_is_in_the_memory_of_its_zygote_o
     handed = tmp_path / "somebody.py"
     handed.write_text(reference_source(ROOT / "solutions" / SLUG / "source.py") + f"\n# {MARKER}\n")
     hidden = hidden_name(exercise.solution)
-    with Hosts(1) as running:
+    with GraderPool(1) as running:
         found = [Found("somebody", SLUG, handed)]
         report = grade_class(found, [exercise], Settings(20261123), tmp_path / "out", root=tmp_path, pool=running)[0]
         assert report.earned == exercise.possible
@@ -245,7 +245,7 @@ def test_a_submission_that_kills_its_grading_process_once_is_graded_all_the_same
     assert json.loads((tmp_path / "out" / "twice" / f"{SLUG}.json").read_text())["earned"] is None
 
 
-def test_a_pool_that_is_lent_outlives_an_error(pool: Hosts, tmp_path: Path) -> None:
+def test_a_pool_that_is_lent_outlives_an_error(pool: GraderPool, tmp_path: Path) -> None:
     """As in nbgrader, where one pool grades a whole class."""
     exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
     handed = tmp_path / "somebody.py"
@@ -259,7 +259,7 @@ def test_a_pool_that_is_lent_outlives_an_error(pool: Hosts, tmp_path: Path) -> N
 class Refusing(Executor):
     """Hands every job to a pool as one that fails."""
 
-    def __init__(self, pool: Hosts) -> None:
+    def __init__(self, pool: GraderPool) -> None:
         self.pool = pool
 
     def submit(self, function, /, *args, **kwargs):  # type: ignore[no-untyped-def]
@@ -269,7 +269,7 @@ class Refusing(Executor):
         self.pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
-class Deadly(Hosts):
+class Deadly(GraderPool):
     """Kills the process that grades `once` the first time, and that grades `twice` every time."""
 
     def __init__(self, count: int, folder: Path) -> None:
@@ -289,13 +289,13 @@ class Deadly(Hosts):
 
 def test_after_an_interruption_nobody_waits_for_what_is_still_being_done() -> None:
     """As on Ctrl-C in `ptqlab grade`: the job in hand is given up, the waiting one never starts."""
-    with pytest.raises(KeyboardInterrupt), Hosts(1) as running:
+    with pytest.raises(KeyboardInterrupt), GraderPool(1) as running:
         host = running.submit(number_of_process).result()
         begun, waiting = running.submit(time.sleep, 600), running.submit(double, 1)
         assert eventually(begun.running)
         running.shutdown(wait=False, cancel_futures=True)
         raise KeyboardInterrupt
-    assert isinstance(begun.exception(), HostDied)
+    assert isinstance(begun.exception(), GraderDiedError)
     assert waiting.cancelled()
     assert not alive(host)
 
@@ -311,9 +311,9 @@ def test_when_the_command_is_killed_everything_ends() -> None:
     code = textwrap.dedent("""
         import sys, time
         sys.path.insert(0, {tests!r})
-        from autograder.pool.executor import Hosts
+        from autograder.pool.executor import GraderPool
         from support.grader_jobs import zygote_of_process
-        running = Hosts(1)
+        running = GraderPool(1)
         print(*running.submit(zygote_of_process).result(), flush=True)
         running.submit(time.sleep, 60)
         time.sleep(1)
@@ -350,4 +350,4 @@ def test_as_many_processes_as_there_are_cores_unless_memory_is_short(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": gigabytes << 18, "SC_PAGE_SIZE": 4096}.__getitem__)
-    assert executor.best_count() == count
+    assert executor.default_jobs() == count

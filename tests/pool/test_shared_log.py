@@ -11,9 +11,9 @@ import pytest
 from support.grader_jobs import find_out, knows_after_a_while, zygote_of_process
 
 from autograder.grading import replay
-from autograder.grading.replay import Known
+from autograder.grading.replay import ReplayCache
 from autograder.pool import shared_log
-from autograder.pool.executor import Hosts
+from autograder.pool.executor import GraderPool
 from autograder.pool.shared_log import Shared
 from autograder.sandbox.worker import Question
 
@@ -34,7 +34,7 @@ class Process:
 
     def __init__(self, file: IO[bytes]) -> None:
         self.end = Shared(file.fileno())
-        self.known = Known(ABOUT, self.end)
+        self.known = ReplayCache(ABOUT, self.end)
 
     def hear(self) -> list[tuple[object, ...]]:
         news = list(self.end.news())
@@ -187,7 +187,7 @@ def test_what_is_heard_is_about_one_exercise_and_seed(file: IO[bytes], monkeypat
 
 
 def test_grading_processes_of_one_machine_share_and_those_of_another_do_not() -> None:
-    with Hosts(2) as pool, Hosts(1) as elsewhere:
+    with GraderPool(2) as pool, GraderPool(1) as elsewhere:
         who = pool.submit(find_out).result()
         answers = dict(pool.map(knows_after_a_while, range(2)))
         assert len(answers) == 2
@@ -197,7 +197,7 @@ def test_grading_processes_of_one_machine_share_and_those_of_another_do_not() ->
 
 def test_a_zygote_has_no_descriptor_of_what_is_shared() -> None:
     """Nor has any worker, which it forks."""
-    with Hosts(1) as pool:
+    with GraderPool(1) as pool:
         grader, nursery, zygote = pool.submit(zygote_of_process).result()
         named = os.fstat(pool._shared.fileno())
         held = {pid: [os.stat(f) for f in Path(f"/proc/{pid}/fd").iterdir()] for pid in (grader, nursery, zygote)}

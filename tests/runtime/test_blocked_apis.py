@@ -34,7 +34,7 @@ SIMULATED = simulated.available()  # set up before any refusal, as in the grader
 
 
 @pytest.fixture
-def refused() -> Iterator[blocked_apis.Refusals]:
+def refused() -> Iterator[blocked_apis.BlockedApis]:
     with blocked_apis.install() as installed:
         blocked_apis.reset()
         yield installed
@@ -298,9 +298,9 @@ READY_MADE: dict[str, tuple[Callable[[], Any], str]] = {  # what to call, and wh
 
 
 @pytest.mark.parametrize("name", READY_MADE)
-def test_a_ready_made_quantizer_is_refused_and_recorded(refused: blocked_apis.Refusals, name: str) -> None:
+def test_a_ready_made_quantizer_is_refused_and_recorded(refused: blocked_apis.BlockedApis, name: str) -> None:
     action, called = READY_MADE[name]
-    with pytest.raises(blocked_apis.RefusedCall) as caught:
+    with pytest.raises(blocked_apis.BlockedCallError) as caught:
         action()
     assert str(caught.value) == (
         f"{called} is refused here: the task is to write this quantizer yourself; use torch.round and torch.clamp"
@@ -318,7 +318,7 @@ def test_it_is_the_refusal_that_stops_it(name: str) -> None:
     READY_MADE[name][0]()
 
 
-def test_every_operation_of_its_kind_is_refused(refused: blocked_apis.Refusals) -> None:
+def test_every_operation_of_its_kind_is_refused(refused: blocked_apis.BlockedApis) -> None:
     """Also those that a later torch adds: whatever is named like a quantizer has a raising kernel."""
     stems = ("quantize_per", "fake_quantize", "choose_qparams", "int4pack", "int8pack", "moving_avg_obs")
     names = [n for n in torch._C._dispatch_get_all_op_names() if n.startswith("aten::") and any(s in n for s in stems)]
@@ -461,22 +461,22 @@ def scripted(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.filterwarnings("ignore:.*jit.*:DeprecationWarning", "ignore:.*script.*")
 @pytest.mark.parametrize("name", AROUND)
-def test_no_way_leads_around(refused: blocked_apis.Refusals, name: str) -> None:
+def test_no_way_leads_around(refused: blocked_apis.BlockedApis, name: str) -> None:
     with pytest.raises(RuntimeError, match="is refused here"):
         AROUND[name]()
     assert blocked_apis.calls()
 
 
-def test_the_simulated_device_is_no_way_around(refused: blocked_apis.Refusals) -> None:
+def test_the_simulated_device_is_no_way_around(refused: blocked_apis.BlockedApis) -> None:
     if not SIMULATED:
         pytest.skip(simulated.unavailable_reason())
     x = simulated.to_device(X)
     for action in (quantize, fake, lambda t: torch.choose_qparams_optimized(t, 12, 10, 0.1, 8)):
-        with pytest.raises(blocked_apis.RefusedCall):
+        with pytest.raises(blocked_apis.BlockedCallError):
             action(x)
 
 
-def test_a_swallowed_error_is_still_recorded_and_once(refused: blocked_apis.Refusals) -> None:
+def test_a_swallowed_error_is_still_recorded_and_once(refused: blocked_apis.BlockedApis) -> None:
     Swallowing().run()
     assert blocked_apis.calls() == ("torch.quantize_per_tensor",)
     blocked_apis.reset()
@@ -547,7 +547,7 @@ def test_removing_restores_everything() -> None:
 def test_a_notebook_may_compare_afterwards() -> None:
     before = quantize().int_repr()
     qparams = observed(ao().MinMaxObserver())
-    with blocked_apis.install(), pytest.raises(blocked_apis.RefusedCall):
+    with blocked_apis.install(), pytest.raises(blocked_apis.BlockedCallError):
         quantize()
     assert torch.equal(quantize().int_repr(), before)
     assert observed(ao().MinMaxObserver()) == qparams
@@ -557,7 +557,7 @@ def test_refusals_nest_and_the_last_to_go_restores() -> None:
     before = state()
     outer, inner = blocked_apis.install(), blocked_apis.install()
     outer.remove()
-    with pytest.raises(blocked_apis.RefusedCall):
+    with pytest.raises(blocked_apis.BlockedCallError):
         fake()
     inner.remove()
     inner.remove()
@@ -565,8 +565,8 @@ def test_refusals_nest_and_the_last_to_go_restores() -> None:
 
 
 def test_a_refusal_is_an_error_of_the_call() -> None:
-    assert issubclass(blocked_apis.RefusedCall, RuntimeError)
-    assert not issubclass(blocked_apis.RefusedCall, NotImplementedError)
+    assert issubclass(blocked_apis.BlockedCallError, RuntimeError)
+    assert not issubclass(blocked_apis.BlockedCallError, NotImplementedError)
 
 
 # ---------------------------------------------------------------- the process around it
@@ -608,7 +608,7 @@ def test_modules_imported_later_are_met_and_work_after_removal() -> None:
         for call in calls:
             try:
                 call()
-            except refusals.RefusedCall as error:
+            except refusals.BlockedCallError as error:
                 print(str(error).split(" is ")[0])
         installed.remove()
         print(decomposed.quantize_per_tensor(*args).tolist(), loader)
@@ -653,7 +653,7 @@ def stand_in(folder: Path, path: str, code: str) -> None:
 
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_other_libraries_can_be_imported_and_not_called(
-    refused: blocked_apis.Refusals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    refused: blocked_apis.BlockedApis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     path, function = LIBRARIES[name]
     stand_in(tmp_path, path, f"def {function}(x):\n    return x\n\n\ndef helper(x):\n    return x\n")
@@ -663,7 +663,7 @@ def test_other_libraries_can_be_imported_and_not_called(
     for new in set(sys.modules) - before:
         del sys.modules[new]
     assert module.helper(1) == 1
-    with pytest.raises(blocked_apis.RefusedCall, match=rf"{module.__name__}\.{function} is refused here"):
+    with pytest.raises(blocked_apis.BlockedCallError, match=rf"{module.__name__}\.{function} is refused here"):
         getattr(module, function)(2)
     refused.remove()
     assert getattr(module, function)(3) == 3
@@ -687,14 +687,14 @@ def test_operations_that_a_library_defines_are_refused_too(tmp_path: Path, key: 
             try:
                 torch.ops.torchao.choose_qparams(x)
                 print("won")
-            except refusals.RefusedCall:
+            except refusals.BlockedCallError:
                 print(refusals.calls())
         installed.remove()
         print(round(127 * torch.ops.torchao.choose_qparams(torch.ones(2)).item()))
         again = refusals.install()
         try:
             torch.ops.torchao.choose_qparams(torch.ones(2))
-        except refusals.RefusedCall:
+        except refusals.BlockedCallError:
             print("refused again")
     """
     names = "('torch.ops.torchao.choose_qparams',)"
@@ -727,7 +727,7 @@ result = "imported"
 
 @pytest.mark.parametrize("case", AS_IMPORTED)
 def test_what_libraries_do_while_they_are_imported_is_free(
-    refused: blocked_apis.Refusals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+    refused: blocked_apis.BlockedApis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     path, code = AS_IMPORTED[case]
     stand_in(tmp_path, path, code)
@@ -824,18 +824,18 @@ OF_ONNX = {
 @pytest.mark.parametrize("name, expected", OF_ONNX.items())
 def test_onnxruntime_is_refused_but_where_it_is_the_task(name: str, expected: object) -> None:
     from autograder.records import Limits
-    from autograder.runtime.errors import Refused
+    from autograder.runtime.errors import RefusedError
     from autograder.sandbox.worker import Worker
     from autograder.testing.proxy import Student
 
     with Worker(QUANTIZE_A_GRAPH, Limits()) as worker:
         student = Student(worker)
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedError):
             getattr(student, name)()
         student.allow("onnxruntime")
         assert getattr(student, name)() == pytest.approx(expected)
         student.allow()
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedError):
             getattr(student, name)()
 
 
@@ -854,19 +854,19 @@ def saved():
 
 def test_the_kit_runs_onnx_files_and_what_it_calls_does_not() -> None:
     from autograder.records import Limits
-    from autograder.runtime.errors import Refused
+    from autograder.runtime.errors import RefusedError
     from autograder.sandbox.worker import Worker
     from autograder.testing.proxy import Student
 
     feeds = {"x": torch.tensor([1.0, -1.0]), "s": torch.tensor(0.5)}
     with Worker(LAYER_OF_ONNX, Limits()) as worker:
         student = Student(worker)
-        assert student.kit.onnx_logits(student.saved(), [feeds])[0].tolist() == [2, -2]
+        assert student.remote.onnx_logits(student.saved(), [feeds])[0].tolist() == [2, -2]
         layer = student.Layer()
-        with pytest.raises(Refused):
-            student.kit.output(layer, feeds["x"])
+        with pytest.raises(RefusedError):
+            student.remote.output(layer, feeds["x"])
         student.allow("onnxruntime")
-        assert student.kit.output(layer, feeds["x"]).tolist() == [2, -2]
+        assert student.remote.output(layer, feeds["x"]).tolist() == [2, -2]
 
 
 def test_functions_in_c_are_restored() -> None:
@@ -879,7 +879,7 @@ def test_functions_in_c_are_restored() -> None:
         for call in (state.quantize_matmul_4bits, state.InferenceSession.run, state.InferenceSession.initialize_session):
             try:
                 call()
-            except refusals.RefusedCall as error:
+            except refusals.BlockedCallError as error:
                 print(str(error).split(" is ")[0])
             with refusals.allowing(["onnxruntime"]):
                 try:
@@ -895,7 +895,7 @@ def test_functions_in_c_are_restored() -> None:
 
 
 def test_what_is_imported_in_an_allowed_call_is_refused_after_it(
-    refused: blocked_apis.Refusals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    refused: blocked_apis.BlockedApis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "hqq").mkdir()
     (tmp_path / "hqq" / "__init__.py").write_text("")
@@ -906,11 +906,11 @@ def test_what_is_imported_in_an_allowed_call_is_refused_after_it(
         assert module.quantize(1) == 1
     for name in ("hqq", "hqq.core"):
         del sys.modules[name]
-    with pytest.raises(blocked_apis.RefusedCall, match=r"hqq\.core\.quantize is refused"):
+    with pytest.raises(blocked_apis.BlockedCallError, match=r"hqq\.core\.quantize is refused"):
         module.quantize(1)
     with blocked_apis.allowing(["hqq"]):
         assert module.quantize(1) == 1
-    with pytest.raises(blocked_apis.RefusedCall), blocked_apis.allowing(["torchao"]):
+    with pytest.raises(blocked_apis.BlockedCallError), blocked_apis.allowing(["torchao"]):
         module.quantize(1)
 
 
@@ -935,7 +935,7 @@ def test_a_fork_inherits_them() -> None:
         if child == 0:
             try:
                 torch.fake_quantize_per_tensor_affine(torch.ones(2), 0.1, 0, 0, 255)
-            except refusals.RefusedCall:
+            except refusals.BlockedCallError:
                 os._exit(0 if refusals.calls() == ("torch.fake_quantize_per_tensor_affine",) else 1)
             os._exit(2)
         print(os.waitpid(child, 0)[1])
@@ -960,6 +960,6 @@ def test_code_with_free_variables_is_given_code_with_as_many() -> None:
     for count in range(3):
         function = wrapped(count)
         function.__code__ = blocked_apis._refusing_code("some.name", count)
-        with pytest.raises(blocked_apis.RefusedCall, match=r"some\.name is refused"):
+        with pytest.raises(blocked_apis.BlockedCallError, match=r"some\.name is refused"):
             function()
     blocked_apis.reset()

@@ -18,12 +18,12 @@ from torch import Tensor
 from autograder.lab.plots.checkpoint import folder_bytes, peak_memory_mb, plot_bits, plot_memory
 from autograder.lab.rescaling.column_blocks import with_uneven_channels
 from autograder.runtime import memory
-from autograder.runtime.errors import Missing
+from autograder.runtime.errors import MissingError
 from autograder.runtime.kit.checkpoint import checkpoint, discard, large_checkpoint, llama_config, llama_shapes
 from autograder.runtime.kit.files import files
 from autograder.runtime.kit.modules import model as build
 from autograder.testing import expect_checkpoint as expected
-from autograder.testing.expect import Mismatch
+from autograder.testing.expect import MismatchError
 from autograder.testing.proxy import InProcess, Student
 
 CONFIG = llama_config(2, 256, 384, 64, num_key_value_heads=2)
@@ -123,7 +123,7 @@ def test_a_right_result_passes() -> None:
     ],
 )
 def test_a_wrong_result_is_told_in_words(words: str, check: Any) -> None:
-    with pytest.raises(Mismatch) as error:
+    with pytest.raises(MismatchError) as error:
         check()
     assert words in error.value.words
     assert not re.search(r"\d\.\d", error.value.words), "a hidden test shows the words: no values"
@@ -175,21 +175,21 @@ def test_what_is_left_after_a_failure_is_found() -> None:
         (leave_beside, "beside target_dir"),
         (lambda source, target: None, "no error was raised"),
     ):
-        with pytest.raises(Mismatch, match=words):
+        with pytest.raises(MismatchError, match=words):
             expected.nothing_left(student_of(function), "", "x")
-    with pytest.raises(Missing):
+    with pytest.raises(MissingError):
         expected.nothing_left(Student(InProcess({})), "", "x")
 
 
 def test_what_is_written_and_what_stands_beside_it() -> None:
     assert list(expected.quantized(student_of(write_beside), "")) == ["whole"]
-    with pytest.raises(Mismatch, match="nothing was written"):
+    with pytest.raises(MismatchError, match="nothing was written"):
         expected.quantized(student_of(lambda source, target: None), "")
     student = student_of(write_beside)
-    root = student.kit.folder()
+    root = student.remote.folder()
     student.quantize_checkpoint("", f"{root}/{expected.TARGET}")
     assert len(files(root)) == 2
-    with pytest.raises(Mismatch, match="beside"):
+    with pytest.raises(MismatchError, match="beside"):
         expected.below_target(student, root, alone=True)
     discard(root)
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from autograder.records import Limits
-from autograder.runtime.dispatcher import BUILTIN_ERRORS, Session, failure_of, type_name
-from autograder.runtime.errors import Crashed, Missing, StudentError, words_of
+from autograder.runtime.dispatcher import BUILTIN_ERRORS, Dispatcher, failure_of, type_name
+from autograder.runtime.errors import CrashedError, MissingError, StudentError, message_of
 from autograder.runtime.simulated import device as simulated
 from autograder.runtime.wire import VALUE_DEPTH
 from autograder.sandbox.replies import OTHER_TENSOR
@@ -159,7 +159,7 @@ def test_built_in_errors_come_back_as_themselves(opened: Open, kind: type[Except
     with opened(f"def f(): raise {kind.__name__}('bits is 9')") as student, pytest.raises(kind, match="bits is 9") as caught:
         student.f()
     assert caught.type is kind
-    words = words_of(caught.value)
+    words = message_of(caught.value)
     assert words is not None
     assert words.place == "line 1, in f"
 
@@ -192,7 +192,7 @@ def test_not_written_yet_is_missing_whichever_way(opened: Open) -> None:
             (student.absent, "absent is not defined yet"),
             (lambda: student.A().f(), "is not written yet"),
         ):
-            with pytest.raises(Missing, match=text):
+            with pytest.raises(MissingError, match=text):
                 call()
 
 
@@ -219,7 +219,7 @@ def test_the_place_is_the_students_own_line_not_ours() -> None:
     with in_worker(source) as student:
         with pytest.raises(RuntimeError) as caught:
             student.f(torch.ones(3))
-        words = words_of(caught.value)
+        words = message_of(caught.value)
         assert words is not None
         assert words.place == "line 7, in inner"
 
@@ -232,7 +232,7 @@ def test_words_that_nobody_has_any_more_are_said_to_be_unreadable() -> None:
                 student.f(n)
             raised.append(caught.value)
         assert [str(raised[-1]), str(raised[0])] == ["no 99", "(its message could not be read)"]
-        with pytest.raises(Crashed):
+        with pytest.raises(CrashedError):
             student.g()
         assert str(raised[-2]) == "(its message could not be read)"
         assert str(raised[-1]) == "no 99"  # it has been read
@@ -244,8 +244,8 @@ def test_control_c_stops_a_check_and_not_a_worker() -> None:
 
     request = {"op": "call", "target": 0, "name": "f", "args": (), "kwargs": {}, "simulated": False}
     with pytest.raises(KeyboardInterrupt):
-        Session({"f": interrupt}, interruptible=True).run(request)
-    assert Session({"f": interrupt}).run(request)["failure"]["type"] == "KeyboardInterrupt"
+        Dispatcher({"f": interrupt}, interruptible=True).run(request)
+    assert Dispatcher({"f": interrupt}).run(request)["failure"]["type"] == "KeyboardInterrupt"
 
 
 # ---------------------------------------------------------------------------------- facts

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from autograder.records import Limits
-from autograder.runtime.errors import Crashed, StudentError
+from autograder.runtime.errors import CrashedError, StudentError
 from autograder.sandbox.worker import Worker
 from autograder.submission.loading import load_module
 from autograder.testing.proxy import Handle, InProcess, Student
@@ -81,94 +81,95 @@ def student(make: Callable[[], Student]) -> Student:
 
 def test_layers_have_the_given_weights(student: Student) -> None:
     weight, bias, x = torch.randn(3, 4), torch.randn(3), torch.randn(2, 4)
-    assert torch.equal(student.kit.output(student.kit.linear(weight, bias), x), nn.functional.linear(x, weight, bias))
-    assert torch.equal(student.kit.output(student.kit.linear(weight), x), nn.functional.linear(x, weight))
-    torch.testing.assert_close(student.kit.output(student.kit.conv1d(weight.T, bias), x), x @ weight.T + bias)
-    assert torch.equal(student.kit.output(student.kit.embedding(weight), torch.tensor([2, 0])), weight[[2, 0]])
+    assert torch.equal(student.remote.output(student.remote.linear(weight, bias), x), nn.functional.linear(x, weight, bias))
+    assert torch.equal(student.remote.output(student.remote.linear(weight), x), nn.functional.linear(x, weight))
+    torch.testing.assert_close(student.remote.output(student.remote.conv1d(weight.T, bias), x), x @ weight.T + bias)
+    assert torch.equal(student.remote.output(student.remote.embedding(weight), torch.tensor([2, 0])), weight[[2, 0]])
     torch.testing.assert_close(
-        student.kit.output(student.kit.layer_norm(torch.full((4,), 2.0), torch.ones(4)), x),
+        student.remote.output(student.remote.layer_norm(torch.full((4,), 2.0), torch.ones(4)), x),
         nn.functional.layer_norm(x, (4,)) * 2 + 1,
     )
     torch.testing.assert_close(
-        student.kit.output(student.kit.rms_norm(torch.full((4,), 2.0)), x),
+        student.remote.output(student.remote.rms_norm(torch.full((4,), 2.0)), x),
         x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt() * 2,
     )
-    both = student.kit.sequential(student.kit.linear(weight), student.kit.linear(torch.eye(3)))
-    assert student.kit.modules(both) == {"": "Sequential", "0": "Linear", "1": "Linear"}
+    both = student.remote.sequential(student.remote.linear(weight), student.remote.linear(torch.eye(3)))
+    assert student.remote.modules(both) == {"": "Sequential", "0": "Linear", "1": "Linear"}
 
 
 def test_a_model_is_built_from_plain_data_with_its_head_tied(student: Student) -> None:
-    untrained = student.kit.model("GPT2LMHeadModel", CONFIG)
-    state = student.kit.state_dict(untrained)
+    untrained = student.remote.model("GPT2LMHeadModel", CONFIG)
+    state = student.remote.state_dict(untrained)
     kept = {name: value + 1 for name, value in state.items() if name != "lm_head.weight"}
-    model = student.kit.model("GPT2LMHeadModel", CONFIG, kept)
-    assert student.kit.tied(model, "lm_head.weight", "transformer.wte.weight")
-    assert torch.equal(student.kit.state_dict(model)["lm_head.weight"], state["lm_head.weight"] + 1)
-    (first,) = student.kit.logits(model, [{"input_ids": torch.zeros(1, 3, dtype=torch.int64)}])
+    model = student.remote.model("GPT2LMHeadModel", CONFIG, kept)
+    assert student.remote.tied(model, "lm_head.weight", "transformer.wte.weight")
+    assert torch.equal(student.remote.state_dict(model)["lm_head.weight"], state["lm_head.weight"] + 1)
+    (first,) = student.remote.logits(model, [{"input_ids": torch.zeros(1, 3, dtype=torch.int64)}])
     assert first.shape == (1, 3, 32)
     with pytest.raises(ValueError, match="missing .'transformer.ln_f.bias'"):
-        student.kit.model("GPT2LMHeadModel", CONFIG, {k: v for k, v in kept.items() if k != "transformer.ln_f.bias"})
+        student.remote.model("GPT2LMHeadModel", CONFIG, {k: v for k, v in kept.items() if k != "transformer.ln_f.bias"})
     with pytest.raises(ValueError, match="expected one of"):
-        student.kit.model("AutoModel", CONFIG)
+        student.remote.model("AutoModel", CONFIG)
 
 
 def test_an_untrained_model_is_always_the_same_and_leaves_the_generator_alone(student: Student) -> None:
-    one, two = (student.kit.model("GPT2LMHeadModel", CONFIG) for _ in range(2))
-    assert student.kit.condition(one) == student.kit.condition(two)
+    one, two = (student.remote.model("GPT2LMHeadModel", CONFIG) for _ in range(2))
+    assert student.remote.condition(one) == student.remote.condition(two)
 
 
 def test_the_condition_of_a_model_tells_what_was_changed(student: Student) -> None:
-    layer = student.kit.linear(torch.ones(2, 2))
-    before = student.kit.condition(layer)
-    assert student.kit.condition(layer) == before
-    student.kit.output(layer, torch.ones(1, 2))
-    assert student.kit.condition(layer) == before
+    layer = student.remote.linear(torch.ones(2, 2))
+    before = student.remote.condition(layer)
+    assert student.remote.condition(layer) == before
+    student.remote.output(layer, torch.ones(1, 2))
+    assert student.remote.condition(layer) == before
     student.spoil(layer)
-    after = student.kit.condition(layer)
+    after = student.remote.condition(layer)
     assert {name for name in before if before[name] != after[name]} == {"hooks", "requires_grad", "values"}
 
 
 def test_a_state_that_does_not_fit_is_named(student: Student) -> None:
-    layer = student.kit.linear(torch.ones(2, 2))
+    layer = student.remote.linear(torch.ones(2, 2))
     with pytest.raises(ValueError, match="missing weight, unexpected scale"):
-        student.kit.load_state_dict(layer, {"scale": torch.ones(1)})
+        student.remote.load_state_dict(layer, {"scale": torch.ones(1)})
     with pytest.raises(ValueError, match=r"weight is \[2, 2\], not \[4\]"):
-        student.kit.load_state_dict(layer, {"weight": torch.ones(4)})
-    student.kit.load_state_dict(layer, {"weight": torch.zeros(2, 2)})
+        student.remote.load_state_dict(layer, {"weight": torch.ones(4)})
+    student.remote.load_state_dict(layer, {"weight": torch.zeros(2, 2)})
     assert not layer.weight.any()
     with pytest.raises(TypeError, match="got dict"):
-        student.kit.state_dict(student.NotOnlyTensors())
+        student.remote.state_dict(student.NotOnlyTensors())
 
 
 def test_a_recorder_notes_what_it_is_shown_and_tells_which_one_was_asked(student: Student) -> None:
-    factory = student.kit.recorder()
+    factory = student.remote.recorder()
     found = student.calibrate(torch.tensor([-1.0, 3.0]), factory)
     assert found == {"a": (torch.tensor(1.0), 0), "b": (torch.tensor(2.0), 1)}
-    (first,), (second,) = student.kit.recorded(factory)
+    (first,), (second,) = student.remote.recorded(factory)
     assert first == {"count": 2, "shape": [2], "amin": -1.0, "amax": 3.0, "checksum": 2.0, "grad": False}
     assert (second["amax"], second["grad"]) == (6.0, True)
 
 
 def test_files_cross_as_bytes(student: Student) -> None:
-    folder = student.kit.folder()
+    folder = student.remote.folder()
     student.write(folder)
-    found = student.kit.files(folder)
+    found = student.remote.files(folder)
     assert {name: bytes(content.tolist()) for name, content in found.items()} == {"a": b"", "inner/b.bin": b"abc"}
-    again = student.kit.files(student.kit.put(found))
+    again = student.remote.files(student.remote.put(found))
     assert {name: content.tolist() for name, content in again.items()} == {"a": [], "inner/b.bin": [97, 98, 99]}
-    assert list(student.kit.files(f"{folder}/a")) == ["a"]
+    assert list(student.remote.files(f"{folder}/a")) == ["a"]
     with pytest.raises(ValueError, match="there is none"):
-        student.kit.files(f"{folder}/nothing")
+        student.remote.files(f"{folder}/nothing")
     with pytest.raises(ValueError, match="below the folder"):
-        student.kit.put({"../a": torch.zeros(1, dtype=torch.uint8)})
+        student.remote.put({"../a": torch.zeros(1, dtype=torch.uint8)})
 
 
 def test_the_memory_of_a_call_is_seen_from_outside(student: Student) -> None:
-    student.watched = True
-    student.take(200)
+    with student.measuring():
+        student.take(200)
     assert student.last_call is not None
     large = student.last_call.peak_growth_mb
-    student.take(1)
+    with student.measuring():
+        student.take(1)
     assert large is not None
     assert 150 < large < 260
     assert student.last_call.peak_growth_mb is not None
@@ -177,49 +178,49 @@ def test_the_memory_of_a_call_is_seen_from_outside(student: Student) -> None:
 
 def test_a_reader_sees_the_submissions_calls_and_not_the_kits(student: Student) -> None:
     student.remember(1)
-    student.kit.folder()
+    student.remote.folder()
     assert student.last_call is not None
     assert student.last_call.text == "remember(1)"
 
 
 def test_an_evaluator_has_no_submission_and_no_files(student: Student) -> None:
-    folder = student.kit.folder()
+    folder = student.remote.folder()
     student.write(folder)
     other = student.evaluator()
     with pytest.raises(Exception, match="remember is not defined"):
         other.remember(1)
     if isinstance(student._endpoint, Worker):
         with pytest.raises(ValueError, match="there is none"):
-            other.kit.files(folder)
+            other.remote.files(folder)
     assert student.remember(1) >= 1
 
 
 def test_a_fresh_process_has_neither_objects_nor_files_nor_memories() -> None:
     with Worker(textwrap.dedent(SOURCE), Limits()) as worker:
         student = Student(worker)
-        layer = student.kit.linear(torch.ones(2, 2))
-        folder = student.kit.folder()
+        layer = student.remote.linear(torch.ones(2, 2))
+        folder = student.remote.folder()
         student.write(folder)
         student.leave_behind()
         assert (student.remember(1), student.remember(1), student.left_behind()) == (1, 2, True)
         student = student.fresh()
         assert (student.remember(1), student.left_behind()) == (1, False)
         with pytest.raises(ValueError, match="there is none"):
-            student.kit.files(folder)
-        with pytest.raises(Crashed, match="lost"):
-            student.kit.state_dict(layer)
+            student.remote.files(folder)
+        with pytest.raises(CrashedError, match="lost"):
+            student.remote.state_dict(layer)
 
 
 def test_a_handle_of_the_kit_can_be_called_and_asked(student: Student) -> None:
-    layer = student.kit.linear(torch.ones(1, 2))
+    layer = student.remote.linear(torch.ones(1, 2))
     assert isinstance(layer, Handle)
     assert torch.equal(layer.weight, torch.ones(1, 2))
-    assert student.kit.submodule(student.kit.sequential(layer), "0").weight.shape == (1, 2)
+    assert student.remote.submodule(student.remote.sequential(layer), "0").weight.shape == (1, 2)
 
 
 def test_what_an_exercise_needs_and_is_not_there_is_our_own_fault() -> None:
     from autograder.sandbox.worker import ZygoteError
 
     with Worker("", Limits(), preload=("no_such_library",)) as worker, pytest.raises(ZygoteError, match="no_such"):
-        Student(worker).kit.folder()
+        Student(worker).remote.folder()
     assert not issubclass(ZygoteError, StudentError)

@@ -9,7 +9,7 @@ import torch
 
 from autograder.lab.rescaling.query_key_rows import with_uneven_rows
 from autograder.records import Limits, PtqlabError
-from autograder.runtime.errors import Missing
+from autograder.runtime.errors import MissingError
 from autograder.runtime.kit.modules import model as build
 from autograder.sandbox.worker import Worker
 from autograder.submission.loading import load_module
@@ -73,37 +73,37 @@ def student(make: Callable[[], Student]) -> Student:
 
 
 def test_a_function_of_a_class_can_be_called(student: Student) -> None:
-    layer = student.Halves.from_float(student.kit.linear(torch.ones(2, 3)))
+    layer = student.Halves.from_float(student.remote.linear(torch.ones(2, 3)))
     assert student.last_call is not None
     assert student.last_call.text.startswith("Halves.from_float(")
     assert layer.weight.dtype == torch.float16
     with pytest.raises(AttributeError):
         student.Halves.from_nowhere(1)
-    with pytest.raises(Missing, match="Nothing is not defined"):
+    with pytest.raises(MissingError, match="Nothing is not defined"):
         student.Nothing.from_float(1)
 
 
 def test_held_counts_what_is_not_registered_and_each_memory_once(student: Student) -> None:
-    layer = student.Halves.from_float(student.kit.linear(torch.ones(2, 3)))
-    assert student.kit.held(layer) == {"float16": 12, "float32": 48, "float64": 120}
+    layer = student.Halves.from_float(student.remote.linear(torch.ones(2, 3)))
+    assert student.remote.held(layer) == {"float16": 12, "float32": 48, "float64": 120}
 
 
 def test_shared_tells_the_same_memory_from_equal_values(student: Student) -> None:
-    found = student.kit.shared(student.Twice())
+    found = student.remote.shared(student.Twice())
     assert found["one"] == found["same"] != found["equal"]
 
 
 def test_a_probe_answers_from_its_table_and_notes_its_calls(student: Student) -> None:
     table = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    probe = student.kit.probe(table, dropout=0.9, seconds=[0.02, 0.0])
+    probe = student.remote.probe(table, dropout=0.9, seconds=[0.02, 0.0])
     batch = {"input_ids": torch.tensor([[0, 1, 1]])}
     assert torch.equal(student.use(probe, batch), table[batch["input_ids"]])
-    first, second = student.kit.noted(probe)
+    first, second = student.remote.noted(probe)
     assert (first["shape"], first["training"], first["grad"]) == ([1, 3], True, True)
     assert (second["training"], second["grad"]) == (False, False)
     assert first["seconds"] >= 0.02
-    student.kit.set_training(probe, True)
-    assert "" in student.kit.condition(probe)["training"]
+    student.remote.set_training(probe, True)
+    assert "" in student.remote.condition(probe)["training"]
 
 
 def test_a_file_holds_tied_tensors_once_and_equal_ones_twice() -> None:

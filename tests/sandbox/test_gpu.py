@@ -19,7 +19,7 @@ from autograder.grading import grade as grading
 from autograder.pool import executor
 from autograder.records import Limits, PtqlabError, Settings, Submission
 from autograder.sandbox import syscalls
-from autograder.sandbox.worker import Walls, Worker
+from autograder.sandbox.worker import SandboxPolicy, Worker
 from autograder.testing.proxy import Student
 
 SLUG = "01_basic_quantization"
@@ -39,7 +39,7 @@ def asked_anew():
 
 
 def test_the_jail_for_a_gpu_holds_the_floor_and_limits_memory_by_another_limit() -> None:
-    with Worker(MODULE, Limits(memory_mb=512), Walls(cuda=True)) as worker:
+    with Worker(MODULE, Limits(memory_mb=512), SandboxPolicy(cuda=True)) as worker:
         worker.start()
         assert "seccomp" in worker.isolation
         student = Student(worker)
@@ -89,5 +89,5 @@ def test_a_gpu_is_shared_by_as_many_as_its_memory_is_for(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(executor, "MEMORY_PER_PROCESS", 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
-    assert executor.best_count("auto") == processes
-    assert executor.best_count("cpu") == 3
+    assert executor.default_jobs("auto") == processes
+    assert executor.default_jobs("cpu") == 3

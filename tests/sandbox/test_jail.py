@@ -21,7 +21,7 @@ from support import SUPPORT, ordinary_user
 
 from autograder.records import Limits
 from autograder.sandbox import cgroups, jail, kernel, launcher, probes
-from autograder.sandbox.worker import IsolationError, Walls, Worker
+from autograder.sandbox.worker import IsolationError, SandboxPolicy, Worker
 
 REPORT, CONTAINER = str(SUPPORT / "jail_report.py"), str(SUPPORT / "container.py")
 
@@ -207,7 +207,7 @@ def another_zygote(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], 
 
 
 def refusal(layers: tuple[str, ...] = jail.LAYERS) -> str:
-    with pytest.raises(IsolationError) as caught, Worker("x = 1", Limits(), Walls(layers=layers)) as worker:
+    with pytest.raises(IsolationError) as caught, Worker("x = 1", Limits(), SandboxPolicy(layers=layers)) as worker:
         worker.start()
     return str(caught.value)
 
@@ -260,7 +260,7 @@ def test_namespaces_are_tried_once_and_then_done_without(another_zygote: Callabl
     """What a machine refuses it refuses to every worker: asking again would cost each of them a fork."""
     another_zygote("from autograder.sandbox import jail\njail.new_namespaces = lambda plan: 'refused'")
     for _ in range(2):
-        with Worker("x = 1", Limits(), Walls()) as worker:
+        with Worker("x = 1", Limits(), SandboxPolicy()) as worker:
             worker.start()
             assert "namespaces" not in worker.isolation
             assert "Landlock" in worker.isolation
@@ -290,7 +290,7 @@ from autograder.sandbox import jail
 
 grader, folder = os.pipe(), sys.argv[1]
 worker = os.pipe()
-plan = jail.Plan(("namespaces", "user"), ("/usr/lib",), os.path.join(folder, "root"), 100, 1, 1)
+plan = jail.JailSpec(("namespaces", "user"), ("/usr/lib",), os.path.join(folder, "root"), 100, 1, 1)
 if os.fork() == 0:
     refused = jail.new_namespaces(plan)
     show = jail._show

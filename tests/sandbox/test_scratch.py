@@ -154,7 +154,7 @@ def test_a_command_sweeps_where_its_user_has_temporary_files(temporary: Path) ->
     """A nursery has an environment of its own, without TMPDIR; an unpacked class lies where the command has it."""
     path, held = scratch.make()
     os.close(held)
-    forkserver.Nursery().close()
+    forkserver.ForkServer().close()
     assert not os.path.exists(path)
 
 

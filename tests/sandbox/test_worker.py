@@ -19,15 +19,15 @@ from support import ordinary_user
 
 from autograder.records import Limits
 from autograder.runtime.dispatcher import METHOD
-from autograder.runtime.errors import Crashed, Jailed, Refused, StudentError, TimedOut
+from autograder.runtime.errors import CrashedError, JailedError, RefusedError, StudentError, TimedOutError
 from autograder.sandbox import launcher, process, replies
 from autograder.sandbox import worker as worker_module
-from autograder.sandbox.worker import Walls, Worker, ZygoteError, zygote
+from autograder.sandbox.worker import SandboxPolicy, Worker, ZygoteError, zygote
 from autograder.testing.proxy import Handle, Student
 from autograder.testing.verdicts import verdict
 
 SMALL = Limits(call_cpu_s=0.3, submission_cpu_s=60, memory_mb=300, scratch_mb=4, reply_mb=1)
-ON_DISK = Walls(layers=("landlock", "seccomp", "user", "limits"))  # as where namespaces are refused
+ON_DISK = SandboxPolicy(layers=("landlock", "seccomp", "user", "limits"))  # as where namespaces are refused
 
 PIPES = """
 import fcntl, os, stat, msgpack, struct
@@ -47,7 +47,7 @@ def reply(number, value=None, facts=NO_FACTS, failure=None):
 
 
 @contextlib.contextmanager
-def jailed(source: str, limits: Limits = SMALL, walls: Walls | None = None) -> Iterator[tuple[Student, Worker]]:
+def jailed(source: str, limits: Limits = SMALL, walls: SandboxPolicy | None = None) -> Iterator[tuple[Student, Worker]]:
     with Worker(textwrap.dedent(source), limits, walls) as worker:
         yield Student(worker), worker
 
@@ -116,7 +116,7 @@ def test_threads_files_and_copies_work_in_the_scratch_folder() -> None:
             with tempfile.TemporaryDirectory() as folder: torch.save(torch.ones(2), folder + "/x.pt")
             return found, sorted(os.listdir(".")), pathlib.Path("second").read_text(), pathlib.Path("third").read_text()
     """
-    for walls in (Walls(), ON_DISK):
+    for walls in (SandboxPolicy(), ON_DISK):
         with jailed(source, Limits(), walls) as (student, _):
             assert student.work() == ([3.0], ["first", "second", "third"], "some", "new")
 
@@ -126,7 +126,7 @@ def test_threads_files_and_copies_work_in_the_scratch_folder() -> None:
 
 def test_an_endless_call_is_stopped_and_the_rest_goes_on() -> None:
     with jailed("def f():\n  while True: pass\ndef g(): return 2") as (student, _):
-        with pytest.raises(TimedOut, match="more CPU time than a right answer ever needs"):
+        with pytest.raises(TimedOutError, match="more CPU time than a right answer ever needs"):
             student.f()
         assert student.g() == 2
 
@@ -134,10 +134,10 @@ def test_an_endless_call_is_stopped_and_the_rest_goes_on() -> None:
 def test_a_function_that_timed_out_twice_is_not_called_again() -> None:
     with jailed("def f():\n  while True: pass\ndef g(): return 2") as (student, worker):
         for _ in range(2):
-            with pytest.raises(TimedOut, match="endless loop"):
+            with pytest.raises(TimedOutError, match="endless loop"):
                 student.f()
         used = worker.used_s
-        with pytest.raises(TimedOut, match="not called again"):
+        with pytest.raises(TimedOutError, match="not called again"):
             student.f()
         assert student.g() == 2
         assert worker.used_s == used
@@ -146,14 +146,14 @@ def test_a_function_that_timed_out_twice_is_not_called_again() -> None:
 def test_an_endless_loop_in_the_notebook_itself_is_tried_once() -> None:
     with jailed("def f(): return 1\nwhile True: pass") as (student, worker):
         for _ in range(3):
-            with pytest.raises(TimedOut, match="running the notebook's own statements"):
+            with pytest.raises(TimedOutError, match="running the notebook's own statements"):
                 student.f()
         assert worker.used_s < 3 * SMALL.call_cpu_s
 
 
 def test_a_sleeper_is_stopped_by_the_wall_clock() -> None:
     with jailed("import time\ndef f(): time.sleep(3600)\ndef g(): return 2", Limits(call_cpu_s=0.05)) as (student, _):
-        with pytest.raises(TimedOut, match="did not answer in time"):
+        with pytest.raises(TimedOutError, match="did not answer in time"):
             student.f()
         assert student.g() == 2
 
@@ -164,7 +164,7 @@ def test_many_sleepers_together_are_stopped_by_the_submissions_wall_clock() -> N
     with jailed(source, limits) as (student, _):
         texts = []
         for i in range(6):
-            with pytest.raises(TimedOut) as caught:
+            with pytest.raises(TimedOutError) as caught:
                 getattr(student, f"f{i}")()
             texts.append(str(caught.value))
     assert "slept too long" in texts[-1]
@@ -173,11 +173,11 @@ def test_many_sleepers_together_are_stopped_by_the_submissions_wall_clock() -> N
 def test_a_submission_has_one_budget_for_all_its_calls() -> None:
     source = "import time\ndef f(n):\n  t = time.process_time()\n  while time.process_time() < t + 0.2: pass\n  return n"
     with jailed(source, Limits(call_cpu_s=0.4, submission_cpu_s=0.7)) as (student, _):
-        with pytest.raises(TimedOut) as caught:
+        with pytest.raises(TimedOutError) as caught:
             for n in range(9):
                 assert student.f(n) == n
         assert 2 <= n <= 3
-        with pytest.raises(TimedOut, match=r"0\.7 CPU seconds"):
+        with pytest.raises(TimedOutError, match=r"0\.7 CPU seconds"):
             student.f(0)
         assert "CPU" in str(caught.value)
 
@@ -188,7 +188,7 @@ def test_a_submission_without_time_gets_no_worker_any_more(monkeypatch: pytest.M
     monkeypatch.setattr(worker_module, "_launch", lambda *args: (launched.append(args), launch(*args))[1])
     with jailed("def f():\n  while True: pass\ndef g(): return 1", Limits(call_cpu_s=5, submission_cpu_s=0.3)) as (student, worker):
         for name in ("f", "g", "g", "g"):
-            with pytest.raises(TimedOut, match=r"CPU") as caught:
+            with pytest.raises(TimedOutError, match=r"CPU") as caught:
                 getattr(student, name)()
         assert str(caught.value) == "the submission has used its 0.3 CPU seconds, or slept too long"
         assert len(launched) == 1
@@ -206,7 +206,7 @@ def test_a_background_thread_spends_the_budget_too() -> None:
     with jailed(source, Limits(call_cpu_s=5, submission_cpu_s=0.5)) as (student, worker):
         student.start()
         assert eventually(lambda: process_of(worker).cpu_s() > 0.6)
-        with pytest.raises(TimedOut, match=r"0\.5 CPU seconds"):
+        with pytest.raises(TimedOutError, match=r"0\.5 CPU seconds"):
             student.f()
 
 
@@ -220,11 +220,11 @@ def test_cpu_seconds_of_a_worker_that_killed_itself_are_counted() -> None:
     """
     with jailed(source, Limits(call_cpu_s=5, submission_cpu_s=0.9)) as (student, worker):
         for _ in range(9):
-            with pytest.raises((Crashed, TimedOut)) as caught:
+            with pytest.raises((CrashedError, TimedOutError)) as caught:
                 student.f()
-            if caught.type is TimedOut:
+            if caught.type is TimedOutError:
                 break
-        assert caught.type is TimedOut
+        assert caught.type is TimedOutError
         assert worker.used_s >= 0.5
 
 
@@ -245,7 +245,7 @@ def f():
     while True: os.write(out, b"x")
 """
     with jailed(source, Limits(call_cpu_s=0.3)) as (student, _):
-        with pytest.raises(TimedOut):
+        with pytest.raises(TimedOutError):
             student.f()
 
 
@@ -271,7 +271,7 @@ DEATHS = {
 @pytest.mark.parametrize("how", DEATHS)
 def test_a_death_costs_its_own_call_only(how: str) -> None:
     with jailed(textwrap.dedent(DEATHS[how]) + "\ndef g(): return 2") as (student, _):
-        with pytest.raises((Crashed, RecursionError)):
+        with pytest.raises((CrashedError, RecursionError)):
             student.f()
         assert student.g() == 2
 
@@ -279,7 +279,7 @@ def test_a_death_costs_its_own_call_only(how: str) -> None:
 def test_a_notebook_that_ends_its_process_is_said_so_once_and_for_all() -> None:
     with jailed("def f(): return 1\nimport os; os._exit(0)") as (student, _):
         for _ in range(2):
-            with pytest.raises(Crashed, match="running the notebook's own statements: the code ended the worker process"):
+            with pytest.raises(CrashedError, match="running the notebook's own statements: the code ended the worker process"):
                 student.f()
 
 
@@ -301,7 +301,7 @@ def test_a_worker_killed_by_a_thread_between_calls_costs_the_next_call() -> None
         student.arm()
         pid = process_of(worker).pid
         assert eventually(lambda: is_gone(pid))
-        with pytest.raises(Crashed, match="between two calls"):
+        with pytest.raises(CrashedError, match="between two calls"):
             student.g()
         assert student.g() == 2
 
@@ -331,7 +331,7 @@ def test_a_worker_has_its_limit_beyond_what_the_libraries_take() -> None:
 )
 def test_a_reply_that_is_too_large_costs_its_own_call(value: str) -> None:
     with jailed(f"import torch\ndef f(): return {value}\ndef g(): return 2") as (student, _):
-        with pytest.raises((Crashed, TypeError)) as caught:
+        with pytest.raises((CrashedError, TypeError)) as caught:
             student.f()
         assert "returned more than 1 MB" in str(caught.value) or "can't be read" in str(caught.value) or "protocol" in str(caught.value)
         assert student.g() == 2
@@ -366,11 +366,11 @@ FILLERS = {
 
 
 @pytest.mark.parametrize("filler", FILLERS)
-@pytest.mark.parametrize("walls", [Walls(), ON_DISK], ids=["namespaces", "on disk"])
-def test_the_scratch_folder_can_not_fill_the_disk(filler: str, walls: Walls) -> None:
+@pytest.mark.parametrize("walls", [SandboxPolicy(), ON_DISK], ids=["namespaces", "on disk"])
+def test_the_scratch_folder_can_not_fill_the_disk(filler: str, walls: SandboxPolicy) -> None:
     source = f"import time\ndef f():\n  {FILLERS[filler]}\n  time.sleep(60)\ndef g(): return 2"
     with jailed(source, Limits(scratch_mb=4), walls) as (student, worker):
-        with pytest.raises((OSError, Crashed), match="No space|more than 4 MB|too many"):
+        with pytest.raises((OSError, CrashedError), match="No space|more than 4 MB|too many"):
             student.f()
         assert student.g() == 2
         assert not any(Path(zygote().folder).rglob("*[0-9]/*"))
@@ -379,7 +379,7 @@ def test_the_scratch_folder_can_not_fill_the_disk(filler: str, walls: Walls) -> 
 
 
 def test_a_single_file_has_a_limit_too() -> None:
-    for walls in (Walls(), ON_DISK):
+    for walls in (SandboxPolicy(), ON_DISK):
         with jailed("def f(): open('x', 'wb').write(bytes(64 << 20))", SMALL, walls) as (student, _):
             with pytest.raises(OSError, match="too large|No space"):
                 student.f()
@@ -444,7 +444,7 @@ def test_an_ordinary_user_can_remove_what_is_hard_to_remove() -> None:
 def test_a_reply_of_another_form_ends_the_worker(tree: str) -> None:
     source = PIPES + f"\ndef f(x):\n    send({tree})\n    return 1\ndef g(): return 2\n"
     with jailed(source) as (student, worker):
-        with pytest.raises(Crashed):
+        with pytest.raises(CrashedError):
             student.f(1)
         assert worker._process is None
         assert student.g() == 2
@@ -454,7 +454,7 @@ def test_a_tensor_for_a_number_is_a_breach_not_an_error_of_ours() -> None:
     """`tensor != 2` is a tensor, and its truth an error: it must not become a withheld score."""
     source = PIPES + "\ndef f(): send(reply(['T', 'int8', [2], 'cpu']), b'ab')\n"
     with jailed(source) as (student, _):
-        with pytest.raises(Crashed, match="not asked"):
+        with pytest.raises(CrashedError, match="not asked"):
             student.f()
 
 
@@ -465,7 +465,7 @@ def test_what_nobody_asked_for_ends_the_worker_at_the_next_call(early: str) -> N
     with jailed(source) as (student, worker):
         assert student.f() == 1
         assert eventually(lambda: process._is_ready(process_of(worker).from_worker, 1, 0))
-        with pytest.raises(Crashed, match="what nobody asked for"):
+        with pytest.raises(CrashedError, match="what nobody asked for"):
             student.g()
         assert student.g() == 0
 
@@ -474,7 +474,7 @@ def test_a_forged_answer_is_an_answer_and_the_true_one_then_a_breach() -> None:
     with jailed(PIPES + "\ndef f():\n    send(reply(1, 41))\n    return 42\ndef g(): return 0\n") as (student, worker):
         assert student.f() == 41  # judged like any other value: forging gains nothing over returning
         assert eventually(lambda: process._is_ready(process_of(worker).from_worker, 1, 0))
-        with pytest.raises(Crashed, match="what nobody asked for"):
+        with pytest.raises(CrashedError, match="what nobody asked for"):
             student.g()
 
 
@@ -483,7 +483,7 @@ def test_a_forged_answer_is_an_answer_and_the_true_one_then_a_breach() -> None:
 )
 def test_bytes_that_are_no_frame_end_the_worker_without_being_stored(bytes_: str) -> None:
     with jailed(PIPES + f"\ndef f(): os.write(pipes()[1], {bytes_}); import time; time.sleep(60)\n") as (student, worker):
-        with pytest.raises(Crashed, match="returned more than|protocol"):
+        with pytest.raises(CrashedError, match="returned more than|protocol"):
             student.f()
         assert worker._process is None
 
@@ -493,12 +493,12 @@ def test_a_handle_of_a_worker_that_ended_is_refused() -> None:
     with jailed(source) as (student, _):
         a = student.A()
         assert a.f() == 1
-        with pytest.raises(Crashed):
+        with pytest.raises(CrashedError):
             student.die()
         b = student.B()  # had numbers begun anew, `a` would now mean this one
         assert b.f() == 2
         for ask in (lambda: a.f(), lambda: student.take(a), lambda: student.take([{"k": a}])):
-            with pytest.raises(Crashed, match="lost when the worker process ended"):
+            with pytest.raises(CrashedError, match="lost when the worker process ended"):
                 ask()
         assert student.take(b) == 2
 
@@ -507,7 +507,7 @@ def test_a_handle_with_an_invented_number_leads_nowhere() -> None:
     with jailed(PIPES + "\ndef f(): send(reply(1, ['h', 999, 'x']))\n") as (student, _):
         handle = student.f()
         assert type(handle) is Handle
-        with pytest.raises(Crashed):
+        with pytest.raises(CrashedError):
             handle.attribute
 
 
@@ -554,7 +554,7 @@ def test_a_hidden_test_does_not_say_which_function_was_refused() -> None:
     """The student's process says it, and can choose one of two thousand by the input's value."""
     source = "from autograder import refusals\ndef f(): refusals._refused['torch.ops.aten.linalg_inv'] = None"
     with jailed(source) as (student, _):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RefusedError) as caught:
             student.f()
         told = {hidden: verdict(caught.value, student, hidden=hidden, in_test=True)["message"] for hidden in (False, True)}
     assert told == {False: "torch.ops.aten.linalg_inv\ncalled: f()", True: replies.READY_MADE}
@@ -587,7 +587,7 @@ def test_a_notebook_that_never_loads_is_told_to_every_test_anew() -> None:
     with Worker("while True: pass", SMALL) as worker:
         errors = []
         for _ in range(3):
-            with pytest.raises(TimedOut, match="own statements") as caught:
+            with pytest.raises(TimedOutError, match="own statements") as caught:
                 worker.run({"op": "call", "target": 0, "name": "f", "args": (), "kwargs": {}, "simulated": False})
             errors.append((caught.value, len(caught.traceback)))
         assert len({id(error) for error, _ in errors}) == 3
@@ -595,9 +595,9 @@ def test_a_notebook_that_never_loads_is_told_to_every_test_anew() -> None:
 
 
 def test_an_exception_that_claims_a_refusal_brings_no_words() -> None:
-    source = "from autograder.runtime.blocked_apis import RefusedCall\ndef f(): raise RefusedCall('secret 0.123')"
+    source = "from autograder.runtime.blocked_apis import BlockedCallError\ndef f(): raise BlockedCallError('secret 0.123')"
     with jailed(source) as (student, _):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RefusedError) as caught:
             student.f()
         assert str(caught.value) == replies.READY_MADE
 
@@ -620,7 +620,7 @@ def test_fifty_workers_leave_nothing() -> None:
             assert student.g() == 1
             pids.append(process_of(worker).pid)
             if i % 2:
-                with pytest.raises(Crashed):
+                with pytest.raises(CrashedError):
                     student.f()
     assert descriptors() == before
     assert eventually(lambda: all(map(is_gone, pids)))
@@ -679,10 +679,10 @@ def test_a_zygote_that_dies_when_it_starts_says_what_it_said(monkeypatch: pytest
 GRADER = """
 import sys, time
 from autograder.records import Limits
-from autograder.sandbox.worker import Walls, Worker, zygote
+from autograder.sandbox.worker import SandboxPolicy, Worker, zygote
 from autograder.testing.proxy import Student
 source = "import threading\\ndef spin():\\n  while True: pass\\ndef f(): threading.Thread(target=spin, daemon=True).start()"
-workers = [Worker(source, Limits(), Walls(layers=layers)) for layers in (Walls().layers, Walls().layers[1:])]
+workers = [Worker(source, Limits(), SandboxPolicy(layers=layers)) for layers in (SandboxPolicy().layers, SandboxPolicy().layers[1:])]
 for worker in workers:
     Student(worker).f()
 print(zygote().process.pid, *(worker._process.pid for worker in workers), zygote().folder, flush=True)
@@ -707,14 +707,14 @@ def test_isolation_none_is_said(tmp_path: Path) -> None:
     """Without isolation a submission can read what the grader can; the worker says that it was so."""
     secret = tmp_path / "secret"
     secret.write_text("7")
-    walls = Walls(secrets=(str(secret),), layers=("limits",), required=False)
+    walls = SandboxPolicy(secrets=(str(secret),), layers=("limits",), required=False)
     with jailed("def f(path): return open(path).read()", SMALL, walls) as (student, worker):
         assert student.f(str(secret)) == "7"
         assert worker.isolation == "none"
 
 
 def test_the_parts_that_others_use_have_their_names() -> None:
-    assert {"IsolationError", "Walls", "Worker", "ZygoteError", "zygote"} <= set(worker_module.__all__)
+    assert {"IsolationError", "SandboxPolicy", "Worker", "ZygoteError", "zygote"} <= set(worker_module.__all__)
 
 
 # --- what an honest student may try ---------------------------------------------------------------------------------
@@ -732,7 +732,7 @@ WANTS_A_PROCESS = {
 def test_who_wants_another_process_is_told_so_in_our_words(wish: str) -> None:
     with Worker(f"import torch\n\ndef f(x):\n    return {wish}\n", Limits()) as worker:
         student = Student(worker)
-        with pytest.raises(Jailed, match="leave out torch.compile.*num_workers=0") as caught:
+        with pytest.raises(JailedError, match="leave out torch.compile.*num_workers=0") as caught:
             student.f(torch.ones(3))
         for hidden in (False, True):
             found = verdict(caught.value, student, hidden=hidden, in_test=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autograder.records import Limits
 from autograder.sandbox import jail, process
-from autograder.sandbox.worker import Walls, Worker, zygote
+from autograder.sandbox.worker import SandboxPolicy, Worker, zygote
 from autograder.testing.proxy import Student
 
 UNSEEN_BY_LANDLOCK = ("truncate", "open and truncate", "chmod", "utime", "link", "symlink")  # before its ABI 3, or ever
@@ -124,7 +124,7 @@ def many_threads():
 
 def held(layers: tuple[str, ...], secret: str) -> dict[str, bool]:
     """What the probes of a worker with these layers saw."""
-    worker = process.Process(FEW, layers, (secret,), Walls().foreign)
+    worker = process.Process(FEW, layers, (secret,), SandboxPolicy().foreign)
     worker.kill()
     return dict(worker.hello["held"])
 
@@ -184,7 +184,7 @@ def spoiled(folder: str, layers: tuple[str, ...], names: tuple[str, ...] = ()) -
     victim.write_text("whole")
     victim.chmod(0o666)
     os.utime(victim, (1e9, 1e9))
-    with Worker(SUBMISSION, FEW, Walls(layers=layers, required=False)) as worker:
+    with Worker(SUBMISSION, FEW, SandboxPolicy(layers=layers, required=False)) as worker:
         tried = Student(worker).spoil(str(victim), names)
     state = victim.stat()
     return {"tried": tried, "left": [victim.read_text(), oct(state.st_mode & 0o777), state.st_mtime], "names": os.listdir(folder)}
@@ -205,13 +205,13 @@ def with_readable(folder: str) -> dict[str, object]:
 
 def filtered_calls() -> dict[str, str]:
     """Errors of the calls under the filter alone: nothing else refuses them to root."""
-    with Worker(SUBMISSION, FEW, Walls(layers=("seccomp",), required=False)) as worker:
+    with Worker(SUBMISSION, FEW, SandboxPolicy(layers=("seccomp",), required=False)) as worker:
         return dict(Student(worker).system_calls(calls_that_matter()))
 
 
 def threads_without_a_user() -> int:
     """How many threads a worker gets that has no user of its own."""
-    with Worker(SUBMISSION, FEW, Walls(layers=("landlock", "seccomp", "limits"))) as worker:
+    with Worker(SUBMISSION, FEW, SandboxPolicy(layers=("landlock", "seccomp", "limits"))) as worker:
         return int(Student(worker).many_threads())
 
 
@@ -225,7 +225,7 @@ def main() -> None:
         os.chmod(folder, 0o777)
         sets = layer_sets() if "layers" in sys.argv else []
         report = {"held": {" ".join(layers): held(layers, str(secret)) for layers in sets}}
-        walls = Walls(secrets=(str(secret), folder))
+        walls = SandboxPolicy(secrets=(str(secret), folder))
         with Worker(SUBMISSION, FEW, walls) as worker:
             worker.start()
             report["acts"] = acts(worker, str(secret), folder)  # type: ignore[assignment]

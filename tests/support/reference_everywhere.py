@@ -10,7 +10,7 @@ from autograder.course.catalog import load_exercise
 from autograder.course.sources import reference_source
 from autograder.grading import grade as grading
 from autograder.records import Settings, Submission
-from autograder.sandbox.worker import Walls
+from autograder.sandbox.worker import SandboxPolicy
 from autograder.submission.slicing import Cell, slice_cells
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main(slug: str, layers: list[str]) -> None:
     if layers:
-        grading._layers = lambda isolation, cuda: Walls(layers=tuple(layers), required=False, cuda=cuda)  # type: ignore[assignment]
+        grading._layers = lambda isolation, cuda: SandboxPolicy(layers=tuple(layers), required=False, cuda=cuda)  # type: ignore[assignment]
     exercise = load_exercise(ROOT / "exercises" / slug, ROOT / "solutions")
     whole = reference_source(ROOT / "solutions" / slug / "source.py")  # whose experiments no grade depends on
     source = slice_cells([Cell(0, whole)], exercise.functions).source

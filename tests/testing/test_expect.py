@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.runtime.errors import Missing
+from autograder.runtime.errors import MissingError
 from autograder.testing import expect
 from autograder.testing.proxy import Call
 
 CPU = torch.device("cpu")
 
 
-def words_of(call, *args, **kwargs):
-    with pytest.raises(expect.Mismatch) as caught:
+def message_of(call, *args, **kwargs):
+    with pytest.raises(expect.MismatchError) as caught:
         call(*args, **kwargs)
     return caught.value.words
 
@@ -23,13 +23,13 @@ def handle(type_name):
     return SimpleNamespace(type_name=type_name)
 
 
-# ------------------------------------------------------------------ Mismatch
+# ------------------------------------------------------------------ MismatchError
 
 
 def test_words_and_values_are_kept_apart():
-    found = expect.Mismatch("too large", "7, expected 3")
+    found = expect.MismatchError("too large", "7, expected 3")
     assert (found.words, found.values, str(found)) == ("too large", "7, expected 3", "too large [7, expected 3]")
-    assert str(expect.Mismatch("too large")) == "too large"
+    assert str(expect.MismatchError("too large")) == "too large"
     assert isinstance(found, AssertionError)
 
 
@@ -42,7 +42,7 @@ def test_no_message_shows_values_in_its_words():
         (expect.asymmetric_scale, (torch.tensor(0.4567), -0.9876, 0.4321, 8)),
         (expect.zero_point, (77, -0.9876, torch.tensor(0.0123), 8)),
     ):
-        words = words_of(call, *args)
+        words = message_of(call, *args)
         assert not any(digits in words for digits in ("4321", "9876", "4567", "0123", "77", " 5", " 6")), words
 
 
@@ -63,7 +63,7 @@ def test_results_come_as_tuple_or_list():
     ],
 )
 def test_results_of_another_number(value, words):
-    assert words_of(expect.results, value, "q", "scale") == words
+    assert message_of(expect.results, value, "q", "scale") == words
 
 
 OTHER_AXIS = "q is shaped for another axis: a dimension that should stay is reduced, and another one kept"
@@ -99,11 +99,11 @@ def test_tensor_is_returned_for_computing():
     ],
 )  # fmt: skip
 def test_tensor_that_is_none(value, kwargs, words):
-    assert words_of(expect.tensor, value, "q", **kwargs) == words
+    assert message_of(expect.tensor, value, "q", **kwargs) == words
 
 
 def test_hostile_type_name_is_shortened_and_plain():
-    words = words_of(expect.tensor, handle("<script>" + "x" * 500), "q")
+    words = message_of(expect.tensor, handle("<script>" + "x" * 500), "q")
     assert "<" not in words
     assert len(words) < 120
 
@@ -115,7 +115,7 @@ def test_tensor_subclass_is_not_believed():
             raise SystemExit
 
     lying = torch.zeros(2).as_subclass(Lying)
-    assert words_of(expect.tensor, lying, "q", shape=(2,)) == "q is a Lying; expected a torch.Tensor"
+    assert message_of(expect.tensor, lying, "q", shape=(2,)) == "q is a Lying; expected a torch.Tensor"
 
 
 @pytest.mark.parametrize("value", [2.5, torch.tensor(2.5), torch.tensor(2.5, dtype=torch.float64)])
@@ -134,7 +134,7 @@ def test_number(value):
     ],
 )
 def test_number_that_is_none(value, words):
-    assert words_of(expect.number, value, "KL") == words
+    assert message_of(expect.number, value, "KL") == words
 
 
 @pytest.mark.parametrize("value", [95, torch.tensor(95), torch.tensor(95, dtype=torch.uint8)])
@@ -152,7 +152,7 @@ def test_integer(value):
     ],
 )
 def test_integer_that_is_none(value, words):
-    assert words_of(expect.integer, value, "zero point") == words
+    assert message_of(expect.integer, value, "zero point") == words
 
 
 # ------------------------------------------------------------------ close and that
@@ -162,9 +162,9 @@ def test_close_tolerates_and_no_more():
     expect.close(torch.tensor([1.0, 2.0]), torch.tensor([1.000005, 2.0]), "x")
     expect.close(0.0, 5e-7, "x", atol=1e-6)
     expect.close(float("inf"), float("inf"), "x")
-    assert words_of(expect.close, torch.tensor([1.0]), torch.tensor([2.1]), "x") == "x holds unexpected values"
-    assert words_of(expect.close, 1.0, 1.1, "x") == "x is not the expected value"
-    assert words_of(expect.close, 1.0, 1.001, "x") == "x is less than 1 % off, and not equal: half precision does that, or one step that differs a little"
+    assert message_of(expect.close, torch.tensor([1.0]), torch.tensor([2.1]), "x") == "x holds unexpected values"
+    assert message_of(expect.close, 1.0, 1.1, "x") == "x is not the expected value"
+    assert message_of(expect.close, 1.0, 1.001, "x") == "x is less than 1 % off, and not equal: half precision does that, or one step that differs a little"
 
 
 @pytest.mark.parametrize(
@@ -179,24 +179,24 @@ def test_close_tolerates_and_no_more():
     ],
 )
 def test_nan_and_infinity_are_near_nothing(got, want, words):
-    assert words_of(expect.close, got, want, "x", rtol=1.0, atol=1e9) == words
+    assert message_of(expect.close, got, want, "x", rtol=1.0, atol=1e9) == words
 
 
 def test_close_names_the_lookalike():
     lookalikes = {"is doubled": 2.0, "is in bits": 1.0 / 0.6931}
-    assert words_of(expect.close, 2.0, 1.0, "KL", lookalikes=lookalikes) == "KL is doubled"
-    assert words_of(expect.close, 3.0, 1.0, "KL", lookalikes=lookalikes) == "KL is not the expected value"
+    assert message_of(expect.close, 2.0, 1.0, "KL", lookalikes=lookalikes) == "KL is doubled"
+    assert message_of(expect.close, 3.0, 1.0, "KL", lookalikes=lookalikes) == "KL is not the expected value"
 
 
 def test_close_shows_the_first_difference():
-    with pytest.raises(expect.Mismatch) as caught:
+    with pytest.raises(expect.MismatchError) as caught:
         expect.close(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1.0, 2.0], [5.0, 6.0]]), "x")
     assert caught.value.values == "at [1, 0]: 3, expected 5"
 
 
 def test_that():
     expect.that(True, "never said")
-    assert words_of(expect.that, False, "does not hold") == "does not hold"
+    assert message_of(expect.that, False, "does not hold") == "does not hold"
 
 
 # ------------------------------------------------------------------ scales and zero points
@@ -217,7 +217,7 @@ def test_any_positive_scale_is_usable(scale):
     ],
 )
 def test_unusable_scale(scale, words):
-    assert words_of(expect.usable_scale, torch.tensor(scale)) == words
+    assert message_of(expect.usable_scale, torch.tensor(scale)) == words
 
 
 FLOOR = "scale stops at 0.01, a floor on tiny scales that ordinary small data must not reach"
@@ -246,16 +246,16 @@ def test_symmetric_scale():
     ],
 )  # fmt: skip
 def test_symmetric_scale_lookalikes(scale, words):
-    assert words_of(expect.symmetric_scale, scale, AMAX, 8) == words
+    assert message_of(expect.symmetric_scale, scale, AMAX, 8) == words
 
 
 def test_symmetric_scale_whatever_bits_is():
-    assert words_of(expect.symmetric_scale, AMAX / 127, AMAX, 4) == "scale equals amax / 127 whatever bits is"
+    assert message_of(expect.symmetric_scale, AMAX / 127, AMAX, 4) == "scale equals amax / 127 whatever bits is"
 
 
 def test_own_lookalikes_come_first():
     own = {"follows max(x)": AMAX / 128}
-    assert words_of(expect.symmetric_scale, AMAX / 128, AMAX, 8, own) == "scale follows max(x)"
+    assert message_of(expect.symmetric_scale, AMAX / 128, AMAX, 8, own) == "scale follows max(x)"
 
 
 @pytest.mark.parametrize("lo, hi, width", [(-1.0, 1.55, 2.55), (5.0, 10.0, 10.0), (-10.0, -5.0, 10.0)])
@@ -275,7 +275,7 @@ def test_asymmetric_scale(lo, hi, width):
     ],
 )
 def test_asymmetric_scale_lookalikes(scale, lo, hi, words):
-    assert words_of(expect.asymmetric_scale, torch.tensor(scale), lo, hi, 8) == words
+    assert message_of(expect.asymmetric_scale, torch.tensor(scale), lo, hi, 8) == words
 
 
 STEP = torch.tensor(0.01, dtype=torch.float64)
@@ -301,7 +301,7 @@ def test_zero_point(found, lo):
     ],
 )
 def test_zero_point_mistakes(found, lo, words):
-    assert words_of(expect.zero_point, found, lo, STEP, 8) == words
+    assert message_of(expect.zero_point, found, lo, STEP, 8) == words
 
 
 # ------------------------------------------------------------------ codes
@@ -328,12 +328,12 @@ def test_codes_at_a_tie_may_take_either_neighbour():
     x = torch.tensor([2.5, 2.50009, -2.5])
     for q in (int8(2, 3, -2), int8(3, 2, -3)):
         expect.codes(q, x, torch.tensor(1.0))
-    assert words_of(expect.codes, int8(2), torch.tensor([2.5002]), torch.tensor(1.0)).startswith("q is truncated")
+    assert message_of(expect.codes, int8(2), torch.tensor([2.5002]), torch.tensor(1.0)).startswith("q is truncated")
     x = torch.tensor([2.5, 7.0])
-    assert words_of(expect.codes, int8(9, 7), x, torch.tensor(1.0)) == "q is not round(x / scale)"
+    assert message_of(expect.codes, int8(9, 7), x, torch.tensor(1.0)) == "q is not round(x / scale)"
     axis_0 = {"is right for axis 0": torch.tensor([9, 8])}
     for q in (int8(8, 8), int8(9, 8), int8(10, 8)):  # a lookalike has its ties, too
-        assert words_of(expect.codes, q, x, torch.tensor(1.0), lookalikes=axis_0) == "q is right for axis 0"
+        assert message_of(expect.codes, q, x, torch.tensor(1.0), lookalikes=axis_0) == "q is right for axis 0"
 
 
 def test_codes_with_a_scale_for_each_row():
@@ -360,7 +360,7 @@ def test_unsigned_codes_saturate_at_both_ends():
     ],
 )  # fmt: skip
 def test_wrong_codes(q, words):
-    assert words_of(expect.codes, q, LEVELS, torch.tensor(1.0)) == words
+    assert message_of(expect.codes, q, LEVELS, torch.tensor(1.0)) == words
 
 
 @pytest.mark.parametrize(
@@ -374,17 +374,17 @@ def test_wrong_codes(q, words):
     ],
 )
 def test_wrong_unsigned_codes(q, words):
-    assert words_of(expect.codes, q, LEVELS, torch.tensor(1.0), 100, signed=False) == words
+    assert message_of(expect.codes, q, LEVELS, torch.tensor(1.0), 100, signed=False) == words
 
 
 def test_codes_beyond_the_levels_of_their_bits():
-    words = words_of(expect.codes, int8(20, -3), torch.tensor([2.0, -3.0]), torch.tensor(1.0), bits=4)
+    words = message_of(expect.codes, int8(20, -3), torch.tensor([2.0, -3.0]), torch.tensor(1.0), bits=4)
     assert words == "q goes beyond -8…7, the levels there are"
 
 
 def test_own_lookalikes_of_codes_come_first():
     own = {"is right for axis 0": torch.tensor([1, 2])}
-    words = words_of(expect.codes, int8(1, 2), torch.tensor([5.0, 9.0]), torch.tensor(1.0), lookalikes=own)
+    words = message_of(expect.codes, int8(1, 2), torch.tensor([5.0, 9.0]), torch.tensor(1.0), lookalikes=own)
     assert words == "q is right for axis 0"
 
 
@@ -413,10 +413,10 @@ def test_raises_accepts_the_error():
     ],
 )
 def test_raises_wants_that_error(call, words):
-    assert words_of(expect.raises, ValueError, call, because="bits was 9", named=True) == words
+    assert message_of(expect.raises, ValueError, call, because="bits was 9", named=True) == words
 
 
-@pytest.mark.parametrize("error", [Missing("not written"), NotImplementedError()])
+@pytest.mark.parametrize("error", [MissingError("not written"), NotImplementedError()])
 @pytest.mark.parametrize("wanted", [ValueError, RuntimeError])
 def test_what_is_not_written_yet_stays_visible(error, wanted):
     with pytest.raises(type(error)):
@@ -433,7 +433,7 @@ def after(**facts):
 def test_inputs_unchanged():
     expect.inputs_unchanged(after())
     expect.inputs_unchanged(SimpleNamespace(last_call=None))
-    words = words_of(expect.inputs_unchanged, after(mutated=("argument 1",)))
+    words = message_of(expect.inputs_unchanged, after(mutated=("argument 1",)))
     assert words == "the input was changed in place (argument 1); work on a copy"
 
 
@@ -452,7 +452,7 @@ def test_a_few_steps_on_the_device_are_fine():
     ],
 )
 def test_a_step_an_element_is_not(facts, words):
-    assert words_of(expect.on_device, after(**facts), torch.zeros(8, 100)) == words
+    assert message_of(expect.on_device, after(**facts), torch.zeros(8, 100)) == words
 
 
 def test_device_call_returns_what_the_function_returns():
@@ -477,11 +477,11 @@ def test_device_call_returns_what_the_function_returns():
     ],
 )
 def test_device_errors_are_explained(error, words):
-    assert words_of(expect.device_call, raising(error)) == words
+    assert message_of(expect.device_call, raising(error)) == words
 
 
 @pytest.mark.parametrize(
-    "error", [TypeError("bad argument"), NotImplementedError("numpy"), ValueError("numpy"), Missing("numpy, device")]
+    "error", [TypeError("bad argument"), NotImplementedError("numpy"), ValueError("numpy"), MissingError("numpy, device")]
 )
 def test_other_errors_stay_as_they_are(error):
     with pytest.raises(type(error)) as caught:
@@ -491,6 +491,6 @@ def test_other_errors_stay_as_they_are(error):
 
 def test_results_live_where_the_input_lives():
     on = torch.zeros(8, device="meta")
-    words = words_of(expect.on_device, after(), on, zero_point=torch.tensor(3))
+    words = message_of(expect.on_device, after(), on, zero_point=torch.tensor(3))
     assert words == "zero point lives on cpu; the input lives on meta, and so must the result"
-    assert words_of(expect.on_device, after(), on, q=np.zeros(8)) == "q is a ndarray; expected a torch.Tensor"
+    assert message_of(expect.on_device, after(), on, q=np.zeros(8)) == "q is a ndarray; expected a torch.Tensor"

