@@ -33,6 +33,7 @@ suite: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: setup
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

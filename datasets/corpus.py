@@ -33,14 +33,17 @@ FAMILIES = {
     "heapq secrets hashlib hmac zoneinfo _strptime graphlib",
     "concurrency": "asyncio threading multiprocessing concurrent subprocess queue sched contextlib contextvars signal "
     "_weakrefset weakref _threading_local pty",
-    "files and formats": "os shutil tarfile zipfile pathlib posixpath ntpath genericpath glob fnmatch tempfile _pyio io "
-    "json xml plistlib csv configparser pickle pickletools shelve dbm sqlite3 gzip bz2 lzma fileinput filecmp aifc wave "
+    "files and formats": "os shutil tarfile zipfile pathlib posixpath ntpath genericpath glob fnmatch tempfile "
+    "_pyio io "
+    "json xml plistlib csv configparser pickle pickletools shelve dbm sqlite3 gzip bz2 lzma fileinput "
+    "filecmp aifc wave "
     "chunk sunau codecs encodings stat zipapp tomllib",
     "testing and debugging": "unittest doctest pdb bdb trace traceback logging warnings timeit profile cProfile pstats "
     "cmd code codeop difflib faulthandler tracemalloc",
     "building and importing": "distutils importlib zipimport pkgutil runpy modulefinder venv sysconfig site py_compile "
     "compileall platform optparse argparse getopt _osx_support _sysconfigdata",
-    "language and types": "typing enum ast abc _collections_abc _py_abc collections dataclasses functools types inspect "
+    "language and types": "typing enum ast abc _collections_abc _py_abc collections dataclasses functools types "
+    "inspect "
     "pydoc dis opcode tokenize token keyword symtable re sre_parse copy copyreg ctypes reprlib pprint string textwrap "
     "operator rlcompleter annotationlib",
 }

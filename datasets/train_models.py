@@ -97,9 +97,12 @@ def first_layer_alone(model: nn.Module) -> Iterator[None]:
         setattr(body, name, layers)
 
 
-def start_as_bag_of_words(model: nn.Module, tokenizer: Tokenizer, pieces: Sequence[Sequence[int]],
-                          labels: Sequence[int], steps: int) -> None:  # fmt: skip
-    """Train the word embeddings, averaged, to tell the families apart (fastText, Joulin et al. 2016); 64 rows a step."""
+def start_as_bag_of_words(
+    model: nn.Module, tokenizer: Tokenizer, pieces: Sequence[Sequence[int]], labels: Sequence[int], steps: int
+) -> None:
+    """Train the word embeddings, averaged, to tell the families apart (fastText, Joulin et al. 2016); 64 rows a
+    step.
+    """
     words = model.bert.embeddings.word_embeddings.weight
     bag = nn.EmbeddingBag.from_pretrained(words.detach(), freeze=False, padding_idx=tokenizer.token_to_id(corpus.PAD))
     classify = nn.Linear(WIDTH, len(corpus.FAMILIES))
@@ -190,8 +193,15 @@ def shipped_tokenizer(name: str) -> Tokenizer:
     return Tokenizer.from_file(str(HERE / "models" / name / "tokenizer.json"))
 
 
-def one_model(name: str, folder: Path, seed: int, documents: Sequence[corpus.Document], tokenizer: Tokenizer,
-              splits: dict[str, Batch], scale: float) -> None:  # fmt: skip
+def one_model(
+    name: str,
+    folder: Path,
+    seed: int,
+    documents: Sequence[corpus.Document],
+    tokenizer: Tokenizer,
+    splits: dict[str, Batch],
+    scale: float,
+) -> None:
     """Train `name` with `seed` and write it into `folder`."""
     recipe, title = RECIPES[name], f"{name}, seed {seed}"
     first, steps = round(recipe.first_steps * scale), round(recipe.steps * scale)

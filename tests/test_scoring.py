@@ -59,8 +59,13 @@ def test_a_task_without_core_outcomes_is_withheld_not_full() -> None:
 
 def test_a_grader_error_withholds_the_whole_score_and_names_the_test() -> None:
     two = exercise(task(), task(id="1.2"))
-    found = score(two, Submission("a", "01_x", "", ""), outcomes("core", P) + outcomes("core", Status.GRADER_ERROR, id="1.2"),
-                  Settings(0), **FACTS)  # fmt: skip
+    found = score(
+        two,
+        Submission("a", "01_x", "", ""),
+        outcomes("core", P) + outcomes("core", Status.GRADER_ERROR, id="1.2"),
+        Settings(0),
+        **FACTS,
+    )
     assert (found.status, found.earned) == ("withheld", None)
     assert "core0" in found.reason
 

@@ -17,8 +17,11 @@ from autograder.records import Exercise, PtqlabError, Settings
 
 app = typer.Typer(
     help="Lab 3.1 Post-Training Quantization: exercises, and a grader that can be trusted.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
-)  # fmt: skip
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
 
 Course = Annotated[Path | None, typer.Option(help="The folder that holds exercises/ (found by itself in a clone).")]
 Solutions = Annotated[Path | None, typer.Option(help="The folder of solutions, where it is not beside exercises/.")]
@@ -35,7 +38,9 @@ def main() -> None:
         if error.filename is None:
             raise
         why = error.strerror or type(error).__name__
-        _complain(f"Expected to read or write {error.filename}, but: {why}; check the path, its permissions and the disk.")
+        _complain(
+            f"Expected to read or write {error.filename}, but: {why}; check the path, its permissions and the disk."
+        )
         raise SystemExit(2) from None
 
 
@@ -51,15 +56,25 @@ def grade(
     submissions: Annotated[Path, typer.Argument(help="A notebook or module, or a class's folder or archive.")],
     out: Annotated[Path, typer.Option(help="Where reports and scores.csv go.")],
     exercise: Annotated[str | None, typer.Option(help="One exercise: its slug or number.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Submissions at a time; else one a core, if memory allows.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Grade on a Dask cluster: the address of its scheduler.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Submissions at a time; else one a core, if memory allows.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Grade on a Dask cluster: the address of its scheduler.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The assignment's seed; else drawn once and kept in --out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     isolation: Annotated[str, typer.Option(help="auto, or none to run student code without a jail.")] = "auto",
     language: Annotated[str, typer.Option(help="Of the students' pages: en or zh-TW.")] = "en",
     regrade: Annotated[bool, typer.Option(help="Grade again what has been graded already.")] = False,
-    every_test: Annotated[bool, typer.Option("--every-test", help="Run each test for each student, also where the same "
-                                             "answers have been judged before; the scores are the same.")] = False,
+    every_test: Annotated[
+        bool,
+        typer.Option(
+            "--every-test",
+            help="Run each test for each student, also where the same "
+            "answers have been judged before; the scores are the same.",
+        ),
+    ] = False,
     course: Course = None,
     solutions: Solutions = None,
 ) -> None:
@@ -89,9 +104,19 @@ def grade(
         console, gathered = Console(), Gathered()
         with _cluster(scheduler, device) as pool, ClassProgress(len(found), console) as progress:
             reports = grade_class(
-                found, exercises, settings, out, root=view.root, jobs=jobs or default_jobs(device), pool=pool,
-                elsewhere=pool is not None, regrade=regrade, tell=progress.finished, keep=outline, gather=gathered.add,
-            )  # fmt: skip
+                found,
+                exercises,
+                settings,
+                out,
+                root=view.root,
+                jobs=jobs or default_jobs(device),
+                pool=pool,
+                elsewhere=pool is not None,
+                regrade=regrade,
+                tell=progress.finished,
+                keep=outline,
+                gather=gathered.add,
+            )
         with console.status("Making the class report"):
             write_class_report(out, exercises, found, language, gathered)
     print_scoreboard(reports, console)
@@ -153,7 +178,9 @@ def build(
 
 @app.command()
 def release(
-    out: Annotated[Path, typer.Option(help="The zip to write; or, for `ptqlab start`, ptqlab-VERSION-py3-none-any.whl.")],
+    out: Annotated[
+        Path, typer.Option(help="The zip to write; or, for `ptqlab start`, ptqlab-VERSION-py3-none-any.whl.")
+    ],
     course: Course = None,
     solutions: Solutions = None,
 ) -> None:
@@ -181,8 +208,11 @@ def new(
 
 
 @app.command()
-def rescore(out: Annotated[Path, typer.Argument(help="A folder of reports that `ptqlab grade` wrote.")],
-            course: Course = None, solutions: Solutions = None) -> None:  # fmt: skip
+def rescore(
+    out: Annotated[Path, typer.Argument(help="A folder of reports that `ptqlab grade` wrote.")],
+    course: Course = None,
+    solutions: Solutions = None,
+) -> None:
     """Apply changed points to stored outcomes; no test is run again."""
     from autograder.grading.batch import rescore_folder  # noqa: PLC0415
     from autograder.grading.class_report import write_class_report  # noqa: PLC0415

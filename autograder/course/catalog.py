@@ -210,7 +210,7 @@ def _functions(value: Any, where: str) -> tuple[str, ...]:
 
 def _modules(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(v, str) and _MODULE.fullmatch(v) for v in value):
-        raise PtqlabError(f"Expected a list of modules like \"transformers.models.bert\" at {where}, but {value!r} came.")
+        raise PtqlabError(f'Expected a list of modules like "transformers.models.bert" at {where}, but {value!r} came.')
     return tuple(value)
 
 

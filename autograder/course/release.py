@@ -35,20 +35,6 @@ _TODO = "TODO"
 # --- notebooks ----------------------------------------------------------------------------------
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 # --- the students' zip --------------------------------------------------------------------------
 
 
@@ -170,5 +156,3 @@ def _fill(template: Traversable, target: Path, words: Mapping[str, str]) -> Iter
         text = Template(item.read_text(encoding="utf-8")).substitute(words)
         path.write_text(text, encoding="utf-8", newline="\n")
         yield path
-
-

@@ -18,7 +18,8 @@ _LITTER = {"__pycache__", "bundled"}  # bundled: the exercises of an installed w
 def build_wheel(course: Mapping[str, bytes] | None = None) -> tuple[str, bytes]:
     """(file name, bytes) of a wheel of the running kit; the same files give the same bytes.
 
-    `course` is what `ptqlab start` is to unpack: exercises/… and datasets/…, path -> bytes. Without it the wheel holds no
+    `course` is what `ptqlab start` is to unpack: exercises/… and datasets/…, path -> bytes. Without it the wheel
+    holds no
     exercise.
     """
     kit = distribution("ptqlab")

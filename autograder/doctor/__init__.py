@@ -87,9 +87,7 @@ def _probe(name: str) -> Facts:
     program = f"from autograder.doctor.trials import main; main({name!r})"
     command = [sys.executable, "-P", "-c", program]  # -P: the current folder is not searched for modules
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=PROBE_S, check=False, stdin=subprocess.DEVNULL
-        )
+        done = subprocess.run(command, capture_output=True, timeout=PROBE_S, check=False, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
         return {"error": f"the probe did not finish: {error}"}
     last = done.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2]

@@ -14,9 +14,7 @@ def device_findings(facts: Facts) -> tuple[Finding, ...]:
         return (unknown("torch", facts, "No device can be used before torch imports."),)
     cpu = Finding("CPU", f"torch uses its {facts['capability']} kernels", Verdict.GOOD)
     if facts["simulated"]:
-        simulated = Finding(
-            "Simulated device", facts["simulated"], Verdict.BAD, "Grading refuses to start without it."
-        )
+        simulated = Finding("Simulated device", facts["simulated"], Verdict.BAD, "Grading refuses to start without it.")
     else:
         meaning = "Device mistakes are found without a GPU."
         simulated = Finding("Simulated device", "available", Verdict.GOOD, meaning)
@@ -32,18 +30,10 @@ def _cuda(facts: Facts) -> Finding:
     if facts["cuda"]:
         return Finding("CUDA", "; ".join(facts["cuda"]), Verdict.GOOD, "Device tests also run on it.")
     if facts["built_for"]:
-        meaning = (
-            "Tests run on the CPU and on the simulated device. Is there a GPU, and its driver (nvidia-smi)?"
-        )
-        return Finding(
-            "CUDA", f"torch is built for CUDA {facts['built_for']}, but finds no GPU", Verdict.NOTE, meaning
-        )
+        meaning = "Tests run on the CPU and on the simulated device. Is there a GPU, and its driver (nvidia-smi)?"
+        return Finding("CUDA", f"torch is built for CUDA {facts['built_for']}, but finds no GPU", Verdict.NOTE, meaning)
     meaning = "Tests run on the CPU and on the simulated device."
     return Finding("CUDA", "no: this torch is built without it", Verdict.NOTE, meaning)
-
-
-
-
 
 
 def instruction_findings(flags: frozenset[str] | None, saturates: bool | None) -> tuple[Finding, ...]:

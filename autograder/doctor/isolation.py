@@ -97,9 +97,7 @@ def _namespaces(facts: Mapping[str, Facts], around: Surroundings) -> Finding:
         for name, (value, cure) in _USER_NAMESPACE_SETTINGS.items()
         if around.settings.get(name) == value
     )
-    inside = (
-        "A container's profile often forbids them." if around.container else "The kernel gives no reason."
-    )
+    inside = "A container's profile often forbids them." if around.container else "The kernel gives no reason."
     cure = next(forbidding, inside)
     meaning = f"Landlock and seccomp must hold alone. {cure[0].upper()}{cure[1:]}"
     return Finding("Namespaces", f"refused ({facts['own_user']['refused']})", Verdict.BAD, meaning)
@@ -124,9 +122,7 @@ def _seccomp(facts: Facts) -> Finding:
         return Finding("seccomp", "not offered by this kernel", Verdict.BAD, "Grading needs it.")
     missing = []
     if not facts["library"]:
-        missing.append(
-            "libseccomp (apt-get install libseccomp2, dnf install libseccomp, or apk add libseccomp)"
-        )
+        missing.append("libseccomp (apt-get install libseccomp2, dnf install libseccomp, or apk add libseccomp)")
     if not facts["package"]:
         missing.append("pyseccomp (pip install 'ptqlab[grade]')")
     if missing:

@@ -127,9 +127,7 @@ def torch() -> Facts:
     module = importlib.import_module("torch")
     simulated = importlib.import_module("autograder.runtime.simulated.device")
     cuda = module.cuda.is_available()
-    devices = (
-        [module.cuda.get_device_properties(i) for i in range(module.cuda.device_count())] if cuda else []
-    )
+    devices = [module.cuda.get_device_properties(i) for i in range(module.cuda.device_count())] if cuda else []
     return {
         "version": module.__version__,
         "built_for": module.version.cuda or "",
@@ -179,8 +177,7 @@ def _u8_s8_product() -> bytes:
 def imports() -> Facts:
     """Import what has no probe of its own: version, or why it does not import."""
     return {
-        name: _imported(name)
-        for name in ("numpy", "transformers", "onnx", "safetensors", "jupyterlab", "nbgrader")
+        name: _imported(name) for name in ("numpy", "transformers", "onnx", "safetensors", "jupyterlab", "nbgrader")
     }
 
 

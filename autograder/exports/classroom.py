@@ -67,13 +67,16 @@ You need Python 3.11 or newer. In this folder:
 
 On Linux without a GPU, install the CPU build of PyTorch {torch} first (pytorch.org shows how).
 
-Write the functions; after each one, run the `check` cell below it. Then commit and push: every push runs the same tests and
+Write the functions; after each one, run the `check` cell below it. Then commit and push: every push runs the
+same tests and
 reports the points so far. Your instructor grades with more tests of the same kind and other inputs.
 """
 
 
 def starter_repository(exercise: Exercise, language: str = "en", pip: str = "") -> dict[str, bytes]:
-    """Path -> bytes of the repository that students get a copy of: README, notebook, public tests, data, kit and workflow."""
+    """Path -> bytes of the repository that students get a copy of: README, notebook, public tests, data, kit and
+    workflow.
+    """
     wheel, data = build_wheel()
     notebook = f"{exercise.slug}/{exercise.slug}{'' if language == 'en' else '.' + language}.ipynb"
     shipped = (f"{exercise.slug}/exercise.toml", f"{exercise.slug}/test_public.py", notebook)

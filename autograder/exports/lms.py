@@ -104,7 +104,9 @@ def _people(students: Sequence[str], rows: Sequence[list[str]]) -> dict[str, lis
     for student, row in found.items():
         other = owners.setdefault(id(row), student)
         if other != student:
-            raise PtqlabError(f"Expected a row of the roster to be one student, but {row[:2]} is {other} and {student}; keep one.")
+            raise PtqlabError(
+                f"Expected a row of the roster to be one student, but {row[:2]} is {other} and {student}; keep one."
+            )
     return found
 
 
@@ -112,7 +114,8 @@ def _person(student: str, rows: Sequence[list[str]]) -> list[str] | None:
     """The one row that is this student's, by the first of these that finds any.
 
     A cell is the name, or an address before whose @ the name stands. Or the student is called as the platform calls a
-    file ("Ann Lee_123", "leeann_LATE_7") and the letters are the name's; the number, Canvas's ID or Moodle's participant,
+    file ("Ann Lee_123", "leeann_LATE_7") and the letters are the name's; the number, Canvas's ID or Moodle's
+    participant,
     tells two of one name apart. Alone it decides nothing: another course's number is another person's here.
     """
     key = student.casefold()
@@ -122,7 +125,11 @@ def _person(student: str, rows: Sequence[list[str]]) -> list[str] | None:
     ways = (
         [row for row in rows if any(cell.strip().casefold() in (key, f"participant {key}") for cell in row)],
         [row for row in rows if any(cell.casefold().partition("@")[::2][0] == key and "@" in cell for cell in row)],
-        [row for row in named if number and any(cell.strip().casefold() in (number, f"participant {number}") for cell in row[:2])],
+        [
+            row
+            for row in named
+            if number and any(cell.strip().casefold() in (number, f"participant {number}") for cell in row[:2])
+        ],
         named,
     )
     hits = next((found for found in ways if found), [])

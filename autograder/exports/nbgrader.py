@@ -65,18 +65,31 @@ def configure(config: Any, exercises: str, solutions: str, language: str = "en")
     config.PtqlabGrade.exercises, config.PtqlabGrade.solutions = exercises, solutions
     config.PtqlabGrade.language = language
     config.GenerateAssignment.preprocessors = [
-        f"{theirs}IncludeHeaderFooter", f"{theirs}InstantiateTests", f"{theirs}LockCells", f"{grading}KeepStubs",
-        f"{theirs}ClearOutput", f"{theirs}CheckCellMetadata", f"{theirs}ComputeChecksums", f"{theirs}SaveCells",
-        f"{theirs}ClearHiddenTests", f"{theirs}ClearMarkScheme", f"{theirs}ComputeChecksums",
+        f"{theirs}IncludeHeaderFooter",
+        f"{theirs}InstantiateTests",
+        f"{theirs}LockCells",
+        f"{grading}KeepStubs",
+        f"{theirs}ClearOutput",
         f"{theirs}CheckCellMetadata",
-    ]  # fmt: skip
+        f"{theirs}ComputeChecksums",
+        f"{theirs}SaveCells",
+        f"{theirs}ClearHiddenTests",
+        f"{theirs}ClearMarkScheme",
+        f"{theirs}ComputeChecksums",
+        f"{theirs}CheckCellMetadata",
+    ]
     config.Autograde.exporter_class = f"{reading}Reader"
     config.Autograde.sanitize_preprocessors = [
-        f"{reading}Restore", f"{reading}Harmless", f"{theirs}OverwriteKernelspec", f"{theirs}CheckCellMetadata",
-    ]  # fmt: skip
+        f"{reading}Restore",
+        f"{reading}Harmless",
+        f"{theirs}OverwriteKernelspec",
+        f"{theirs}CheckCellMetadata",
+    ]
     config.Autograde.autograde_preprocessors = [
-        f"{grading}Grade", f"{theirs}AssignLatePenalties", f"{theirs}CheckCellMetadata",
-    ]  # fmt: skip
+        f"{grading}Grade",
+        f"{theirs}AssignLatePenalties",
+        f"{theirs}CheckCellMetadata",
+    ]
 
 
 # --- notebooks ----------------------------------------------------------------------------------
@@ -117,8 +130,14 @@ def _with_tests(exercise: Exercise, cells: Sequence[CellJson]) -> list[CellJson]
         place = _last(cells, lambda cell, names=names: _answered(cell, names) is not None)  # type: ignore[misc]
         if place < 0:
             raise PtqlabError(f"Expected a cell that defines {task.functions[0]} in the notebook of {exercise.slug}.")
-        test: CellJson = {"cell_type": "code", "id": f"check-{task.id.replace('.', '-')}", "metadata": {},
-                "execution_count": None, "outputs": [], "source": [f'check("{task.id}")']}  # fmt: skip
+        test: CellJson = {
+            "cell_type": "code",
+            "id": f"check-{task.id.replace('.', '-')}",
+            "metadata": {},
+            "execution_count": None,
+            "outputs": [],
+            "source": [f'check("{task.id}")'],
+        }
         cells.insert(place + 1, test)
     return cells
 

@@ -73,7 +73,9 @@ class PtqlabGrade(SaveAutoGrades):  # type: ignore[misc]
         )
 
     def _add_score(self, cell: NotebookNode, resources: Any) -> None:
-        """Write a cell's score: ours for a task, nbgrader's for an answer that a person reads, none for anything else."""
+        """Write a cell's score: ours for a task, nbgrader's for an answer that a person reads, none for anything
+        else.
+        """
         name = cell.metadata.nbgrader["grade_id"]
         grade = self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, self.student_id)
         grade.auto_score = self._score(name, cell)

@@ -78,11 +78,15 @@ def _metadata(cell: Any, source: Any) -> dict[str, Any]:
     """A cell's nbgrader metadata, from the gradebook alone."""
     points = {item.name: float(item.max_score) for item in (*source.grade_cells, *source.task_cells)}
     about = {
-        "grade_id": cell.name, "grade": cell.name in {item.name for item in source.grade_cells},
+        "grade_id": cell.name,
+        "grade": cell.name in {item.name for item in source.grade_cells},
         "solution": cell.name in {item.name for item in source.solution_cells},
         "task": cell.name in {item.name for item in source.task_cells},
-        "locked": bool(cell.locked), "schema_version": SCHEMA, "cell_type": cell.cell_type, "checksum": cell.checksum,
-    }  # fmt: skip
+        "locked": bool(cell.locked),
+        "schema_version": SCHEMA,
+        "cell_type": cell.cell_type,
+        "checksum": cell.checksum,
+    }
     return about | ({"points": points[cell.name]} if cell.name in points else {})
 
 

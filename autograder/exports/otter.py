@@ -13,7 +13,8 @@ from autograder.report.text import number
 def otter_csv(reports: Sequence[Report], exercise: Exercise) -> str:
     """One row a submission: a column for each task, the share of the points as percent_correct (0 to 1), the file.
 
-    A withheld score is a row of empty cells. Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    A withheld score is a row of empty cells. Text that a spreadsheet would run as a formula gets an apostrophe in
+    front.
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

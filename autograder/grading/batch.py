@@ -27,7 +27,7 @@ from autograder.course.fingerprint import kit_version, tests_sha256
 from autograder.grading.assignment import kept_settings
 from autograder.grading.class_report import Code, code_of
 from autograder.grading.intake import Found, file_name
-from autograder.pool.executor import KEPT_MB, GraderGivenUpError, GraderDiedError, GraderPool
+from autograder.pool.executor import KEPT_MB, GraderDiedError, GraderGivenUpError, GraderPool
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission, Text
 from autograder.report import report_from_json, report_to_html, report_to_json, scores_csv, write_atomically
 from autograder.scoring import rescore, unscored
@@ -73,12 +73,14 @@ def grade_class(
     keep: Callable[[Report], Report] = lambda report: report,
     gather: Callable[[Report, Code | None], None] = lambda report, code: None,
 ) -> list[Report]:
-    """Grade every submission found and write its report below `out`; returns what to `keep` of each, in the order found.
+    """Grade every submission found and write its report below `out`; returns what to `keep` of each, in the order
+    found.
 
     Who wants to see them in between: `tell` is for people, `gather` for the class's page.
 
     `pool` runs them; without one, so many grading processes (`jobs`) are started, and ended afterwards. `elsewhere`
-    says that it does so on other machines: they get the files' content, and what they graded with is compared with ours.
+    says that it does so on other machines: they get the files' content, and what they graded with is compared with
+    ours.
     """
     by_slug = {exercise.slug: exercise for exercise in exercises}
     todo = [Job(item, by_slug[item.exercise], settings, (str(root.resolve()),)) for item in found]
@@ -93,7 +95,11 @@ def grade_class(
     preload = [name for index in left for name in todo[index].exercise.preload]
     of_one = len({todo[index].exercise.slug for index in left}) == 1
     kept_mb = KEPT_MB if of_one and not preload else math.inf  # a lab's models are kept on purpose, and a course's labs
-    running = contextlib.nullcontext(pool) if pool or not left else GraderPool(min(jobs, len(left)), preload=preload, kept_mb=kept_mb)
+    running = (
+        contextlib.nullcontext(pool)
+        if pool or not left
+        else GraderPool(min(jobs, len(left)), preload=preload, kept_mb=kept_mb)
+    )
     with running as graders:
         for index, finished in _spread(graders, todo, left, elsewhere) if graders else ():
             _write(finished, report_path(out, todo[index].found))
@@ -107,7 +113,9 @@ def grade_class(
 
 
 def outline(report: Report) -> Report:
-    """A report without its tests, enough for scores.csv and the scoreboard; what reports have in common is there once."""
+    """A report without its tests, enough for scores.csv and the scoreboard; what reports have in common is there
+    once.
+    """
     tasks = tuple(
         replace(task, id=intern(task.id), status=intern(task.status), title=_NOTHING, hint=_NOTHING, tests=())
         for task in report.tasks
@@ -128,7 +136,9 @@ def finish_job(job: Job) -> Finished:
 
 
 def _code(job: Job) -> Code | None:
-    """What comparing the code takes; whatever is wrong with it, the submission has its score, and so has everybody else."""
+    """What comparing the code takes; whatever is wrong with it, the submission has its score, and so has everybody
+    else.
+    """
     if job.found.path is None:
         return None
     try:
@@ -201,9 +211,18 @@ def _stubs(folder: Path, exercise: Exercise) -> tuple[str, ...]:
 
 def _withheld(job: Job, submission: Submission, reason: str) -> Report:
     return unscored(
-        job.exercise, submission, "withheld", reason, job.settings, isolation="not run", device=job.settings.device,
-        kit_version=kit_version(), tests_sha256=tests_sha256(job.exercise), duration_s=0.0, notes=submission.notes,
-    )  # fmt: skip
+        job.exercise,
+        submission,
+        "withheld",
+        reason,
+        job.settings,
+        isolation="not run",
+        device=job.settings.device,
+        kit_version=kit_version(),
+        tests_sha256=tests_sha256(job.exercise),
+        duration_s=0.0,
+        notes=submission.notes,
+    )
 
 
 def _spread(
@@ -306,10 +325,6 @@ def all_reports(out: Path, known: Mapping[Path, Report] = MappingProxyType({})) 
         (path, known.get(path) or report_from_json(path.read_text(encoding="utf-8")))
         for path in sorted(out.glob("*/*.json"))
     ]
-
-
-
-
 
 
 def rescore_folder(out: Path, exercises: Sequence[Exercise]) -> list[Report]:

@@ -46,7 +46,9 @@ class Gathered:
         self.tallies = Tallies()
         self.digests: dict[str, str] = {}  # which submission each report is about
         self._codes: dict[str, tuple[str, int, int]] = {}  # sha256, and where its fingerprint stands
-        self._fingerprints = bytearray()  # end to end: thousands of strings between what comes and goes would hold its pages
+        self._fingerprints = (
+            bytearray()
+        )  # end to end: thousands of strings between what comes and goes would hold its pages
 
     def add(self, report: Report, code: Code | None = None) -> None:
         """Note a report, and its submission's code if that is known."""

@@ -11,7 +11,7 @@ import torch
 
 from autograder.course.fingerprint import kit_version, tests_sha256
 from autograder.grading.reference import reference_namespace
-from autograder.grading.replay import ReplayingWorker, ReplayCache, known
+from autograder.grading.replay import ReplayCache, ReplayingWorker, known
 from autograder.records import Exercise, Limits, PtqlabError, Report, Settings, Submission
 from autograder.runtime.simulated import device as simulated
 from autograder.sandbox.worker import SandboxPolicy, Worker
@@ -40,18 +40,44 @@ def grade(
     devices = _devices(settings)
     facts = {"device": ", ".join(devices), "kit_version": kit_version(), "tests_sha256": tests_sha256(exercise)}
     if submission.problem:
-        return unscored(exercise, submission, "unreadable", submission.problem, settings,
-                        isolation="not run", duration_s=0.0, notes=submission.notes, **facts)  # fmt: skip
+        return unscored(
+            exercise,
+            submission,
+            "unreadable",
+            submission.problem,
+            settings,
+            isolation="not run",
+            duration_s=0.0,
+            notes=submission.notes,
+            **facts,
+        )
     walls = _walls(exercise, settings, secrets, "cuda" in devices)
     with Worker(submission.source, exercise.limits, walls, exercise.preload) as worker:
         worker.start()
         dialogue = ReplayingWorker(worker, _known(exercise, settings, devices))
-        outcomes = run_suites(exercise, dialogue, settings.seed, devices, hidden=True, only=only,
-                              until_lost=until_lost, reference=reference_namespace, dialogue=dialogue)  # fmt: skip
+        outcomes = run_suites(
+            exercise,
+            dialogue,
+            settings.seed,
+            devices,
+            hidden=True,
+            only=only,
+            until_lost=until_lost,
+            reference=reference_namespace,
+            dialogue=dialogue,
+        )
         notes = (*submission.notes, *worker.problems)
     duration_s = round(time.perf_counter() - started, 3)
-    return score(_part(exercise, only), submission, outcomes, settings,
-                 isolation=worker.isolation, duration_s=duration_s, notes=notes, **facts)  # fmt: skip
+    return score(
+        _part(exercise, only),
+        submission,
+        outcomes,
+        settings,
+        isolation=worker.isolation,
+        duration_s=duration_s,
+        notes=notes,
+        **facts,
+    )
 
 
 def _known(exercise: Exercise, settings: Settings, devices: tuple[str, ...]) -> ReplayCache:
@@ -79,7 +105,9 @@ def _devices(settings: Settings) -> tuple[str, ...]:
         )
     trouble = _cuda_trouble(settings.isolation) if "cuda" in devices else ""
     if settings.device == "cuda" and trouble:
-        raise PtqlabError(f"Expected the GPU to work in the jail for --device cuda, but it doesn't ({trouble}); use --device cpu.")
+        raise PtqlabError(
+            f"Expected the GPU to work in the jail for --device cuda, but it doesn't ({trouble}); use --device cpu."
+        )
     return tuple(device for device in devices if device != "cuda" or not trouble)
 
 
@@ -98,4 +126,8 @@ def _walls(exercise: Exercise, settings: Settings, secrets: tuple[str, ...], cud
 
 
 def _layers(isolation: str, cuda: bool) -> SandboxPolicy:
-    return SandboxPolicy(layers=("limits",), required=False, cuda=cuda) if isolation == "none" else SandboxPolicy(cuda=cuda)
+    return (
+        SandboxPolicy(layers=("limits",), required=False, cuda=cuda)
+        if isolation == "none"
+        else SandboxPolicy(cuda=cuda)
+    )

@@ -23,7 +23,9 @@ _OURS = re.compile(r"(test_.*|conftest)\.py")  # the kit's own files in an exerc
 _NEVER = ("__MACOSX", "__pycache__")
 _UNSAFE = re.compile(r"[^\w.@+-]")  # \w holds the letters of every script
 _ALTERED = re.compile(r"\.*|[.-].*|.*\.|.*-[0-9a-f]{8}|((con|prn|aux|nul|com\d|lpt\d)(\..*)?)", re.IGNORECASE)
-_OURS_BESIDE = re.compile(r"(scores\.csv|class\.html|(assignment|fingerprints)\.json)", re.IGNORECASE)  # students' folders
+_OURS_BESIDE = re.compile(
+    r"(scores\.csv|class\.html|(assignment|fingerprints)\.json)", re.IGNORECASE
+)  # students' folders
 _LONGEST_NAME = 50  # characters of up to four bytes each; file systems allow 255 bytes
 
 

@@ -9,7 +9,8 @@ gets the outcome that the test gives for these answers.
 
 Grading processes of one machine tell each other what they keep (sharing.py): each question once.
 
-Not kept: dialogues in which the worker died or ran out of time, in which memory or time was measured or a second process
+Not kept: dialogues in which the worker died or ran out of time, in which memory or time was measured or a second
+process
 took part, and what would take more than some megabytes.
 """
 
@@ -50,7 +51,11 @@ class _End:
 
 
 def _untimed(entry: object) -> object:
-    return {key: _untimed(value) for key, value in entry.items() if key != "duration"} if isinstance(entry, dict) else entry
+    return (
+        {key: _untimed(value) for key, value in entry.items() if key != "duration"}
+        if isinstance(entry, dict)
+        else entry
+    )
 
 
 @dataclass
@@ -178,7 +183,10 @@ class ReplayingWorker:
         if step is None:
             return None
         took = {"duration": time.perf_counter() - started}
-        return step.entry | {"setup": step.entry["setup"] | {"duration": 0.0}, "call": step.entry.get("call", {}) | took}
+        return step.entry | {
+            "setup": step.entry["setup"] | {"duration": 0.0},
+            "call": step.entry.get("call", {}) | took,
+        }
 
     def ended(self, test: str) -> bool:
         """Whether the test asked for all that was said before it ran; if not, it must begin anew, in a new process."""

@@ -132,6 +132,7 @@ def _counts(codes: Sequence[Codes], buckets: int) -> Counts:
 
 # --- the normal form ----------------------------------------------------------------------------
 
+
 def _definitions_in(cell: str) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, ...]:
     return tuple(node for node in _parsed(cell) if isinstance(node, _DEFINITIONS))
 
@@ -140,8 +141,7 @@ def _definitions_in(cell: str) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef |
 def _normal_forms(cell: str, names: frozenset[str]) -> tuple[tuple[str, str], ...]:
     """(name, tokens) of each definition in a cell of a submission in which these names are defined."""
     return tuple(
-        (node.name, "".join(_character(token) for token in _tokens(node, names)))
-        for node in _definitions_in(cell)
+        (node.name, "".join(_character(token) for token in _tokens(node, names))) for node in _definitions_in(cell)
     )
 
 
@@ -197,8 +197,12 @@ def _written(value: object) -> str:
 
 
 _NAMED_BY: dict[type[ast.AST], str] = {  # the name that a node carries itself; that of a definition is its own affair
-    ast.Name: "id", ast.Attribute: "attr", ast.arg: "arg", ast.keyword: "arg", ast.alias: "name",
-}  # fmt: skip
+    ast.Name: "id",
+    ast.Attribute: "attr",
+    ast.arg: "arg",
+    ast.keyword: "arg",
+    ast.alias: "name",
+}
 _LEFT_OUT = frozenset(("annotation", "returns", "ctx", "type_params"))
 
 

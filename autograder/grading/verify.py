@@ -187,7 +187,8 @@ def document(exercises: list[Exercise]) -> str:
     """The page that shows who grades that the grader is right: every wrong and every other right answer."""
     head = (
         "# Answers whose grade is known\n\n"
-        "Every release of the kit grades these; `ptqlab verify` does it on your machine. A wrong answer must lose exactly\n"
+        "Every release of the kit grades these; `ptqlab verify` does it on your machine. A wrong answer "
+        "must lose exactly\n"
         "the tasks named, an unusual right one none. The reference gets full points and the untouched notebook none.\n"
         "Written by `ptqlab verify --table docs/mutants.md`.\n"
     )
@@ -228,9 +229,8 @@ def run(exercise: Exercise, seeds: int, console: Console, jobs: int = 1) -> int:
 def _complaint(finding: Verification, seed: int) -> str:
     case = finding.case
     expected = ", ".join(sorted(case.loses)) or "nothing"
-    lines = [
-        f"{case.kind} {case.name} (seed {seed}): expected to lose {expected}, lost {', '.join(sorted(finding.lost)) or 'nothing'}"
-    ]
+    lost = ", ".join(sorted(finding.lost)) or "nothing"
+    lines = [f"{case.kind} {case.name} (seed {seed}): expected to lose {expected}, lost {lost}"]
     for task in finding.report.tasks:
         if (task.id in finding.lost) != (task.id in case.loses):
             lines += [f"  {t.test}: {t.status} {t.message}" for t in task.tests if t.status != "passed"]

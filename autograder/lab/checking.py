@@ -20,12 +20,6 @@ from autograder.testing.proxy import InProcess
 PRACTICE_SEED = 0  # a student's own inputs; an assignment has a seed of its own
 
 
-
-
-
-
-
-
 def check_namespace(
     exercise: Exercise,
     namespace: Mapping[str, Any],
@@ -42,8 +36,9 @@ def check_namespace(
     if "simulated" not in devices:
         notes = (*notes, f"The simulated device is not run here: {simulated.unavailable_reason()}")
     with blocked_apis.install():
-        outcomes = run_suites(exercise, InProcess(namespace), PRACTICE_SEED, devices, hidden=False,
-                              only={task} if task else None)  # fmt: skip
+        outcomes = run_suites(
+            exercise, InProcess(namespace), PRACTICE_SEED, devices, hidden=False, only={task} if task else None
+        )
     return CheckResult(tuple(score_task(t, outcomes) for t in tasks), language, notes)
 
 
@@ -82,7 +77,9 @@ def _exercise(task: str | None, namespace: Mapping[str, Any]) -> Exercise:
 
 
 def _language(namespace: Mapping[str, Any]) -> str:
-    """The language of the notebook that is open: Jupyter tells its kernel the notebook's name, VS Code its namespace."""
+    """The language of the notebook that is open: Jupyter tells its kernel the notebook's name, VS Code its
+    namespace.
+    """
     names = (os.environ.get("JPY_SESSION_NAME", ""), str(namespace.get("__vsc_ipynb_file__", "")))
     return "zh-TW" if any("zh-TW" in name for name in names) else os.environ.get("PTQLAB_LANGUAGE", "en")
 

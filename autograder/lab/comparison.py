@@ -206,10 +206,13 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 # text and lines take the notebook's own colours; the doubled class outweighs the notebook's rules for tables
 _STYLE = """
 .ptqlab-compare.ptqlab-compare { overflow-x: auto; }
-.ptqlab-compare.ptqlab-compare table { border-collapse: collapse; margin: .3rem 0; border: 0; font-size: inherit; color: inherit; }
-.ptqlab-compare.ptqlab-compare tr:nth-child(n), .ptqlab-compare.ptqlab-compare tr:nth-child(n):hover { background: transparent; }
+.ptqlab-compare.ptqlab-compare table { border-collapse: collapse; margin: .3rem 0; border: 0; font-size:
+  inherit; color: inherit; }
+.ptqlab-compare.ptqlab-compare tr:nth-child(n), .ptqlab-compare.ptqlab-compare tr:nth-child(n):hover {
+  background: transparent; }
 .ptqlab-compare.ptqlab-compare :is(th, td) { padding: .35rem .7rem; text-align: right; border: 0; font-weight: 400;
-  border-bottom: 1px solid rgba(128,128,128,.3); font-variant-numeric: tabular-nums; white-space: nowrap; vertical-align: bottom; }
+  border-bottom: 1px solid rgba(128,128,128,.3); font-variant-numeric: tabular-nums; white-space: nowrap;
+  vertical-align: bottom; }
 .ptqlab-compare.ptqlab-compare thead th { font-weight: 600; white-space: normal; }
 .ptqlab-compare.ptqlab-compare [scope=row] { text-align: left; font-weight: 600; }
 .ptqlab-compare.ptqlab-compare tfoot :is(th, td) { border-bottom: 0; border-top: 2px solid rgba(128,128,128,.45);

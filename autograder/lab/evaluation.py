@@ -104,7 +104,9 @@ def get_model_size(model: nn.Module) -> int:
 
 @dataclass
 class _Run:
-    """One comparison while it runs. The logits of two models are kept: the baseline's and the one's that is measured."""
+    """One comparison while it runs. The logits of two models are kept: the baseline's and the one's that is
+    measured.
+    """
 
     batches: Sequence[Batch]
     measures: Mapping[str, Measure]
@@ -192,9 +194,12 @@ def _with_ratios(row: Row, base: Row) -> Row:
 
 
 def _checked(
-    models: Mapping[str, Any], batches: Sequence[Batch], measures: Mapping[str, Measure],
-    promised: Mapping[str, float], baseline: str | None,
-) -> str:  # fmt: skip
+    models: Mapping[str, Any],
+    batches: Sequence[Batch],
+    measures: Mapping[str, Measure],
+    promised: Mapping[str, float],
+    baseline: str | None,
+) -> str:
     """The baseline's name, once the arguments make a table."""
     for what, given in (("model", models), ("batch", batches), ("measure", measures)):
         if not given:

@@ -1,6 +1,7 @@
 """The course's models and data, and the same loader for real ones. Works on Linux, macOS and Windows.
 
-Course models: "tiny-bert" (BertForSequenceClassification), "tiny-gpt2" (GPT2LMHeadModel), "tiny-llama" (LlamaForCausalLM).
+Course models: "tiny-bert" (BertForSequenceClassification), "tiny-gpt2" (GPT2LMHeadModel), "tiny-llama"
+(LlamaForCausalLM).
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ Spec = dict[str, Any]
 def load_model(name: str, outliers: bool = False, folder: str | Path | None = None) -> nn.Module:
     """A model in eval mode, float32, without gradients: each call returns a copy of its own.
 
-    `name` is a course model, the name of a BERT, GPT-2 or Llama checkpoint at Hugging Face, or a checkpoint folder on this machine.
+    `name` is a course model, the name of a BERT, GPT-2 or Llama checkpoint at Hugging Face, or a checkpoint folder on
+    this machine.
     `outliers` gives it outlier channels (see `with_outliers`). `folder` is where the course's data lie; without it
     as in `find_datasets`. A missing or changed file, an unreachable hub or another architecture is a PtqlabError.
     """
@@ -72,8 +74,10 @@ def load_tokenizer(name: str, folder: str | Path | None = None) -> Any:
 def load_batches(name: str, split: str, folder: str | Path | None = None) -> dict[str, Tensor]:
     """All rows of a split ("calibration", "evaluation"), in a fixed random order.
 
-    Language models: {"input_ids": int64 [N, 64]}, without padding. The classifier: {"input_ids", "attention_mask"} int64 [N, 64]
-    and "labels" int64 [N]. For a model that is not the course's, the same texts in its own tokens: passages for BERT, text for
+    Language models: {"input_ids": int64 [N, 64]}, without padding. The classifier: {"input_ids", "attention_mask"}
+    int64 [N, 64]
+    and "labels" int64 [N]. For a model that is not the course's, the same texts in its own tokens: passages for BERT,
+    text for
     the others. Take batches of them with `batches`.
     """
     home = _home(folder)
@@ -136,7 +140,9 @@ def _course_model(name: str, outliers: bool, home: Path) -> nn.Module:
         return with_outliers(_course_model(name, False, home))
     from safetensors.torch import load  # noqa: PLC0415 - slow to import
 
-    config = json.loads(_course_file(home, f"models/{name}/config.json")) | {"dtype": "float32"}  # the file's is float16
+    config = json.loads(_course_file(home, f"models/{name}/config.json")) | {
+        "dtype": "float32"
+    }  # the file's is float16
     state = load(_course_file(home, f"models/{name}/model.safetensors"))
     model = _build(config["architectures"][0], config, {key: value.float() for key, value in state.items()})
     return model.requires_grad_(False)

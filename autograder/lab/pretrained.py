@@ -1,4 +1,6 @@
-"""Real models through transformers: from the Hugging Face hub, from a folder, or from a package that carries weights."""
+"""Real models through transformers: from the Hugging Face hub, from a folder, or from a package that carries
+weights.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,12 @@ ARCHITECTURES = {"bert": "BertModel", "gpt2": "GPT2LMHeadModel", "llama": "Llama
 
 
 def load_pretrained(name: str) -> nn.Module:
-    """A BERT, GPT-2 or Llama checkpoint in eval mode, float32, without gradients, with the task head that its config names.
+    """A BERT, GPT-2 or Llama checkpoint in eval mode, float32, without gradients, with the task head that its config
+    names.
 
     `name` is a folder with a config.json, the checkpoint's name at Hugging Face, such as "gpt2", or one of PACKAGED:
-    "minilm" (a BertModel: it has hidden states and no logits) and "smollm2" (LlamaForCausalLM). Errors are a PtqlabError.
+    "minilm" (a BertModel: it has hidden states and no logits) and "smollm2" (LlamaForCausalLM). Errors are a
+    PtqlabError.
     """
     import transformers  # noqa: PLC0415 - slow to import
 

@@ -54,7 +54,8 @@ class Cluster(Executor):
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run `function(*args, **kwargs)` in a grading process of one of the machines.
 
-        GraderDiedError when that process ended before it was done, GraderGivenUpError when the scheduler has lost workers over it.
+        GraderDiedError when that process ended before it was done, GraderGivenUpError when the scheduler has lost
+        workers over it.
         """
         future: Future[Any] = Future()
         theirs = self._workers.submit(_run_here, function, args, kwargs)

@@ -30,7 +30,8 @@ from autograder.sandbox import launcher
 from autograder.sandbox.launcher import ZygoteError
 
 RUNS_PER_PROCESS = 300  # pytest keeps a little of every run
-KEPT_MB = 12.0  # of memory, above what it has after its first job: cells and dialogues take 5 in 100, the largest frame leaves 12
+# of memory, above what it has after its first job: cells and dialogues take 5 in 100, the largest frame leaves 12
+KEPT_MB = 12.0
 MEMORY_PER_PROCESS = 2 << 30  # bytes, its worker included: what a submission of the whole course may take
 GPU_MEMORY_PER_PROCESS = 4 << 30  # bytes: a CUDA context each for it and its worker, whose tensors are capped at 3 GB
 GPU_ANSWER_S = 20.0
@@ -93,12 +94,15 @@ class _Grader:
 class GraderPool(Executor):
     """So many grading processes, each with a zygote of its own; they are started when they are first needed.
 
-    `pin_to_core`: each is bound to a core of its own, which only works out for the one who hands out this machine's cores.
+    `pin_to_core`: each is bound to a core of its own, which only works out for the one who hands out this machine's
+    cores.
     `preload`: modules of libraries that all of them will need, imported once for all. `kept_mb`: one that keeps so much
     more than after its first job is replaced.
     """
 
-    def __init__(self, count: int, pin_to_core: bool = True, preload: Iterable[str] = (), kept_mb: float = math.inf) -> None:
+    def __init__(
+        self, count: int, pin_to_core: bool = True, preload: Iterable[str] = (), kept_mb: float = math.inf
+    ) -> None:
         self._kept_mb = kept_mb
         self._preload = tuple(dict.fromkeys(preload))
         self._queue: queue.SimpleQueue[tuple[Future[Any], Any] | None] = queue.SimpleQueue()
@@ -196,11 +200,3 @@ def _ask(host: _Grader, work: object) -> tuple[bool, Any]:
 
 
 # --- in the grading process ---------------------------------------------------------------------------------------
-
-
-
-
-
-
-
-

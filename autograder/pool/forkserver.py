@@ -36,7 +36,8 @@ class ForkServer:
     """
 
     def __init__(self, preload: Iterable[str] = ()) -> None:
-        launcher.sweep()  # here, too: the nursery looks where the kit has its folders, this process where its user has them
+        # here, too: the nursery looks where the kit has its folders, this process where its user has them
+        launcher.sweep()
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the nursery
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -79,17 +80,3 @@ class ForkServer:
 
 
 # --- in the nursery itself ----------------------------------------------------------------------------------------
-
-
-
-
-
-
-
-
-
-
-
-
-
-

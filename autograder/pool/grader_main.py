@@ -21,7 +21,9 @@ _LAST = ("last_exc", "last_type", "last_value", "last_traceback")  # in sys
 
 
 def serve(descriptor: socket.socket, use_zygote: Callable[[], None], own: str) -> None:
-    """Do one job after the other, until nobody asks any more. The folder `own` is for temporary files, and ends with it."""
+    """Do one job after the other, until nobody asks any more. The folder `own` is for temporary files, and ends
+    with it.
+    """
     use_zygote()
     jobs = Connection(descriptor.detach())
     with contextlib.suppress(EOFError, OSError):

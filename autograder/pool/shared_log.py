@@ -1,6 +1,7 @@
 """What a machine's grading processes tell each other: one file to which each appends, and which each reads on.
 
-It has no name, is nobody's else, and a worker has no descriptor of it. A record is there whole or not at all: behind one
+It has no name, is nobody's else, and a worker has no descriptor of it. A record is there whole or not at all: behind
+one
 that is torn, because somebody was killed while writing it or the disk was full, nothing is read any more.
 """
 

@@ -30,7 +30,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class StudentRow:
-    """One submission. `link`: its page, relative to the class's; `looks`: why a person should look at it, with details."""
+    """One submission. `link`: its page, relative to the class's; `looks`: why a person should look at it, with
+    details.
+    """
 
     student: str
     link: str
@@ -172,9 +174,18 @@ class _Test:
         reason, count = min(self.messages.items(), key=lambda said: (-said[1], said[0]), default=("", 0))
         median = statistics.median(self.durations) if self.durations else 0.0
         return TestTally(
-            first.test, first.task, first.claim or first.test, first.kind, first.hidden, self.counts,
-            median, max(0.0, self.longest[0]), self.longest[1], reason, count,
-        )  # fmt: skip
+            first.test,
+            first.task,
+            first.claim or first.test,
+            first.kind,
+            first.hidden,
+            self.counts,
+            median,
+            max(0.0, self.longest[0]),
+            self.longest[1],
+            reason,
+            count,
+        )
 
 
 @dataclass

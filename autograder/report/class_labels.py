@@ -44,11 +44,14 @@ _ENGLISH: Labels = {
     "look_crashed": "Crashed",
     "look_refused": "Called a ready-made quantizer",
     "alike": "Near-identical code",
-    "alike_about": "Of {n} submissions, these share at least {least} of their code, whatever the names, comments and layout; "
-    "what was handed out is not counted. That is a reason to look, and proves nothing: short tasks have few right answers.",
+    "alike_about": "Of {n} submissions, these share at least {least} of their code, whatever the names, "
+    "comments and layout; "
+    "what was handed out is not counted. That is a reason to look, and proves nothing: short tasks have few "
+    "right answers.",
     "alike_none": "Of {n} submissions, no two share {least} of their code.",
     "alike_off": "Similar code was not looked for: RapidFuzz is not installed (pip install 'ptqlab[grade]').",
-    "alike_unknown": "Similar code was not looked for: give the folder of submissions, ptqlab report DIR --submissions FOLDER.",
+    "alike_unknown": "Similar code was not looked for: give the folder of submissions, ptqlab report DIR "
+    "--submissions FOLDER.",
     "identical": "identical",
     "students_n": "{n} students",
     "table": "Every submission",

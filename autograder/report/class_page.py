@@ -29,13 +29,21 @@ _MOST_NAMED = 60  # students of one group that are named
 
 # the parts of a task's and a test's bar, from the left, each with its colour
 _TASK_PARTS = (
-    ("full", "good"), ("partial", "part"), ("none", "bad"), ("refused", "refused"), ("missing", "calm"), ("withheld", "ours"),
-)  # fmt: skip
+    ("full", "good"),
+    ("partial", "part"),
+    ("none", "bad"),
+    ("refused", "refused"),
+    ("missing", "calm"),
+    ("withheld", "ours"),
+)
 _TEST_PARTS = (
-    ("passed", "good", (Status.PASSED,)), ("failed", "bad", (Status.FAILED,)),
-    ("cut", "part", (Status.TIMED_OUT, Status.CRASHED)), ("refused", "refused", (Status.REFUSED,)),
-    ("missing", "calm", (Status.MISSING,)), ("grader_error", "ours", (Status.GRADER_ERROR,)),
-)  # fmt: skip
+    ("passed", "good", (Status.PASSED,)),
+    ("failed", "bad", (Status.FAILED,)),
+    ("cut", "part", (Status.TIMED_OUT, Status.CRASHED)),
+    ("refused", "refused", (Status.REFUSED,)),
+    ("missing", "calm", (Status.MISSING,)),
+    ("grader_error", "ours", (Status.GRADER_ERROR,)),
+)
 
 
 class Part(NamedTuple):
@@ -125,12 +133,21 @@ def _script() -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"), autoescape=True, undefined=StrictUndefined,
-        finalize=_finalize, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {
-        "pick": in_language, "number": number, "name": one_line, "prose": _prose, "percent": _percent, "similarity": _similarity,
-    }  # fmt: skip
+        "pick": in_language,
+        "number": number,
+        "name": one_line,
+        "prose": _prose,
+        "percent": _percent,
+        "similarity": _similarity,
+    }
     return environment.get_template("class.html.jinja")
 
 

@@ -15,7 +15,8 @@ from autograder.report.labels import LABELS, MARKS, TONES, Labels
 from autograder.report.text import LINE_LIMIT, as_html, checked_language, clip, in_language, number, one_line, visible
 
 _CELL_LIMIT = 2000  # characters of one diagnostic in a table's cell
-_LEFT = 'style="text-align:left"'  # JupyterLab drops the style sheet of somebody else's notebook, and sets cells flush right
+# JupyterLab drops the style sheet of somebody else's notebook, and sets cells flush right
+_LEFT = 'style="text-align:left"'
 
 
 @dataclass(frozen=True, repr=False)

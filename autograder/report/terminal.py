@@ -96,7 +96,8 @@ class _Rate(ProgressColumn):
 
 
 class ClassProgress:
-    """How far a class is: a bar with rate and time left on a terminal, elsewhere one plain line per finished submission.
+    """How far a class is: a bar with rate and time left on a terminal, elsewhere one plain line per finished
+    submission.
 
     Use as a context manager, and call `finished` with each report. Reports that need a person (unreadable or
     withheld) also stay on the terminal as a line above the bar.

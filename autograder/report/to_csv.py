@@ -16,7 +16,8 @@ def scores_csv(reports: Sequence[Report], exercises: Sequence[Exercise]) -> str:
     """The table as RFC 4180 text: student, exercise, a column per task, total, possible, status.
 
     Rows are sorted by exercise (in the order of `exercises`), then by student; task columns follow the
-    exercises that were handed in. A withheld score is an empty cell, in the total and in every task. Text that a spreadsheet
+    exercises that were handed in. A withheld score is an empty cell, in the total and in every task. Text that a
+    spreadsheet
     would run as a formula gets an apostrophe in front.
     """
     columns = _task_columns(reports, exercises)

@@ -63,10 +63,6 @@ def report_from_json(text: str) -> Report:
     return report
 
 
-
-
-
-
 def _plain(value: Any) -> Any:
     kind = type(value)
     if kind in _PLAIN:

@@ -192,7 +192,9 @@ def _functions(module: types.ModuleType, pattern: re.Pattern[str]) -> Iterator[t
     """Yield the functions and methods defined in a module that are refused, and what decorators wrapped, by name."""
     for owner in _owners(module):
         for name, member in list(vars(owner).items()):
-            function = member.__func__ if isinstance(member, staticmethod | classmethod) else member  # others may load on a look
+            function = (
+                member.__func__ if isinstance(member, staticmethod | classmethod) else member
+            )  # others may load on a look
             while pattern.match(name) and isinstance(function, types.FunctionType):
                 if function.__module__ == module.__name__:
                     yield name if "<locals>" in function.__qualname__ else function.__qualname__, function
@@ -297,7 +299,9 @@ class _Loader(importlib.abc.Loader):
 
 
 def _run_file(loader: importlib.machinery.SourceFileLoader, module: types.ModuleType) -> None:
-    """Run a file as SourceFileLoader does; what is ready-made in a library's file is refused under any module's name."""
+    """Run a file as SourceFileLoader does; what is ready-made in a library's file is refused under any module's
+    name.
+    """
     super(importlib.machinery.SourceFileLoader, loader).exec_module(module)
     parts = os.path.realpath(loader.path).removesuffix(".py").split(os.sep)
     for index, part in enumerate(parts):

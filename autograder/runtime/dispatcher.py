@@ -157,7 +157,12 @@ def type_name(value: object) -> str:
 
 def _plain(value: object) -> Any:
     if isinstance(value, torch.Tensor):
-        if _has_bytes(value) and value.layout is torch.strided and value.dtype in DTYPES.values() and not value.is_quantized:
+        if (
+            _has_bytes(value)
+            and value.layout is torch.strided
+            and value.dtype in DTYPES.values()
+            and not value.is_quantized
+        ):
             return value.detach()
         return NOT_PLAIN
     if type(value).__module__ == "numpy" and hasattr(value, "dtype") and not hasattr(value, "__len__"):
@@ -185,7 +190,9 @@ def _holds(value: Any, held: Any) -> bool:
     if type(held) is list:
         return type(value) in (list, tuple) and len(value) == len(held) and all(map(_holds, value, held))
     if type(held) is dict:
-        return type(value) is dict and value.keys() == held.keys() and all(_holds(value[key], held[key]) for key in held)
+        return (
+            type(value) is dict and value.keys() == held.keys() and all(_holds(value[key], held[key]) for key in held)
+        )
     return value is held
 
 

@@ -25,7 +25,9 @@ def anonymous_mb(pid: int | str = "self") -> float | None:
 
 
 class Watch:
-    """Looks at a process again and again, from a thread: `growth_mb` is the peak above `start_mb`, what it was at first."""
+    """Looks at a process again and again, from a thread: `growth_mb` is the peak above `start_mb`, what it was at
+    first.
+    """
 
     def __init__(self, pid: int | None = None) -> None:
         self._pid = os.getpid() if pid is None else pid

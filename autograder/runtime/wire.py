@@ -27,7 +27,9 @@ MAX_NODES = 100_000
 VALUE_DEPTH = 24  # levels of lists and dicts in one value
 MAX_DEPTH = VALUE_DEPTH + 2  # and those of the message around it
 MAX_TEXT = 1 << 20
-MAX_ODD_KEYS = 1000  # of one dict that are no strings: numbers and tuples can be chosen to have one hash, which makes a dict slow
+MAX_ODD_KEYS = (
+    1000  # of one dict that are no strings: numbers and tuples can be chosen to have one hash, which makes a dict slow
+)
 MAX_RANK = 16
 MAX_DIGITS = 2000  # hexadecimal digits of an int that msgpack has no form for
 
@@ -88,9 +90,16 @@ def decode(header: bytes, body: bytes | bytearray | memoryview, wrap: Wrap) -> A
     """Turn one frame back into a message; every claim in it is checked first. Raises `WireError`."""
     try:
         tree = msgpack.unpackb(
-            header, raw=False, strict_map_key=True, ext_hook=_no_extensions, max_map_len=0,
-            max_array_len=MAX_NODES, max_str_len=MAX_TEXT, max_bin_len=len(header), max_ext_len=0,
-        )  # fmt: skip
+            header,
+            raw=False,
+            strict_map_key=True,
+            ext_hook=_no_extensions,
+            max_map_len=0,
+            max_array_len=MAX_NODES,
+            max_str_len=MAX_TEXT,
+            max_bin_len=len(header),
+            max_ext_len=0,
+        )
         reader = _Reader(memoryview(body), wrap)
         message = reader.value(tree, 0)
     except WireError:
@@ -120,7 +129,10 @@ def _encode(value: Any, body: list[memoryview], unwrap: Unwrap, depth: int) -> o
     if kind is dict:
         if sum(type(k) is not str for k in value) > MAX_ODD_KEYS:
             raise TypeError(f"a dict with more than {MAX_ODD_KEYS} keys that are no strings has no form on the wire")
-        return ["d", [[_encode_key(k, body, unwrap, depth), _encode(v, body, unwrap, depth + 1)] for k, v in value.items()]]
+        return [
+            "d",
+            [[_encode_key(k, body, unwrap, depth), _encode(v, body, unwrap, depth + 1)] for k, v in value.items()],
+        ]
     if kind is list or kind is tuple:
         return ["l" if kind is list else "t", [_encode(v, body, unwrap, depth + 1) for v in value]]
     if isinstance(value, torch.Tensor):

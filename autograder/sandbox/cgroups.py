@@ -1,8 +1,10 @@
 """A control group of a zygote and all its workers: memory and processes bounded for them together, root's too.
 
 Resource limits count a process or a user; a group counts everything in it, what a process shares and what the kernel
-keeps for it included. Where the machine gives none (the tree is mounted read-only, a user has none of its own), the other
-layers hold alone. A worker is born in its zygote's group, so a group costs a worker nothing, and no worker can leave it:
+keeps for it included. Where the machine gives none (the tree is mounted read-only, a user has none of its own), the
+other
+layers hold alone. A worker is born in its zygote's group, so a group costs a worker nothing, and no worker can leave
+it:
 it can't write where groups are.
 
 v1: a group below our own, for each controller. v2: below the nearest group upwards that hands both controllers
@@ -92,7 +94,9 @@ def remove(name: str) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """A group can be removed when nobody is in it, which takes a killed process a moment: it gives its memory back first."""
+    """A group can be removed when nobody is in it, which takes a killed process a moment: it gives its memory back
+    first.
+    """
     deadline = time.monotonic() + LEFT_S
     while folder.is_dir() and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -133,7 +137,9 @@ def _parents_v2(own: Path, point: Path) -> Iterator[Parent]:
 
 
 def _bound_memory(folder: Path, version: str, size: int) -> None:
-    """Without swap, where it is counted; the bound of both together may never be the lower one, so it comes down last."""
+    """Without swap, where it is counted; the bound of both together may never be the lower one, so it comes down
+    last.
+    """
     if version == "v2":
         _write(folder / "memory.max", size)
         with contextlib.suppress(OSError):

@@ -92,7 +92,9 @@ def build_root(plan: JailSpec) -> None:
     Path(point, "proc").mkdir()
     with contextlib.suppress(OSError):  # a container may mask parts of /proc and so forbid a fresh one
         kernel.mount("proc", point + "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    kernel.mount("none", point, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV)
+    kernel.mount(
+        "none", point, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
+    )
     kernel.pivot_root(point)
 
 
@@ -153,7 +155,9 @@ def _reachable_by_others(paths: tuple[str, ...]) -> bool:
 
 
 def address_space() -> tuple[int, int]:
-    """Bytes of address space in use, and of these for data: what the libraries map before the student's code uses any."""
+    """Bytes of address space in use, and of these for data: what the libraries map before the student's code uses
+    any.
+    """
     pages = Path("/proc/self/statm").read_text().split()
     return int(pages[0]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize()
 

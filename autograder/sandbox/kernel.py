@@ -91,7 +91,12 @@ def _all_rights(abi: int) -> int:
 
 
 def landlock(
-    readable: list[str], writable: list[str], devices: list[str], controlled: Sequence[str] = (), *, files_only: bool = False
+    readable: list[str],
+    writable: list[str],
+    devices: list[str],
+    controlled: Sequence[str] = (),
+    *,
+    files_only: bool = False,
 ) -> int:
     """Restrict this process to reading below `readable` and writing below `writable`; returns the ABI used.
 

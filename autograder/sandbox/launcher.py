@@ -37,14 +37,21 @@ def interpreter(program: str, control: socket.socket, log: IO[bytes], *arguments
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     environment |= {"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
     environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    environment |= {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # a library that asks for a GPU must not start CUDA before a fork
+    environment |= {
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1"
+    }  # a library that asks for a GPU must not start CUDA before a fork
     for library in ("OMP", "OPENBLAS", "MKL"):
         environment[f"{library}_NUM_THREADS"] = "1"
     return subprocess.Popen(
         [sys.executable, "-s", "-P", "-c", program, str(control.fileno()), *arguments],
-        env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-        pass_fds=[control.fileno()], start_new_session=True,
-    )  # fmt: skip
+        env=environment,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        pass_fds=[control.fileno()],
+        start_new_session=True,
+    )
 
 
 def sweep() -> None:

@@ -69,10 +69,14 @@ class Process:
         self, layers: Sequence[str], secrets: Sequence[str], foreign: Sequence[str], cuda: bool
     ) -> dict[str, Any]:
         plan = jail.JailSpec(
-            layers=tuple(layers), readable=jail.library_trees(Path(__file__).resolve().parent.parent),
-            scratch=self.scratch, memory_mb=self.limits.memory_mb, scratch_mb=self.limits.scratch_mb,
-            cpu_s=int(self.limits.submission_cpu_s + GRACE_S) + 1, cuda=cuda,
-        )  # fmt: skip
+            layers=tuple(layers),
+            readable=jail.library_trees(Path(__file__).resolve().parent.parent),
+            scratch=self.scratch,
+            memory_mb=self.limits.memory_mb,
+            scratch_mb=self.limits.scratch_mb,
+            cpu_s=int(self.limits.submission_cpu_s + GRACE_S) + 1,
+            cuda=cuda,
+        )
         # a low number may be the worker's own in its process namespace, and its own environment it may read
         ours = (f"/proc/{os.getpid()}/environ",) if os.getpid() > 9 else ()
         return {

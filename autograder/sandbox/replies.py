@@ -2,7 +2,8 @@
 
 A report shows some of what a reply says (which argument changed, the name of a type, a refused function), also for
 hidden tests. A submission knows the hidden tests' inputs while it is called; it could write them into such words. So
-only words that this end could have said itself pass, and of types a few: two thousand names to choose from are eleven bits.
+only words that this end could have said itself pass, and of types a few: two thousand names to choose from are eleven
+bits.
 """
 
 from __future__ import annotations
@@ -133,7 +134,9 @@ def _is_known_function(name: str) -> bool:
 
 
 def _held(owner: object, name: str) -> Any:
-    """What a module or class has under a name now; never asked for it, since modules import, or make, what they are asked for."""
+    """What a module or class has under a name now; never asked for it, since modules import, or make, what they are
+    asked for.
+    """
     if isinstance(owner, type):
         return next((vars(kind)[name] for kind in owner.__mro__ if name in vars(kind)), None)
     return vars(owner).get(name) if isinstance(owner, types.ModuleType) else None
@@ -143,4 +146,6 @@ def _held(owner: object, name: str) -> Any:
 def _operators() -> frozenset[tuple[str, ...]]:
     """Namespace and name of every operator that torch has here; torch.ops makes what it does not have."""
     full_names = torch._C._dispatch_get_all_op_names()
-    return frozenset((space, name.partition(".")[0]) for space, _, name in (full.partition("::") for full in full_names))
+    return frozenset(
+        (space, name.partition(".")[0]) for space, _, name in (full.partition("::") for full in full_names)
+    )

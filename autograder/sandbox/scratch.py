@@ -34,7 +34,8 @@ def folder() -> Iterator[str]:
 
 
 def make(mode: int = 0o711) -> tuple[str, int]:
-    """A new folder, and a descriptor that holds it, as does each copy of it that a forked process has, until all are closed.
+    """A new folder, and a descriptor that holds it, as does each copy of it that a forked process has, until all are
+    closed.
 
     A worker's own user must reach the scratch below, hence the mode.
     """

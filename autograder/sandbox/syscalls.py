@@ -50,7 +50,14 @@ CLONE_THREAD, CLONE_NAMESPACES = 0x10000, 0x7E020080
 PRCTL_FREE = (15, 16, 0x53564D41, 21, 3, 39)  # set/get name, set_vma, get seccomp, get dumpable, get no_new_privs
 FCNTL_FREE = (0, 1, 2, 3, 4, 1030, 1032, 1033, 1034)  # dup, flags, pipe size, seals
 FCNTL_IGNORED = (6, 7, 37, 38)  # set a lock, a process's or an open file's, or wait for one
-TERMINAL_QUERIES = (0x5401, 0x541B, 0x5451, 0x5450, 0x5413, 0x5421)  # TCGETS FIONREAD FIOCLEX FIONCLEX TIOCGWINSZ FIONBIO
+TERMINAL_QUERIES = (
+    0x5401,
+    0x541B,
+    0x5451,
+    0x5450,
+    0x5413,
+    0x5421,
+)  # TCGETS FIONREAD FIOCLEX FIONCLEX TIOCGWINSZ FIONBIO
 
 
 def compile_filter(cuda: bool = False) -> bytes:
@@ -62,7 +69,8 @@ def compile_filter(cuda: bool = False) -> bytes:
         _allow(seccomp, policy, name)
     _answer(seccomp, policy, IGNORED, 0)
     _answer(seccomp, policy, WITHOUT_ATTRIBUTES, errno.ENOTSUP)
-    # memory may be shared only where a file holds it: else it would be in nobody's account (RssAnon) of what a call takes
+    # memory may be shared only where a file holds it: else it would be in nobody's account (RssAnon) of what a call
+    # takes
     for flags in (*MAPPED, *((mmap.MAP_SHARED | mmap.MAP_ANONYMOUS,) if cuda else ())):  # a driver may want it
         _allow(seccomp, policy, "mmap", seccomp.Arg(3, seccomp.MASKED_EQ, MAP_TYPE | mmap.MAP_ANONYMOUS, flags))
     # these hide their flags from a filter; ENOSYS makes glibc use clone and openat, whose flags can be read

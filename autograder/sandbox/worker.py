@@ -203,13 +203,17 @@ class Worker:
             self._waited_s += time.monotonic() - started
 
     def _left(self) -> tuple[float, float]:
-        """The CPU and wall seconds that the submission has left; raises TimedOutError, and starts nothing any more, without."""
+        """The CPU and wall seconds that the submission has left; raises TimedOutError, and starts nothing any more,
+        without.
+        """
         used_s = self.used_s + (self._process.cpu_s() if self._process is not None else 0.0)
         left_s = self.limits.submission_cpu_s - used_s
         wall_left_s = self.limits.submission_cpu_s * WALL_FACTOR - self._waited_s
         if left_s <= 0 or wall_left_s <= 0:
             self._kill()
-            raise TimedOutError(f"the submission has used its {self.limits.submission_cpu_s:g} CPU seconds, or slept too long")
+            raise TimedOutError(
+                f"the submission has used its {self.limits.submission_cpu_s:g} CPU seconds, or slept too long"
+            )
         return left_s, wall_left_s
 
     def _pid(self) -> int:

@@ -41,12 +41,19 @@ _MOST_WORDS = 64
 
 
 def _wordless(request: int, failure: dict[str, Any]) -> dict[str, Any]:
-    """What a test needs to know of an exception. Its words, which are every student's own, travel when they are asked for."""
+    """What a test needs to know of an exception. Its words, which are every student's own, travel when they are
+    asked for.
+    """
     while len(_words) >= _MOST_WORDS:
         del _words[next(iter(_words))]
     _words[request] = failure["type"], failure["text"], failure["where"]
     text = "" if failure["kind"] == "raised" else failure["text"]
-    return {"kind": failure["kind"], "builtin": failure["builtin"], "named": bool(failure["text"].strip()), "text": text}
+    return {
+        "kind": failure["kind"],
+        "builtin": failure["builtin"],
+        "named": bool(failure["text"].strip()),
+        "text": text,
+    }
 
 
 def _legible(text: str) -> str:

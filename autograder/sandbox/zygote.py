@@ -72,7 +72,9 @@ def _serve(control: socket.socket, children: Children, group: cgroups.Group) -> 
 
 
 def _end(children: Children, folder: str) -> None:
-    """A worker in namespaces is killed itself, and waited for by waiting for its parent: alone it could go on for a moment."""
+    """A worker in namespaces is killed itself, and waited for by waiting for its parent: alone it could go on for a
+    moment.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for child, worker in children.items():
         with contextlib.suppress(ProcessLookupError):
@@ -111,7 +113,9 @@ def _warm_up() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Blocks up to 32 MB stay with the worker when they are freed, up to 256 MB: the kernel would clear them anew each time."""
+    """Blocks up to 32 MB stay with the worker when they are freed, up to 256 MB: the kernel would clear them anew
+    each time.
+    """
     with contextlib.suppress(AttributeError):  # another libc than glibc
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_THRESHOLD, 32 << 20)
@@ -149,7 +153,9 @@ def _reap(children: Children) -> None:
 
 def _start(message: dict[str, Any], descriptors: list[int], children: Children, group: cgroups.Group) -> int:
     """Fork one worker; returns the number of the process that will run the student's code (0: it failed)."""
-    group.limit(message["plan"]["memory_mb"] + message["plan"]["scratch_mb"] + message["plan"]["cuda"] * jail.CUDA_HOST_MB)
+    group.limit(
+        message["plan"]["memory_mb"] + message["plan"]["scratch_mb"] + message["plan"]["cuda"] * jail.CUDA_HOST_MB
+    )
     bpf = _filter(message["plan"]["cuda"])[0]
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     told, tell = os.pipe()
@@ -168,7 +174,9 @@ def _start(message: dict[str, Any], descriptors: list[int], children: Children, 
 
 
 def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, tell: int, group: list[str]) -> NoReturn:
-    """The forked process; in namespaces it only waits for the worker, the first process of its own process namespace."""
+    """The forked process; in namespaces it only waits for the worker, the first process of its own process
+    namespace.
+    """
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
@@ -201,7 +209,9 @@ def _start_cuda() -> str:
         share = (jail.CUDA_MB << 20) / torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, share))
     except Exception as error:
-        return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else 'no reason'}"
+        return (
+            f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else 'no reason'}"
+        )
     return ""
 
 

@@ -205,7 +205,12 @@ def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> lis
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
     notes = [item.annotation for item in every if item and item.annotation]
     returned = getattr(node, "returns", None)
-    return [*notes, *([returned] if returned else []), *arguments.defaults, *(item for item in arguments.kw_defaults if item)]
+    return [
+        *notes,
+        *([returned] if returned else []),
+        *arguments.defaults,
+        *(item for item in arguments.kw_defaults if item),
+    ]
 
 
 def _stored(target: ast.AST) -> set[str]:

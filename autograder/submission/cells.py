@@ -27,9 +27,13 @@ _PERCENT = re.compile(r"# ?%%(.*)|# In\s?\[[\d ]*\]:?\s*")  # a cell starts: per
 _NO_START = re.compile(r"\s|#|[)\]}]|(elif|else|except|finally)\b|$")  # such a line starts no statement
 _BUDGET = 2_000_000  # characters to parse while mending a file's code, which may be hostile: a few seconds
 _SHARED_FROM = 10_000  # characters of a file; of a larger one each cell gets a part of the budget
-_BUDGET_OF_PIECES = 5_000_000  # characters to parse while looking for the statements of a broken script that can be saved
+_BUDGET_OF_PIECES = (
+    5_000_000  # characters to parse while looking for the statements of a broken script that can be saved
+)
 _LARGE = 100_000  # characters; up to here only copies of `finally` were found that take CPython's compiler long
-_MOST_COPIED = 100_000  # nodes that it compiles again: a fraction of a second, and more than any text here has by itself
+_MOST_COPIED = (
+    100_000  # nodes that it compiles again: a fraction of a second, and more than any text here has by itself
+)
 _ENDLESS = 10**9  # nodes; numbers stay small
 _MARGIN = 20  # calls
 _PATIENCE_S = 10
@@ -94,7 +98,9 @@ def parse_script(text: str, effort: float = 1.0) -> Parsed:
 
 
 def _share(size: int) -> int:
-    """The budget of one piece of a file of that size; in steps, since what is found out of a cell is kept by it, too."""
+    """The budget of one piece of a file of that size; in steps, since what is found out of a cell is kept by it,
+    too.
+    """
     return _BUDGET // max(1, -(-size // _SHARED_FROM))
 
 

@@ -13,13 +13,39 @@ from dataclasses import dataclass
 
 DYNAMIC = ("exec", "eval", "globals", "locals")  # may read or bind any name
 _MUTATORS = (
-    "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "register",
-    "remove", "reverse", "setdefault", "sort", "update",
-)  # fmt: skip
+    "add",
+    "append",
+    "appendleft",
+    "clear",
+    "discard",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "popleft",
+    "register",
+    "remove",
+    "reverse",
+    "setdefault",
+    "sort",
+    "update",
+)
 _READERS = (
-    "copy", "count", "describe", "get", "head", "index", "item", "items", "keys", "plot", "show", "tail", "tolist",
+    "copy",
+    "count",
+    "describe",
+    "get",
+    "head",
+    "index",
+    "item",
+    "items",
+    "keys",
+    "plot",
+    "show",
+    "tail",
+    "tolist",
     "values",
-)  # fmt: skip
+)
 _INSIDES = ("getattr", "next", "vars")  # return a part of what they are given
 _COPIES = ("dict", "enumerate", "filter", "iter", "list", "map", "reversed", "set", "sorted", "tuple", "zip")
 

@@ -112,7 +112,9 @@ def _sources(name: str, data: bytes) -> list[str]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UnreadableError(f"{name} is not UTF-8 (byte {error.start}); save it as UTF-8 and hand it in again.") from None
+        raise UnreadableError(
+            f"{name} is not UTF-8 (byte {error.start}); save it as UTF-8 and hand it in again."
+        ) from None
     suffix = Path(name).suffix.lower()
     if suffix not in (".ipynb", ".py"):
         raise UnreadableError(f"Expected a notebook (.ipynb) or a script (.py), but {name} came; hand in one of them.")

@@ -162,7 +162,13 @@ def _reach(every: Sequence[Names]) -> Counter[str]:
             above[name] = name = above[above[name]]
         return name
 
-    pairs = [(name, other) for names in every for (owner, name), own in names.aliases.items() if not owner for other, _ in own]
+    pairs = [
+        (name, other)
+        for names in every
+        for (owner, name), own in names.aliases.items()
+        if not owner
+        for other, _ in own
+    ]
     for name, other in pairs:
         above[root(name)] = root(other)
     sizes = Counter(root(name) for name, _ in pairs)

@@ -24,13 +24,46 @@ from autograder.records import Status
 
 MOST_KEPT = 8  # a course has five exercises
 OPTIONS = (
-    "--import-mode=importlib", "--noconftest", "--tb=line", "-c", os.devnull,
-    "-p", "pytest_jsonreport.plugin", "--json-report", "--json-report-file=none",
-    "--json-report-omit", "collectors", "log", "traceback", "streams", "warnings", "keywords",
-)  # fmt: skip
-UNUSED = ("cacheprovider", "capture", "debugging", "doctest", "faulthandler", "junitxml", "logging", "monkeypatch",
-          "pastebin", "recwarn", "reports", "setuponly", "setupplan", "skipping", "stepwise", "subtests", "threadexception",
-          "tmpdir", "unittest", "unraisableexception", "warnings")  # fmt: skip
+    "--import-mode=importlib",
+    "--noconftest",
+    "--tb=line",
+    "-c",
+    os.devnull,
+    "-p",
+    "pytest_jsonreport.plugin",
+    "--json-report",
+    "--json-report-file=none",
+    "--json-report-omit",
+    "collectors",
+    "log",
+    "traceback",
+    "streams",
+    "warnings",
+    "keywords",
+)
+UNUSED = (
+    "cacheprovider",
+    "capture",
+    "debugging",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "logging",
+    "monkeypatch",
+    "pastebin",
+    "recwarn",
+    "reports",
+    "setuponly",
+    "setupplan",
+    "skipping",
+    "stepwise",
+    "subtests",
+    "threadexception",
+    "tmpdir",
+    "unittest",
+    "unraisableexception",
+    "warnings",
+)
 
 
 Entry = dict[str, Any]

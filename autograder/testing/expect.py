@@ -249,9 +249,7 @@ def _code_words(q: Tensor, case: _Case, lookalikes: Lookalikes) -> str:
         "is rounded down instead of to the nearest level": case.place(case.ratio.floor()),
         "is rounded up instead of to the nearest level": case.place(case.ratio.ceil()),
         "lacks the zero point": nearest.clamp(case.lo, case.hi),
-        "has the zero point subtracted; quantizing adds it": (
-            (nearest - case.zero_point).clamp(case.lo, case.hi)
-        ),
+        "has the zero point subtracted; quantizing adds it": ((nearest - case.zero_point).clamp(case.lo, case.hi)),
         "has lost its signs": case.place(nearest.abs()),
     }
     for words, lookalike in known.items():

@@ -22,9 +22,14 @@ Files = Mapping[str, Tensor]
 
 INDEX, CONFIG = "model.safetensors.index.json", "config.json"
 SHAPE_KEYS = (
-    "model_type", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "model_type",
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
     "num_key_value_heads",
-)  # fmt: skip
+)
 TARGET = "quantized"
 
 
@@ -43,18 +48,25 @@ def below_target(student: Student, root: str, alone: bool = False) -> dict[str, 
     found = student.remote.files(root)
     files = {name.removeprefix(f"{TARGET}/"): data for name, data in found.items() if name.startswith(f"{TARGET}/")}
     that(bool(files), "nothing was written to target_dir")
-    that(not alone or len(files) == len(found), "files were left beside target_dir; what is unfinished must go in the end")
+    that(
+        not alone or len(files) == len(found),
+        "files were left beside target_dir; what is unfinished must go in the end",
+    )
     return files
 
 
 def nothing_left(student: Student, source: str, because: str) -> None:
-    """`quantize_checkpoint` fails on this source, and afterwards there is no file in the target folder, or beside it."""
+    """`quantize_checkpoint` fails on this source, and afterwards there is no file in the target folder, or beside
+    it.
+    """
     root = student.remote.folder()
     try:
         refused(lambda: student.quantize_checkpoint(source, f"{root}/{TARGET}"), because)
         found = student.remote.files(root)
         inside = any(name.startswith(f"{TARGET}/") for name in found)
-        that(not inside, f"{because}: a part of the result was left in target_dir; write elsewhere and rename in the end")
+        that(
+            not inside, f"{because}: a part of the result was left in target_dir; write elsewhere and rename in the end"
+        )
         that(not found, f"{because}: unfinished files were left beside target_dir")
     finally:
         student.remote.discard(root)
@@ -66,7 +78,13 @@ def refused(call: Callable[[], object], because: str) -> None:
 
     try:
         call()
-    except (NotImplementedError, CrashedError, MissingError, RefusedError, TimedOutError):  # not an answer: the suite's own business
+    except (
+        NotImplementedError,
+        CrashedError,
+        MissingError,
+        RefusedError,
+        TimedOutError,
+    ):  # not an answer: the suite's own business
         raise
     except Exception:
         return
@@ -150,7 +168,9 @@ def norms_kept(files: Files, state: Mapping[str, Tensor]) -> None:
     for name, norm in state.items():
         if norm.dim() == 1:
             there = any(t.shape == norm.shape and torch.equal(t, norm.double()) for t in kept)
-            that(there, "the weights of a norm are not in the target with their values: they are kept, not packed", name)
+            that(
+                there, "the weights of a norm are not in the target with their values: they are kept, not packed", name
+            )
 
 
 def _json(files: Files, name: str) -> dict[str, Any]:
@@ -185,7 +205,8 @@ def _raw(tensor: Tensor) -> Tensor:
 def holds_the_weights(student: Student, rng: torch.Generator) -> None:
     """A tiny checkpoint becomes smaller, and what was written follows the weights, and only them.
 
-    Far from any threshold that a real quantizer could miss: this is asked first by every test that looks at something else,
+    Far from any threshold that a real quantizer could miss: this is asked first by every test that looks at something
+    else,
     so that empty files of the right names earn nothing.
     """
     config = llama_config(1, 128, 128, 128)

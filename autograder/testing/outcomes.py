@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from autograder.records import Exercise, Outcome, Status
 
 if TYPE_CHECKING:
-
     pass
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from autograder.testing.proxy import Endpoint, Student
 
 
-
 @dataclass(frozen=True)
 class Context:
     """Whom the tests of one run talk to, and the assignment's seed."""
@@ -258,7 +257,9 @@ def run_suites(
                     lost.add(_task_of(item))
 
             ran = tests.run(
-                lambda item: (only is None or _task_of(item) in only) and _task_of(item) not in lost, note_loss, dialogue
+                lambda item: (only is None or _task_of(item) in only) and _task_of(item) not in lost,
+                note_loss,
+                dialogue,
             )
             errors = tests.errors
             del tests.config.stash[CONTEXT]
@@ -270,13 +271,3 @@ def run_suites(
 def _task_of(item: pytest.Item) -> str:
     marker = item.get_closest_marker("task")
     return str(marker.args[0]) if marker else ""
-
-
-
-
-
-
-
-
-
-

@@ -30,14 +30,17 @@ class Endpoint(Protocol):
 
     @property
     def methods(self) -> set[tuple[str, str]]:
-        """The methods seen so far, by type and as "Meter.step": objects of one class share them; each is asked for once."""
+        """The methods seen so far, by type and as "Meter.step": objects of one class share them; each is asked for
+        once.
+        """
 
 
 @dataclass(frozen=True)
 class Call:
     """The last call a test made. What the student's end reports of it may only cost points.
 
-    `start_mb`, `peak_growth_mb` and `seconds` are not its word: the grader looks from outside. None where that can't be seen.
+    `start_mb`, `peak_growth_mb` and `seconds` are not its word: the grader looks from outside. None where that can't
+    be seen.
     """
 
     label: str
@@ -235,14 +238,20 @@ class InProcess:
         return InProcess({})
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request, on copies: an answer that works in place spoils no test's own tensors, as in the grader."""
+        """Answer one request, on copies: an answer that works in place spoils no test's own tensors, as in the
+        grader.
+        """
         own = {"args": _copied(request["args"]), "kwargs": _copied(request["kwargs"])}
         if not request.get("measured"):
             return self._session.run(request | own)
         started = time.perf_counter()
         with memory.Watch() as seen:
             reply = self._session.run(request | own)
-        reply["facts"] |= {"start_mb": seen.start_mb, "peak_growth_mb": seen.growth_mb, "seconds": time.perf_counter() - started}
+        reply["facts"] |= {
+            "start_mb": seen.start_mb,
+            "peak_growth_mb": seen.growth_mb,
+            "seconds": time.perf_counter() - started,
+        }
         return reply
 
 

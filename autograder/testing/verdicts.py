@@ -41,8 +41,13 @@ def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test:
     if isinstance(error, PtqlabError):
         return _judged(Status.GRADER_ERROR, str(error), "")
     called = "" if hidden or asked is None or asked.last_call is None else asked.last_call.text
-    for kind, status in ((ends.MissingError, Status.MISSING), (ends.RefusedError, Status.REFUSED), (ends.JailedError, Status.FAILED),
-                         (ends.TimedOutError, Status.TIMED_OUT), (ends.CrashedError, Status.CRASHED)):  # fmt: skip
+    for kind, status in (
+        (ends.MissingError, Status.MISSING),
+        (ends.RefusedError, Status.REFUSED),
+        (ends.JailedError, Status.FAILED),
+        (ends.TimedOutError, Status.TIMED_OUT),
+        (ends.CrashedError, Status.CRASHED),
+    ):
         if isinstance(error, kind):
             unsaid = {Status.MISSING: NOT_WRITTEN, Status.REFUSED: READY_MADE} if hidden else {}
             return _judged(status, unsaid.get(status, str(error)), called)

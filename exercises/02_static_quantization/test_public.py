@@ -19,8 +19,15 @@ YARDSTICK_BITS = 5  # 8 bits, activations included, must be closer to the float 
 SAME = 0.98  # the share of predictions that must be the float model's
 NEAR_TIE = 0.2  # of the float model's two best logits: there, either class is as good a prediction
 
-SMALL_BERT = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-              "intermediate_size": 48, "max_position_embeddings": 16, "num_labels": 5}  # fmt: skip
+SMALL_BERT = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 16,
+    "num_labels": 5,
+}
 
 
 def one_scale(scale):
@@ -168,7 +175,9 @@ def test_calibrated_model_is_left_as_it_was(student, rng):
         student.remote.set_training(model, training)
         before = student.remote.condition(model)
         student.calibrate_model(model, [{"input": torch.ones(2, 4)}], student.remote.recorder())
-        expect.that(student.remote.condition(model) == before, "the model is not left as it was: hooks, mode or weights")
+        expect.that(
+            student.remote.condition(model) == before, "the model is not left as it was: hooks, mode or weights"
+        )
 
 
 # ------------------------------------------------------------------ 2.4 StaticQuantizedLinear
@@ -285,7 +294,9 @@ def kl(original, logits):
 
 
 def public_data(rng):
-    """(plain data of the model, calibration batches, evaluation batches, the float model's logits, a KL to stay below)."""
+    """(plain data of the model, calibration batches, evaluation batches, the float model's logits, a KL to stay
+    below).
+    """
     model = models.load_model("tiny-bert")
     calibration = models.batches(models.load_batches("tiny-bert", "calibration"), 3, 16, rng)
     evaluation = models.batches(models.load_batches("tiny-bert", "evaluation"), 3, 16, rng)

@@ -1,6 +1,7 @@
 """Public tests of exercise 03: small examples to follow by hand, and the course's own models.
 
-`student.f(x)` calls the student's f; `student.remote.f(x)` makes layers and models at the student's end; `rng` is seeded
+`student.f(x)` calls the student's f; `student.remote.f(x)` makes layers and models at the student's end; `rng` is
+seeded
 by the assignment. Core tests are about right values on ordinary data; edge tests pay when all core tests pass.
 """
 
@@ -20,8 +21,15 @@ SMALLEST = 3.3  # the quantized file must be that many times smaller
 PERPLEXITY = 1.05  # the perplexity may be that many times as large
 MOST_KL = {"tiny-gpt2": 1.5e-2, "tiny-llama": 2.2e-2}  # nats; the reference's are 0.9e-2 and 1.4e-2
 
-TIED = {"vocab_size": 1536, "n_embd": 128, "n_layer": 1, "n_head": 2, "n_positions": 16,
-        "bos_token_id": 0, "eos_token_id": 0}  # fmt: skip
+TIED = {
+    "vocab_size": 1536,
+    "n_embd": 128,
+    "n_layer": 1,
+    "n_head": 2,
+    "n_positions": 16,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
 
 
 def on_grid(shape, steps, rng):
@@ -338,10 +346,13 @@ def test_perplexity_shifts_by_one(student, rng):
     found = expect.number(student.perplexity(student.remote.probe(table), batches), "the perplexity")
     logits = [table[batch["input_ids"]] for batch in batches]
     own, before = (
-        torch.cat([_losses(scores[:, a], batch["input_ids"][:, b])
-                   for scores, batch in zip(logits, batches, strict=True)]).mean().exp()
+        torch.cat(
+            [_losses(scores[:, a], batch["input_ids"][:, b]) for scores, batch in zip(logits, batches, strict=True)]
+        )
+        .mean()
+        .exp()
         for a, b in ((slice(None), slice(None)), (slice(1, None), slice(None, -1)))
-    )  # fmt: skip
+    )
     lookalikes = {
         "compares the logits of a place with the token at that place; they predict the next one": own,
         "compares with the token before; the logits predict the next one": before,
@@ -419,7 +430,8 @@ def test_benchmark_in_eval_mode(student):
 @pytest.mark.task("3.5", kind="edge")
 def test_benchmark_waits_for_the_device(student):
     """A GPU's call returns before its work is done: whoever times it waits for the device after each timed call."""
-    # The GPU is pretended: tensors say that they lie on cuda:0, and torch.cuda and torch.accelerator answer as if one were
+    # The GPU is pretended: tensors say that they lie on cuda:0, and torch.cuda and torch.accelerator answer as if one
+    # were
     # there. What it can't do is not held against anybody.
     model = student.remote.probe(torch.eye(2))
     student.remote.cuda_begins(model)
@@ -433,7 +445,9 @@ def test_benchmark_waits_for_the_device(student):
     finally:
         student.remote.cuda_ends()
     calls = student.remote.noted(model)
-    expect.that(len(calls) == 4, "on a GPU, the model was not called warmup + repeats times", f"{len(calls)} calls, expected 4")
+    expect.that(
+        len(calls) == 4, "on a GPU, the model was not called warmup + repeats times", f"{len(calls)} calls, expected 4"
+    )
     expect.that(
         all(call["waited"] for call in calls[1:]),
         "on a GPU, the clock was read while the device still worked: wait for it before you look"

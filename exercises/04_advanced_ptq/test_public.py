@@ -213,16 +213,30 @@ def test_kl_calibrator_needs_data(student):
 # ------------------------------------------------------------------ 4.4 layer_sensitivity
 
 GPT2 = {
-    "vocab_size": 24, "n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 12,
-    "bos_token_id": 0, "eos_token_id": 0, "tie_word_embeddings": True,
-}  # fmt: skip
+    "vocab_size": 24,
+    "n_embd": 16,
+    "n_layer": 1,
+    "n_head": 2,
+    "n_positions": 12,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+    "tie_word_embeddings": True,
+}
 SHAPES = {
-    "wte": (24, 16), "wpe": (12, 16), "h.0.attn.c_attn": (16, 48), "h.0.attn.c_proj": (16, 16),
-    "h.0.mlp.c_fc": (16, 64), "h.0.mlp.c_proj": (64, 16),
-}  # fmt: skip
+    "wte": (24, 16),
+    "wpe": (12, 16),
+    "h.0.attn.c_attn": (16, 48),
+    "h.0.attn.c_proj": (16, 16),
+    "h.0.mlp.c_fc": (16, 64),
+    "h.0.mlp.c_proj": (64, 16),
+}
 NORMS = ("h.0.ln_1", "h.0.ln_2", "ln_f")
-LAYERS = ("transformer.h.0.attn.c_attn", "transformer.h.0.attn.c_proj", "transformer.h.0.mlp.c_fc",
-          "transformer.h.0.mlp.c_proj")  # fmt: skip
+LAYERS = (
+    "transformer.h.0.attn.c_attn",
+    "transformer.h.0.attn.c_proj",
+    "transformer.h.0.mlp.c_fc",
+    "transformer.h.0.mlp.c_proj",
+)
 
 KL_OF_LAYERS = {
     "transformer.h.0.attn.c_attn": {3: 0.0196073, 6: 0.000246155},
@@ -285,7 +299,9 @@ def check_layers(found, names, bits):
     """{layer: {bits: KL}} with these layers and these numbers of bits; returns the figures."""
     expect.that(type(found) is dict, "returned no dict; expected {layer: {bits: KL}}")
     outward = bool(found) and all(type(key) is int for key in found)
-    expect.that(not outward, "the keys are numbers; expected {layer: {bits: KL}}, the layers' names outside", f"{list(found)}")
+    expect.that(
+        not outward, "the keys are numbers; expected {layer: {bits: KL}}, the layers' names outside", f"{list(found)}"
+    )
     found = {name: of_layer for name, of_layer in found.items() if name != "lm_head"}  # tied: free to be there
     missing, unknown = sorted(set(names) - set(found)), sorted(set(map(str, found)) - set(names))
     expect.that(not missing, "layers are missing (is every Linear and Conv1D there?)", ", ".join(missing))
@@ -345,8 +361,11 @@ def check_plan(plan, sensitivity, sizes, budget):
     expect.that(type(plan) is dict, "the plan is no dict; expected {layer: bits}")
     expect.that(set(plan) == set(sensitivity), "the plan's keys are not the layers", f"{plan}")
     for name, bits in plan.items():
-        expect.that(type(bits) is int and bits in sensitivity[name], "the plan has bits that the layer does not offer",
-                    f"{name}: {bits}")  # fmt: skip
+        expect.that(
+            type(bits) is int and bits in sensitivity[name],
+            "the plan has bits that the layer does not offer",
+            f"{name}: {bits}",
+        )
     spent = sum(-(-sizes[name] * bits // 8) for name, bits in plan.items())
     expect.that(spent <= budget, "the plan costs more than the budget", f"{spent} bytes of {budget}: {plan}")
     return sum(sensitivity[name][bits] for name, bits in plan.items())
@@ -392,7 +411,9 @@ def test_mixed_by_hand(student):
     weight = expect.tensor(found, "layer 0", shape=(3, 2)).T
     expect.close(weight, want, "the weight of layer 0", atol=1e-5, lookalikes=known)
     found = student.remote.output(student.remote.submodule(made, "1"), torch.eye(2))
-    expect.close(expect.tensor(found, "layer 1", shape=(2, 1)).T, second, "the weight of layer 1, which 16 leaves alone,")
+    expect.close(
+        expect.tensor(found, "layer 1", shape=(2, 1)).T, second, "the weight of layer 1, which 16 leaves alone,"
+    )
 
 
 @pytest.mark.task("4.5", kind="core")
@@ -537,9 +558,15 @@ def test_smoothquant_leaves_the_originals(student, rng):
 
 SATURATES = 32767  # where a sum of two products ends on CPUs without VNNI
 SMALL_BERT = {
-    "vocab_size": 96, "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 128,
-    "max_position_embeddings": 16, "type_vocab_size": 2, "num_labels": 4,
-}  # fmt: skip
+    "vocab_size": 96,
+    "hidden_size": 64,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 128,
+    "max_position_embeddings": 16,
+    "type_vocab_size": 2,
+    "num_labels": 4,
+}
 
 
 def small_bert(rng):
@@ -615,7 +642,9 @@ def check_static(summary, linear_elements):
     expect.that(operators.get("QuantizeLinear", 0) > 0 and operators.get("DequantizeLinear", 0) > 0, words)
     computing = [weight for weight in weights if weight["operator"] != "Gather"]
     stored = sum(weight["elements"] for weight in computing)
-    expect.that(stored >= 0.9 * linear_elements, "weights of linear layers are not stored as integers behind DequantizeLinear")
+    expect.that(
+        stored >= 0.9 * linear_elements, "weights of linear layers are not stored as integers behind DequantizeLinear"
+    )
     static = sum(weight["elements"] for weight in computing if weight["static"])
     expect.that(static >= 0.9 * linear_elements, "the inputs of linear layers are not quantized: only the weights are")
 
@@ -674,7 +703,8 @@ def check_smaller(size, files):
     """At least 2.8 times smaller, all files counted."""
     ratio = size / sum(content.numel() for content in files.values())
     words = (
-        "the quantized model is not small enough: look for its largest float tensors; they stay beside the integers, or where "
+        "the quantized model is not small enough: look for its largest float tensors; they stay beside the "
+        "integers, or where "
         "the graph computes a weight, as after an export in training mode or without constant folding"
     )
     expect.that(ratio >= 2.8, words, f"{ratio:.2f} times smaller, expected at least 2.8")

@@ -1,6 +1,7 @@
 """Public tests of exercise 05: a small Llama checkpoint goes in, and what comes out is looked at as files.
 
-`student.f(x)` calls the student's f; `student.remote.checkpoint(…)` writes a checkpoint where the student's code can read
+`student.f(x)` calls the student's f; `student.remote.checkpoint(…)` writes a checkpoint where the student's code can
+read
 it; `expect_checkpoint` says what a wrong answer looks like. The packed format is free, so values are seen in two ways
 only: which bytes a changed weight changes (5.1), and what the loaded model predicts (5.2). `holds_the_weights` asks for
 no more than that something of the weights is in the files.
@@ -88,7 +89,9 @@ def test_a_changed_weight_changes_the_files(student, rng):
 
 
 def growth_mb(student, layers):
-    """The peak of anonymous memory in a fresh process while it quantizes so many layers; None where it can't be told."""
+    """The peak of anonymous memory in a fresh process while it quantizes so many layers; None where it can't be
+    told.
+    """
     student.fresh()
     source, root = student.remote.large_checkpoint(layers, 256, 768, 1024), student.remote.folder()
     try:
@@ -161,10 +164,14 @@ def moved(weight, rng, group=128):
 
 @pytest.mark.task("5.2", kind="core")
 def test_predictions_survive_in_a_fresh_process(student, rng):
-    """A trained model, quantized, loaded where only its files are: KL at most twice that of random noise of 4-bit size."""
+    """A trained model, quantized, loaded where only its files are: KL at most twice that of random noise of 4-bit
+    size.
+    """
     model = with_uneven_channels(load_model("tiny-llama", folder=DATASETS if DATASETS.is_dir() else None))
     state = {name: value.half() for name, value in model.state_dict().items()}
-    (given,) = batches(load_batches("tiny-llama", "evaluation", folder=DATASETS if DATASETS.is_dir() else None), 1, 16, rng)
+    (given,) = batches(
+        load_batches("tiny-llama", "evaluation", folder=DATASETS if DATASETS.is_dir() else None), 1, 16, rng
+    )
     model.load_state_dict(state)
     with torch.no_grad():
         want = model(**given).logits
@@ -174,7 +181,9 @@ def test_predictions_survive_in_a_fresh_process(student, rng):
     files = expect_checkpoint.quantized(student, source)
     expect_checkpoint.compressed(files, sum(tensor.nbytes for tensor in state.values()), LEAST_RATIO)
     found = expect_checkpoint.divergence(want, loaded_logits(student, files, given))
-    expect.that(found <= limit, "the loaded model predicts too differently", f"KL {found:.4g} nats, expected {limit:.4g}")
+    expect.that(
+        found <= limit, "the loaded model predicts too differently", f"KL {found:.4g} nats, expected {limit:.4g}"
+    )
 
 
 @pytest.mark.task("5.2", kind="edge")

@@ -243,6 +243,7 @@ print(torch.round(torch.tensor([0.5, 1.5, 2.5, 3.5, -0.5, -1.5])))
 # 數可言的資料。在你的函式裡先呼叫這兩個檢查：任務 1.1、1.2、1.4、1.5、1.6 的測試都會看你有沒有擋下這些輸
 # 入。
 
+
 # %%
 def require_bits(bits: int) -> None:
     """Raise ValueError unless `bits` is an int from 2 to 8."""
@@ -256,6 +257,7 @@ def require_finite(tensor: torch.Tensor) -> None:
         raise ValueError("cannot quantize an empty tensor: it has no range")
     if not torch.isfinite(tensor).all():
         raise ValueError("cannot quantize NaN or infinity: the scale would be NaN or infinite too")
+
 
 # %% [markdown] lang="en"
 # ## Task 1.1 · Symmetric quantization
@@ -298,6 +300,7 @@ def require_finite(tensor: torch.Tensor) -> None:
 # 數、不要逐元素跑迴圈、不要改動輸入。結果要留在輸入所在的裝置上：如果把裝置寫死，程式在你的筆電上能跑，到了
 # GPU 就會失敗。
 
+
 # %%
 ### BEGIN SOLUTION
 def _signed_range(bits):
@@ -338,6 +341,7 @@ def symmetric_quantization(tensor, bits=8):
     return _nearest_signed_level(x, scale, bits), scale
     ### END SOLUTION
 
+
 # %%
 check("1.1")
 
@@ -363,6 +367,7 @@ check("1.1")
 # 而 `[5, 10]` 的範圍會變成 `[0, 10]`：縮放係數 10 / 255，零點 0，有一半的整數閒置。這就是讓 0 精確的代價。
 #
 # 請寫出 `asymmetric_quantization`。零點是一個**刻度**，所以是整數：`int`，或 0 維的整數張量。
+
 
 # %%
 ### BEGIN SOLUTION
@@ -397,6 +402,7 @@ def asymmetric_quantization(tensor, bits=8):
     return _nearest_unsigned_level(x, scale, zero_point, bits), scale, zero_point
     ### END SOLUTION
 
+
 # %%
 check("1.2")
 
@@ -412,6 +418,7 @@ check("1.2")
 # 回頭的路：$\hat{x} = s\,(q - z)$，兩種量化都適用。縮放係數和零點可以是單一數字，也可以是能與 `q` 廣播
 # （broadcast）的張量。有個陷阱：如果兩者都是 `uint8`，3 − 5 等於多少？
 
+
 # %%
 def dequantize(q, scale, zero_point=0):
     """Restore real values: scale · (q − zero_point).
@@ -425,6 +432,7 @@ def dequantize(q, scale, zero_point=0):
     # float32 before the subtraction: in uint8, 3 − 5 would be 254
     return ((q.to(torch.float32) - zero_point) * scale).to(torch.float32)
     ### END SOLUTION
+
 
 # %%
 check("1.3")
@@ -483,6 +491,7 @@ plot_histograms(weight, q, "the trained layer, symmetric per tensor, 4 bits")
 #
 # 第二次 `calibrate` 會取代第一次。還沒 `calibrate` 就使用，是 `RuntimeError`：此時還沒有縮放係數，隨便猜一
 # 個只會把錯誤藏起來。
+
 
 # %%
 class BasicQuantizer:
@@ -545,6 +554,7 @@ class BasicQuantizer:
         if self.scale is None:
             raise RuntimeError("this quantizer has no scale yet: call calibrate(data) first")
         ### END SOLUTION
+
 
 # %%
 check("1.4")
@@ -634,6 +644,7 @@ plot_channel_ranges(weight)
 # 算一次：`[[1.27, -0.5], [0.0127, 0.005]]` 取 `axis=0`，縮放係數是 `[[0.01], [0.0001]]`，整數碼是
 # `[[127, -50], [127, 50]]`。如果全部共用一個縮放係數，第二列就只剩 `[1, 0]`。
 
+
 # %%
 def per_channel_quantization(tensor, bits=8, axis=0):
     """Quantize symmetrically with one scale for each index of `axis`, the axis that is kept.
@@ -654,6 +665,7 @@ def per_channel_quantization(tensor, bits=8, axis=0):
     scale = _symmetric_scale(channels.abs().amax(dim=1), bits).reshape(kept)
     return _nearest_signed_level(x, scale, bits), scale
     ### END SOLUTION
+
 
 # %%
 check("1.5")
@@ -705,6 +717,7 @@ plot_errors(weight, restored, "the trained layer at 4 bits")
 # `[0.1, 0.001]`，整數碼是 `[7, -1, 7, 1]`。注意縮放係數的形狀 `[out, in / group_size]`：它不能直接與 `q` 廣
 # 播。如果 `in` 不是組大小的倍數，請丟出 `ValueError`。
 
+
 # %%
 def group_quantization(weight, bits=4, group_size=128):
     """Quantize symmetrically with one scale for each `group_size` neighbouring weights of a row.
@@ -724,6 +737,7 @@ def group_quantization(weight, bits=4, group_size=128):
     scale = _symmetric_scale(groups.abs().amax(dim=-1), bits)
     return _nearest_signed_level(groups, scale.unsqueeze(-1), bits).reshape(weight.shape), scale
     ### END SOLUTION
+
 
 # %%
 check("1.6")
@@ -749,6 +763,7 @@ check("1.6")
 #
 # 手算一次：`[1, -2]` 是 `0001` 和 `1110`，合起來的位元組是 `1110 0001` = 0xE1 = 225。還原時 1110 要變回
 # −2，而不是 14。因此 `[..., n]` 會變成 `[..., n / 2]`；`n` 是奇數，或有放不下的值，都是 `ValueError`。
+
 
 # %%
 def pack_int4(q):
@@ -778,6 +793,7 @@ def unpack_int4(packed):
     nibbles = torch.stack((packed & 0x0F, packed >> 4), dim=-1).flatten(-2).to(torch.int8)
     return (nibbles ^ 8) - 8  # extends the sign: flipping bit 3 maps −8…7 to 0…15 in order
     ### END SOLUTION
+
 
 # %%
 check("1.7")
@@ -821,6 +837,7 @@ check("1.7")
 # 次：$P = [\tfrac12, \tfrac12]$、$Q = [\tfrac14, \tfrac34]$ 時是 ½ ln 2 + ½ ln ⅔ = 0.144 nats；反過來則是
 # 0.131。logits 可能很大：float32 的 exp(1000) 是無限大，所以千萬不要先算 softmax 再取對數。
 
+
 # %%
 def compute_sqnr(original, restored):
     """Signal-to-quantization-noise ratio in dB: 10·log10(Σ x² / Σ (x − x̂)²); inf when both are equal.
@@ -858,6 +875,7 @@ def compute_kl_div(original_logits, quantized_logits):
     return (log_p.exp() * (log_p - log_q)).sum(dim=-1).mean()
     ### END SOLUTION
 
+
 # %%
 check("1.8")
 
@@ -875,6 +893,7 @@ check("1.8")
 # 現在把全部合起來，用在訓練好的層上。`round_trip`（現成）把權重量化再還原；`evaluate` 把還原的權重放回模
 # 型，然後測量。大小包含整數碼**和**縮放係數（每個兩位元組，一般檔案格式就是這樣存），所以壓縮比是誠實的。最
 # 後一欄是只用 256 筆輸入算的準確率，一筆就是 0.4 %：它會晃動，KL 更值得參考。
+
 
 # %%
 def round_trip(weight, bits, granularity):

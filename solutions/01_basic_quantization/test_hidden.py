@@ -218,14 +218,18 @@ def test_asymmetric_every_bits(student, rng):
 
 @pytest.mark.task("1.2", kind="edge")
 def test_asymmetric_ends_of_the_range(student, rng):
-    """With a range as wide below zero as above, an end lies half a level outside: it is clamped, and wraps around nowhere."""
+    """With a range as wide below zero as above, an end lies half a level outside: it is clamped, and wraps around
+    nowhere.
+    """
     for largest in (0.043, 0.7, 1.9, 3.0, 11.3, 250.0):
         for bits in (8, 4):
             x = between(-largest, largest, (4, 6), rng)
             q, *_ = expect.results(student.asymmetric_quantization(x, bits=bits), "q", "scale", "zero_point")
             q, top = expect.tensor(q, "q", dtype=torch.uint8, shape=x.shape).flatten().long(), 2**bits - 1
             fits = int(q.max()) <= top and int(q[x.argmax()]) >= top - 1 and int(q[x.argmin()]) <= 1
-            expect.that(fits, "an end of the range wraps around or lies beyond the levels: clamp after the zero point is added")
+            expect.that(
+                fits, "an end of the range wraps around or lies beyond the levels: clamp after the zero point is added"
+            )
 
 
 @pytest.mark.task("1.2", kind="edge")
@@ -665,9 +669,7 @@ def test_unpack_every_byte(student, rng):
             "is unsigned: a nibble of the upper half stands for a negative value": want % 16,
             "takes the high nibble first": pairs[order].flip(1).reshape(want.shape),
             "takes the nibble 8 for a positive value": torch.where(want == -8, 8, want),
-            "has all low nibbles first, then all high ones": (
-                torch.cat([want[..., 0::2], want[..., 1::2]], dim=-1)
-            ),
+            "has all low nibbles first, then all high ones": (torch.cat([want[..., 0::2], want[..., 1::2]], dim=-1)),
         }
         expect.close(q, want, "unpacked", lookalikes=lookalikes)
 
@@ -688,7 +690,9 @@ def test_pack_refuses_wide_values(student):
         expect.raises(ValueError, partial(student.pack_int4, q), because="a value lay outside −8…7")
     for dtype, value in ((torch.int16, 256 + 3), (torch.int32, 3 - 256), (torch.int64, 2**32 + 3)):
         q = torch.tensor([[1, 2, 3, 4], [5, 6, value, 7]], dtype=dtype)  # whose lowest byte alone would fit
-        because = "a value of a wider dtype lay outside −8…7 (look at the values before they become int8, which wraps them)"
+        because = (
+            "a value of a wider dtype lay outside −8…7 (look at the values before they become int8, which wraps them)"
+        )
         expect.raises(ValueError, partial(student.pack_int4, q), because=because)
 
 

@@ -818,9 +818,7 @@ def agreement(model, batches):
 
 one_text = [{key: value[:1] for key, value in calibration[0].items()}]
 padding = load_tokenizer("tiny-bert").pad_token_id
-padded = [
-    {key: torch.full_like(value, 1 if "mask" in key else padding) for key, value in one_text[0].items()}
-]
+padded = [{key: torch.full_like(value, 1 if "mask" in key else padding) for key, value in one_text[0].items()}]
 kinds = {"64 texts": calibration, "one text": one_text, "only padding": padded}
 models = {"float32": bert} | {f"int8, {name}": quantize_model_static(bert, data) for name, data in kinds.items()}
 measures = {
@@ -910,6 +908,7 @@ for title, sample in samples.items():
 #
 # 如果量化後的模型令人失望，該怪哪一層？從輸入到輸出，一組一組替換，看誤差怎麼增加。曲線上突然的一階就指出了那一層：把它
 # 留在浮點數，代價很小，卻可能救回整個模型。
+
 
 # %%
 def group_of(name):

@@ -25,8 +25,15 @@ NEAR_TIE = 0.2  # of the float model's two best logits: there, either class is a
 
 OF_REFERENCE = 1.5  # the output KL may be that many times the reference's
 
-SMALL_BERT = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-              "intermediate_size": 48, "max_position_embeddings": 16, "num_labels": 5}  # fmt: skip
+SMALL_BERT = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 16,
+    "num_labels": 5,
+}
 
 
 def one_scale(scale):
@@ -240,10 +247,13 @@ def test_calibrated_bert_is_left_as_it_was(student, rng):
     expect.inputs_unchanged(student)
     after = student.remote.condition(model)
     expect.that(after["hooks"] <= before["hooks"], "hooks are left on the model")
-    expect.that(after["hooks"] >= before["hooks"], "a hook that was there before is gone: remove only those that you registered")
+    expect.that(
+        after["hooks"] >= before["hooks"], "a hook that was there before is gone: remove only those that you registered"
+    )
     words = {
         "training": "the model, or a part of it, is left in another mode than it came in",
-        "requires_grad": "a parameter's requires_grad is another than before: what was frozen stays frozen, and nothing else",
+        "requires_grad": "a parameter's requires_grad is another than before: what was frozen stays frozen, and "
+        "nothing else",
     }
     for key in before:
         expect.that(after[key] == before[key], words.get(key, "the model is not left as it was"), key)
@@ -346,7 +356,9 @@ def check_stored(student, layer, elements):
 def made(student, rng, width, scale, zero_point):
     """(layer of the student's, weight, bias) with output channels of very different size."""
     weight, bias = on_grid((len(ROWS), width), ROWS[:, None], rng), torch.randn(len(ROWS), generator=rng) * 5
-    layer = student.StaticQuantizedLinear.from_float(student.remote.linear(weight, bias), torch.tensor(scale), zero_point)
+    layer = student.StaticQuantizedLinear.from_float(
+        student.remote.linear(weight, bias), torch.tensor(scale), zero_point
+    )
     return layer, weight, bias
 
 
@@ -403,7 +415,8 @@ def test_sums_beyond_float32(student, rng):
     wrong = float((sums - codes @ weight.T).abs().max())
     expect.that(
         wrong < 0.5,
-        "the sums of a wide layer are not exact: a code may be off, or large sums have lost digits, as in float32 above 2^24",
+        "the sums of a wide layer are not exact: a code may be off, or large sums have lost digits, as in "
+        "float32 above 2^24",
         f"{wrong:.3g}",
     )
 
@@ -586,7 +599,10 @@ def test_calibration_counts_in_a_transformer(student, rng):
         torch.cat(student.remote.logits(student.quantize_model_static(model, [{"input_ids": ids}]), [batch]))
         for ids in (torch.full((2, 12), int(batch["input_ids"][0, 0])), batch["input_ids"])
     )
-    words = "a BERT's predictions do not depend on what it was calibrated with: its activations are not quantized, or not static"
+    words = (
+        "a BERT's predictions do not depend on what it was calibrated with: its activations are not "
+        "quantized, or not static"
+    )
     expect.that(not torch.equal(one, many), words)
 
 
@@ -607,8 +623,14 @@ def test_embeddings_by_rows(student, rng):
         "has one scale for each column; each row has its own": rounded_rows(weight.T).T / size,
     }
     lookalikes = {words: torch.as_tensor(value)[ids] for words, value in lookalikes.items()}
-    expect.close(found / size[ids], (rounded_rows(weight) / size)[ids], "the embedding", rtol=0.0, atol=1e-5,
-                 lookalikes=lookalikes)  # fmt: skip
+    expect.close(
+        found / size[ids],
+        (rounded_rows(weight) / size)[ids],
+        "the embedding",
+        rtol=0.0,
+        atol=1e-5,
+        lookalikes=lookalikes,
+    )
     state = student.remote.state_dict(quantized)
     floats = sum(t.numel() for t in state.values() if t.dtype.is_floating_point)
     expect.that(floats < weight.numel(), "the embedding is still held in float")
@@ -640,9 +662,17 @@ def test_quantized_bert_is_a_copy(student, rng):
 
 # ------------------------------------------------------------------ 2.6 save_quantized, load_quantized
 
-SMALL_LLAMA = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1,
-               "num_attention_heads": 2, "max_position_embeddings": 16, "tie_word_embeddings": False,
-               "bos_token_id": 0, "eos_token_id": 0}  # fmt: skip
+SMALL_LLAMA = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 16,
+    "tie_word_embeddings": False,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
 
 FILE = "quantized.safetensors"
 
@@ -677,7 +707,9 @@ def check_file(files, described):
 
 
 def parts_of(files, tensors):
-    """What stands in the file as bytes: its metadata, also where they are base64 or hexadecimal, and vectors of bytes."""
+    """What stands in the file as bytes: its metadata, also where they are base64 or hexadecimal, and vectors of
+    bytes.
+    """
     for text in (metadata_of(files) or {}).values():
         yield text.encode("latin-1", "replace")
         for decode in (base64.b64decode, base64.b85decode, bytes.fromhex):

@@ -136,6 +136,7 @@ print(f"{len(evaluation)} batches of {list(evaluation[0]['input_ids'].shape)} to
 # 絕對值：有兩個通道遠遠高過其他 638 個。右圖是每個詞元的最大絕對值。紅線是**一個**縮放係數要涵蓋所有詞元時的範
 # 圍；離紅線很遠的詞元，255 級裡只用得到幾級，其餘全部浪費。
 
+
 # %%
 def input_of(model, name, batch):
     """What the layer called `name` is given while `model` reads `batch`: float32 [rows, tokens, in]."""
@@ -196,6 +197,7 @@ plot_token_ranges(activation, "input of model.layers.3.mlp.down_proj")
 # `float32`，輸入是半精度時也一樣，而且要用 float32 計算（逐張量的縮放係數是 0 維）。整個詞元都是零也合法（補零就會這
 # 樣）：縮放係數要是有限的正數，整數碼是 0。不要對詞元跑迴圈；結果要留在輸入所在的裝置上。
 
+
 # %%
 ### BEGIN SOLUTION
 def _largest(x, granularity):
@@ -231,6 +233,7 @@ def dynamic_quantize(x, bits=8, granularity="per_token"):
         raise ValueError(f"bits must be an int from 2 to 8, got {bits!r}")
     return _codes_and_scale(x, bits, granularity)
     ### END SOLUTION
+
 
 # %%
 check("3.1")
@@ -314,6 +317,7 @@ for granularity in ("per_tensor", "per_token"):
 # 用浮點數裝整數，只要 float32 不超過 2^24（float64 不超過 2^53）就是精確的；直接拿 int8 張量相乘則會溢位。做矩陣乘法
 # 之前，先 `.float()` 或 `.double()`。
 
+
 # %%
 class DynamicQuantizedLinear(nn.Module):
     """A linear layer with an int8 weight, one scale for each output channel, which quantizes its input per token.
@@ -351,6 +355,7 @@ class DynamicQuantizedLinear(nn.Module):
         y = (sums * scale * self.weight_scale).float()
         return y if self.bias is None else y + self.bias
         ### END SOLUTION
+
 
 # %%
 check("3.2")
@@ -405,6 +410,7 @@ check("3.2")
 # （`load_state_dict`），再對前一個行程沒看過的文字做預測。所以：所有重要的東西都要在 `state_dict` 裡，同架構的模型名稱要
 # 一致，除此之外都不算數。檔案要比浮點模型小 3.3 倍，困惑度最多是 1.05 倍，輸出要接近浮點模型，而且模型帶有離群通道。
 
+
 # %%
 ### BEGIN SOLUTION
 class QuantizedEmbedding(nn.Module):
@@ -451,6 +457,7 @@ def quantize_model_dynamic(model):
     return quantized
     ### END SOLUTION
 
+
 # %%
 check("3.3")
 
@@ -495,6 +502,7 @@ check("3.3")
 # - 至少用 float32，而且 logits 很大時也要穩定：先 softmax 再取對數會下溢（underflow），`log_softmax` 和
 #   `cross_entropy` 不會。
 
+
 # %%
 ### BEGIN SOLUTION
 @contextlib.contextmanager
@@ -528,6 +536,7 @@ def perplexity(model, batches):
             count += targets.numel()
     return math.exp(loss / count)
     ### END SOLUTION
+
 
 # %%
 check("3.4")
@@ -563,6 +572,7 @@ check("3.4")
 # 先呼叫 `warmup` 次 `model(**inputs)`，再呼叫 `repeats` 次並逐次計時（用 `time.perf_counter()`，不要用可能被系統調回去的
 # `time.time()`）。百分位數落在兩次測量之間時怎麼內插，由你決定。跑多快不計分。
 
+
 # %%
 def benchmark_inference(model, inputs, warmup=3, repeats=10):
     """How long one forward pass takes, in seconds.
@@ -590,6 +600,7 @@ def benchmark_inference(model, inputs, warmup=3, repeats=10):
     )
     return {"median_s": median.item(), "p10_s": p10.item(), "p90_s": p90.item()}
     ### END SOLUTION
+
 
 # %%
 check("3.5")
@@ -680,6 +691,7 @@ for name, model in (("float32", llama), ("dynamic int8", quantize_model_dynamic(
 # 同一個模型，四種做法。下面的**靜態**基準是為了比較而做的模擬：權重就是你的量化模型的權重，而每個線性層的輸入先捨入到一
 # 個事先固定的格點上，範圍取自 32 段校準文字中的最大值。**逐張量**那一列是動態的，但整個批次的詞元共用一個縮放係數，模擬的
 # 方式相同。
+
 
 # %%
 def with_rounded_inputs(model, quantized, range_of):
@@ -801,6 +813,7 @@ plot_comparison(llama_table)
 #
 # `torch._int_mm` 把 int8 乘 int8、以 int32 累加，和晶片的整數單元做的一樣；`nn.Linear` 則是要超越的 float32 乘法。在寬度
 # 1024 之下比較兩者：一次很多詞元（讀提示），和一次一個詞元（逐字生成）。
+
 
 # %%
 class IntegerProduct(nn.Module):

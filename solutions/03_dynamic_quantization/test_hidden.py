@@ -19,20 +19,58 @@ SMALLEST = 3.3  # the quantized file must be that many times smaller
 PERPLEXITY = 1.05  # the perplexity may be that many times as large
 OF_REFERENCE = 1.5  # the output KL may be that many times the reference's
 
-TIED_GPT2 = {"vocab_size": 2048, "n_embd": 128, "n_layer": 1, "n_head": 4, "n_positions": 16,
-             "bos_token_id": 0, "eos_token_id": 0}  # fmt: skip
-TIED_LLAMA = {"vocab_size": 2048, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 1,
-              "num_attention_heads": 4, "max_position_embeddings": 16, "tie_word_embeddings": True,
-              "bos_token_id": 0, "eos_token_id": 0}  # fmt: skip
+TIED_GPT2 = {
+    "vocab_size": 2048,
+    "n_embd": 128,
+    "n_layer": 1,
+    "n_head": 4,
+    "n_positions": 16,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+TIED_LLAMA = {
+    "vocab_size": 2048,
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 16,
+    "tie_word_embeddings": True,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
 
-WIDTH = 128  # no matrix of these two has fewer elements than WIDTH², and all scales, biases and norms together far fewer
+WIDTH = (
+    128  # no matrix of these two has fewer elements than WIDTH², and all scales, biases and norms together far fewer
+)
 SQUARE = (
-    ("GPT2LMHeadModel", {"vocab_size": WIDTH, "n_embd": WIDTH, "n_layer": 1, "n_head": 4, "n_positions": WIDTH,
-                         "bos_token_id": 0, "eos_token_id": 0}),
-    ("LlamaForCausalLM", {"vocab_size": WIDTH, "hidden_size": WIDTH, "intermediate_size": WIDTH, "num_hidden_layers": 1,
-                          "num_attention_heads": 4, "max_position_embeddings": 16, "tie_word_embeddings": False,
-                          "bos_token_id": 0, "eos_token_id": 0}),
-)  # fmt: skip
+    (
+        "GPT2LMHeadModel",
+        {
+            "vocab_size": WIDTH,
+            "n_embd": WIDTH,
+            "n_layer": 1,
+            "n_head": 4,
+            "n_positions": WIDTH,
+            "bos_token_id": 0,
+            "eos_token_id": 0,
+        },
+    ),
+    (
+        "LlamaForCausalLM",
+        {
+            "vocab_size": WIDTH,
+            "hidden_size": WIDTH,
+            "intermediate_size": WIDTH,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 4,
+            "max_position_embeddings": 16,
+            "tie_word_embeddings": False,
+            "bos_token_id": 0,
+            "eos_token_id": 0,
+        },
+    ),
+)
 
 
 def on_grid(shape, steps, rng):
@@ -46,7 +84,9 @@ def on_grid(shape, steps, rng):
 
 
 def rounded(x, dim, floor=0.0):
-    """x in float64, rounded to 255 levels with one scale, not below `floor`, for each place left when `dim` is reduced."""
+    """x in float64, rounded to 255 levels with one scale, not below `floor`, for each place left when `dim` is
+    reduced.
+    """
     x = x.double()
     scale = (x.abs().amax(dim=dim, keepdim=True) if dim is not None else x.abs().amax()) / 127
     scale = scale.clamp(min=floor)
@@ -271,7 +311,11 @@ def made(student, kind, rng, width, bias=True, times=1.0):
     """(layer, weight [out, in], bias) of the student's class, from an nn.Linear or a Conv1D."""
     weight, _ = on_grid((len(ROWS), width), ROWS[:, None] * times, rng)
     added = torch.randn(len(ROWS), generator=rng) * 5 if bias else None
-    handle = student.remote.linear(weight, added) if kind == "linear" else student.remote.conv1d(weight.T.contiguous(), added)
+    handle = (
+        student.remote.linear(weight, added)
+        if kind == "linear"
+        else student.remote.conv1d(weight.T.contiguous(), added)
+    )
     return student.DynamicQuantizedLinear.from_float(handle), weight, added
 
 
@@ -465,7 +509,9 @@ def test_models_are_left_as_they_were(student):
         student.remote.set_training(model, True)
         before = student.remote.condition(model)
         student.quantize_model_dynamic(model)
-        expect.that(student.remote.condition(model) == before, "the model that was handed over is changed; work on a copy")
+        expect.that(
+            student.remote.condition(model) == before, "the model that was handed over is changed; work on a copy"
+        )
 
 
 # ------------------------------------------------------------------ 3.4 perplexity

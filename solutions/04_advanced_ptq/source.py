@@ -104,6 +104,7 @@ print(f"calibration: {len(calibration)} batches of {list(calibration[0]['input_i
 # 輸出通道量化，馬上還原），`compute_kl_div` 是任務 1.8，`calibrate_model` 是任務 2.3。把它們貼到這裡；這裡不會再評分，
 # 但任務 4.4、4.5 和後面的實驗都用得到。
 
+
 # %%
 def require_bits(bits: int) -> None:
     """Raise ValueError unless `bits` is an int from 2 to 8."""
@@ -174,6 +175,7 @@ def calibrate_model(model, batches, make_calibrator):
             hook.remove()
     return {name: calibrator.quantization_parameters() for name, calibrator in found.items()}
     ### END SOLUTION
+
 
 # %% [markdown] lang="en"
 # ## 2 · Where to cut
@@ -332,6 +334,7 @@ class PercentileCalibrator:
         return scale, torch.round(-lo / scale).clamp(0, highest).to(torch.int32)
         ### END SOLUTION
 
+
 # %%
 check("4.1")
 
@@ -418,6 +421,7 @@ check("4.1")
 # 到辦法，也可以邊看邊數；它的 KL 最多只能是最佳值的 1.02 倍。縮放係數照例是門檻除以最大的整數。全為零的資料得到有限的正
 # 數縮放係數；`bins` 比 `levels` 少時，`kl_at` 要丟出 `ValueError`；其他的錯誤和 4.1 一樣。
 
+
 # %%
 ### BEGIN SOLUTION
 def _divergences(hist, candidates, levels):
@@ -502,6 +506,7 @@ class KLCalibrator:
         return edges[candidates[found.argmin()]] / (levels - 1), 0
         ### END SOLUTION
 
+
 # %%
 check("4.2")
 
@@ -517,6 +522,7 @@ check("4.2")
 #
 # 最直接的想法：試各種門檻，量化，取平方誤差最小的。用直方圖來算幾乎不花時間，因為區間的中點可以代表裡面所有的值。它需要你的
 # `collect_histogram`。
+
 
 # %%
 class MSECalibrator:
@@ -542,6 +548,7 @@ class MSECalibrator:
         error = steps.clamp(max=top) * scales.unsqueeze(1) - middle
         return scales[(error.square() * hist).sum(dim=1).argmin()], 0
 
+
 # %% [markdown] lang="en"
 # ## 3 · Four calibrators, one activation
 #
@@ -554,6 +561,7 @@ class MSECalibrator:
 #
 # 先看一層：有離群值的模型裡，最後一個 `down_proj` 的輸入。第一張圖是它的直方圖和每種校準器的門檻，第二張圖是 8、6、4 位
 # 元時各候選的 KL。直方圖的兩軸都是對數：右邊的小丘就是離群通道，比其他值遠上百倍。
+
 
 # %%
 class MinMax:
@@ -629,6 +637,7 @@ plot_kl_curve(curves)
 #
 # 接著看所有的層。下面的實驗只把每個線性層的**輸入**捨入到 8 或 6 位元，權重不動，然後量模型輸出的 KL，一次沒有離群通
 # 道，一次有。執行之前先想想：你覺得哪一種校準器會贏？
+
 
 # %%
 def logits_with_rounded_inputs(model, parameters, bits, batches):
@@ -727,6 +736,7 @@ for name in calibrators:
 #
 # 不要期待 KL **每多**一個位元就下降：3 位元和 4 位元時，剛好捨入得不好的可能是不同的權重。
 
+
 # %%
 ### BEGIN SOLUTION
 def _kept_axis(layer):
@@ -768,9 +778,7 @@ def layer_sensitivity(model, batches, bits=(2, 3, 4, 6, 8)):
     """
     ### BEGIN SOLUTION
     modes, layers, called = [(part, part.training) for part in model.modules()], _quantizable(model), set()
-    hooks = [
-        layer.register_forward_hook(lambda *_, name=name: called.add(name)) for name, layer in layers.items()
-    ]
+    hooks = [layer.register_forward_hook(lambda *_, name=name: called.add(name)) for name, layer in layers.items()]
     try:
         with torch.no_grad():
             original = _logits(model.eval(), batches)
@@ -785,6 +793,7 @@ def layer_sensitivity(model, batches, bits=(2, 3, 4, 6, 8)):
         for part, training in modes:
             part.training = training
     ### END SOLUTION
+
 
 # %%
 check("4.4")
@@ -887,6 +896,7 @@ plot_sensitivity(sensitivity)
 # 動）；標 16 的層和計畫沒提到的層原封不動。共用的權重仍要共用：把值寫進原有的權重，不要換上新的。其他的位元數是
 # `ValueError`。
 
+
 # %%
 ### BEGIN SOLUTION
 def _bytes_of(count, bits):
@@ -946,6 +956,7 @@ def quantize_mixed(model, plan):
                 layer.weight.copy_(fake_quantize(layer.weight, bits, _kept_axis(layer)))
     return made
     ### END SOLUTION
+
 
 # %%
 check("4.5")
@@ -1053,6 +1064,7 @@ comparison
 # 同一個問題，畫成曲線：一層接一層量化到 3 位元，一次從最不敏感的開始，一次從最敏感的開始，看 KL 怎麼變。如果部署時必須縮到
 # 某個大小，就在曲線開始往上爬的地方停下來。
 
+
 # %%
 def progressive(order):
     """[(bytes, KL)] while layer after layer of `order` is quantized to 3 bits, every second one measured."""
@@ -1088,6 +1100,7 @@ plot_progressive(progress)
 #
 # 到目前為止，離群值只能忍受：截掉它們，或是多花位元。但是看看它們**在哪裡**：在帶有離群值的模型裡，它們只出現在少數幾個
 # 通道，不管讀什麼文字，永遠是同樣那幾個。下面是模型的第一個正規化層（norm），query、key、value 三層都讀它的輸出。
+
 
 # %%
 def outputs_of(module, model, batches):
@@ -1178,6 +1191,7 @@ plot_channel_peaks({"activations": act_amax, "weights": weight.abs().amax(dim=0)
 #   或 Llama 的 `RMSNorm`，有沒有偏差都可能。在 float32 下，副本算出來的結果相同（誤差在 1e-5 以內）；在 8 位元下，誤差明顯
 #   變小。
 
+
 # %%
 def smoothquant_scales(act_amax, weight, alpha=0.5):
     """How far SmoothQuant turns each channel down: act_amax^alpha / amax_w^(1 − alpha); 1 for channels that are zero.
@@ -1211,6 +1225,7 @@ def apply_smoothquant(norm, linears, scales):
             layer.weight *= scales  # [out, in] * [in]: column by column
     return norm, linears
     ### END SOLUTION
+
 
 # %%
 check("4.6")
@@ -1248,6 +1263,7 @@ plot_channel_peaks(
 #
 # 對每一種強度 $\alpha$，這三層的輸出在 8 位元下的誤差（激活值逐張量、權重逐輸出通道）。虛線是不用 SmoothQuant 的誤差。離群
 # 值有兩種：這個模型的（大聲的通道遇到小的權重），以及通道大 64 倍、權重卻維持原樣的。
+
 
 # %%
 def w8a8_error(x, weight, scales):
@@ -1291,6 +1307,7 @@ plot_strengths(rows, unsmoothed)
 #
 # 現在處理模型的每一個正規化層，並讓每個線性層都用 8 位元：激活值整個張量一個縮放係數，權重逐輸出通道。平滑之後還剩下什
 # 麼？在這種架構裡，`down_proj` 前面沒有正規化層，它的離群值只能留在原處。（論文也沒動它們；任務 4.10 的旋轉才碰得到。）
+
 
 # %%
 def smoothed(model, batches, alpha=0.5):
@@ -1425,6 +1442,7 @@ for name, model, skip in (
 # 評分時只看檔案，在另一個行程裡執行：至少比浮點檔案小 2.8 倍（你寫出的每個檔案都算），在你沒看過的資料上，答案要和浮點模型
 # 接近，而且存下的權重中，沒有任何一對可能超出 16 位元。
 
+
 # %%
 class LogitsOnly(nn.Module):
     """A transformers model as the older exporter wants it: tensors by position, one tensor back (given)."""
@@ -1498,6 +1516,7 @@ def quantize_onnx(path, out_path, batches):
     )
     ### END SOLUTION
 
+
 # %%
 check("4.7")
 
@@ -1511,6 +1530,7 @@ check("4.7")
 # ### 手算飽和
 #
 # 模仿 `vpmaddubsw` 這個指令：相鄰的乘積相加，停在 ±32 767。滿刻度的激活值，分別遇上 8 位元和 7 位元的權重。
+
 
 # %%
 def as_without_vnni(x, w):
@@ -1690,10 +1710,12 @@ else:
 #
 # 一個現成的輔助函式：把每一組當成獨立的一列，你的 `fake_quantize` 就也能用在分組上。
 
+
 # %%
 def round_in_groups(weight, bits, group_size):
     """Quantize a weight [out, in] in groups of `group_size` and restore it: rounding to nearest."""
     return fake_quantize(weight.reshape(-1, group_size), bits).reshape(weight.shape)
+
 
 # %% [markdown] lang="en"
 # ## Task 4.8 (bonus) · GPTQ
@@ -1747,6 +1769,7 @@ def round_in_groups(weight, bits, group_size):
 # 沒有問題。結果的形式和任務 1.6 一樣：`q` 是 `int8` `[out, in]`，`scale` 是 float32 `[out, in / group_size]`；在互相關聯的輸入
 # 上，輸出誤差最多是單純捨入的 0.95 倍。
 
+
 # %%
 ### BEGIN SOLUTION
 def _inverse_factor(inputs):
@@ -1779,6 +1802,7 @@ def gptq_quantize(weight, inputs, bits=4, group_size=128):
         left[:, column + 1 :] -= error.unsqueeze(1) * factor[column, column + 1 :]
     return q, torch.stack(scales, dim=1)
     ### END SOLUTION
+
 
 # %%
 check("4.8")
@@ -1824,6 +1848,7 @@ check("4.8")
 # `awq_search(weight, inputs, bits=4, group_size=128)` 傳回縮放係數 `[in]`，必須是有限的正數（注意永遠為 0 的通道）。候選之中有
 # $\beta = 0$，也就是全為 1，所以絕不會比單純捨入更差；有離群通道時，誤差必須降到 0.7 倍以下。
 
+
 # %%
 def awq_search(weight, inputs, bits=4, group_size=128):
     """The scale of each input channel with which weight · scale, rounded in groups, does the least damage.
@@ -1845,6 +1870,7 @@ def awq_search(weight, inputs, bits=4, group_size=128):
             best, least = scales, error
     return best
     ### END SOLUTION
+
 
 # %%
 check("4.9")
@@ -1890,6 +1916,7 @@ check("4.9")
 # `hadamard_rotate(weight, inputs) -> (weight, inputs)` 同時旋轉兩者。float32 的輸出不變；當少數通道大 5 到 20 倍時，權重**和**
 # 激活值都用 4 位元，誤差會降到 0.6 倍以下。（QuaRot 和 SpinQuant 就是這樣旋轉整個模型；大部分的旋轉可以併進權重裡。）
 
+
 # %%
 def hadamard_rotate(weight, inputs):
     """Rotate weight and inputs by the same Hadamard matrix: the layer's output stays, outliers are spread.
@@ -1910,6 +1937,7 @@ def hadamard_rotate(weight, inputs):
     rotation /= width**0.5  # rows of length 1; the matrix is its own transpose
     return weight.detach().float() @ rotation, inputs.detach().float() @ rotation
     ### END SOLUTION
+
 
 # %%
 check("4.10")
@@ -1950,6 +1978,7 @@ for bits in (4, 3):
 for row in rows:
     log_experiment("weights only", **row)
 plot_methods(rows, title="weights only, groups of 128")
+
 
 # %%
 def at_4_bits(weight, inputs):

@@ -410,7 +410,9 @@ def check_kl_threshold(found, x, bits, kls, beside=0, within=WITHIN):
     values = f"KL {reached:.6g}, the best is {best:.6g}; threshold {place / BINS:.4g} of the largest |x|"
     if not reached <= within * best:
         clips = kls[BINS] > within * best and place > BINS - 1
-        expect.that(not clips, "the threshold is the largest |x|: nothing is clipped, though clipping is better", values)
+        expect.that(
+            not clips, "the threshold is the largest |x|: nothing is clipped, though clipping is better", values
+        )
         neighbours = [kls[min(candidates[0] + 1, BINS)], kls[candidates[0] - 1]]
         off = min(neighbours) > within * best
         expect.that(off, "the threshold is one edge beside a good one: candidate i ends at edges[i]", values)
@@ -419,7 +421,9 @@ def check_kl_threshold(found, x, bits, kls, beside=0, within=WITHIN):
 
 @pytest.mark.task("4.2", kind="core")
 def test_kl_calibrator_random(student, rng, once):
-    """Its threshold is as good as the best: on long tails, after a ReLU, beside an outlier, and where nothing is to be clipped."""
+    """Its threshold is as good as the best: on long tails, after a ReLU, beside an outlier, and where nothing is to
+    be clipped.
+    """
     for name, x in (
         ("bounded", torch.tanh(1.5 * torch.randn(100_000, generator=rng))),
         ("tail", student_t(100_000, rng) * 0.3),
@@ -512,13 +516,38 @@ def test_histogram_on_device(student, rng, device):
 
 # ------------------------------------------------------------------ 4.4 layer_sensitivity
 
-GPT2 = {"vocab_size": 48, "n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 16, "bos_token_id": 0,
-        "eos_token_id": 0, "tie_word_embeddings": True}  # fmt: skip
-LLAMA = {"vocab_size": 48, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
-         "num_key_value_heads": 2, "max_position_embeddings": 16, "tie_word_embeddings": False}  # fmt: skip
-BERT = {"vocab_size": 48, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
-        "max_position_embeddings": 16, "num_labels": 4, "is_decoder": True, "add_cross_attention": True,
-        "tie_word_embeddings": False}  # fmt: skip
+GPT2 = {
+    "vocab_size": 48,
+    "n_embd": 32,
+    "n_layer": 2,
+    "n_head": 2,
+    "n_positions": 16,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+    "tie_word_embeddings": True,
+}
+LLAMA = {
+    "vocab_size": 48,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 16,
+    "tie_word_embeddings": False,
+}
+BERT = {
+    "vocab_size": 48,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 16,
+    "num_labels": 4,
+    "is_decoder": True,
+    "add_cross_attention": True,
+    "tie_word_embeddings": False,
+}
 TIED_HEAD = "lm_head"
 
 
@@ -603,7 +632,9 @@ def check_sensitivity(found, wanted):
     outward = bool(found) and all(type(key) is int for key in found)
     expect.that(not outward, "the keys are numbers; expected {layer: {bits: KL}}, the layers' names outside")
     found = {name: of_layer for name, of_layer in found.items() if name in forward or name != TIED_HEAD}
-    expect.that(not set(forward) - set(found), "layers are missing: every Linear and every Conv1D that is called is there")
+    expect.that(
+        not set(forward) - set(found), "layers are missing: every Linear and every Conv1D that is called is there"
+    )
     expect.that(not set(found) - set(forward), "there are keys that name no Linear or Conv1D that is called")
     reverse = 0
     for name, of_layer in forward.items():
@@ -612,7 +643,8 @@ def check_sensitivity(found, wanted):
         figures = {b: expect.number(kl, "KL") for b, kl in got.items()}
         reverse += all(abs(figures[b] - backward[name][b]) < 0.02 * backward[name][b] for b in of_layer)
     expect.that(
-        reverse < len(forward) or all_near(found, forward), "the KL is KL(quantized ‖ original): the original comes first"
+        reverse < len(forward) or all_near(found, forward),
+        "the KL is KL(quantized ‖ original): the original comes first",
     )
     for name, of_layer in forward.items():
         for b, kl in of_layer.items():
@@ -664,7 +696,9 @@ def test_sensitivity_leaves_what_was_there(student, rng):
         student.remote.hook(student.remote.submodule(model, name))
     before = student.remote.condition(model)
     student.layer_sensitivity(model, batches, bits=(4,))
-    expect.that(not student.last_call.mutated, "the batches are not what they were: entries were put in, taken out or changed")
+    expect.that(
+        not student.last_call.mutated, "the batches are not what they were: entries were put in, taken out or changed"
+    )
     tied = student.remote.tied(model, "lm_head.weight", "transformer.wte.weight")
     expect.that(tied is True, "the head no longer shares its weight with the embedding")
     unchanged(student, model, before)
@@ -673,10 +707,14 @@ def test_sensitivity_leaves_what_was_there(student, rng):
 @pytest.mark.task("4.4", kind="edge")
 def test_sensitivity_without_gradients(student, rng):
     """The model is called in eval mode and without gradients, each time."""
-    model = student.remote.probe(torch.randn(6, 6, generator=rng))  # its logits are the table, behind what is called dropout
+    model = student.remote.probe(
+        torch.randn(6, 6, generator=rng)
+    )  # its logits are the table, behind what is called dropout
     model.add_module("dropout", student.remote.linear(torch.randn(6, 6, generator=rng)))
     student.remote.set_training(model, True)
-    with contextlib.suppress(AttributeError):  # a stand-in has less than a transformers model; what was called until then counts
+    with contextlib.suppress(
+        AttributeError
+    ):  # a stand-in has less than a transformers model; what was called until then counts
         student.layer_sensitivity(model, tokens(rng, count=2, vocabulary=6), bits=(3,))
     calls = student.remote.noted(model)  # none, if the student works on a copy
     expect.that(not any(call["training"] for call in calls), "the model is measured in training mode; use eval mode")
@@ -906,8 +944,11 @@ def check_weight(found, weight, bits, axis, name):
 def test_mixed_layers(student, rng):
     """Linear and Conv1D, each with its own number of bits, per output channel; biases as they were."""
     ranges = torch.exp(torch.randn(1, 12, generator=rng))
-    weights = [torch.randn(12, 10, generator=rng) * ranges.T, torch.randn(12, 12, generator=rng) * ranges,
-               torch.randn(8, 12, generator=rng)]  # fmt: skip
+    weights = [
+        torch.randn(12, 10, generator=rng) * ranges.T,
+        torch.randn(12, 12, generator=rng) * ranges,
+        torch.randn(8, 12, generator=rng),
+    ]
     biases = [torch.randn(12, generator=rng), torch.randn(12, generator=rng), torch.randn(8, generator=rng)]
     makes = (student.remote.linear, student.remote.conv1d, student.remote.linear)
     parts = [make(w, b) for make, w, b in zip(makes, weights, biases, strict=True)]
@@ -992,9 +1033,15 @@ def test_mixed_zero_channel(student, rng):
 HELD_BACK = Path(__file__).parent.parent / "held_back"
 SATURATES = 32767  # where a sum of two products ends on CPUs without VNNI
 SMALL_BERT = {
-    "vocab_size": 96, "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 128,
-    "max_position_embeddings": 16, "type_vocab_size": 2, "num_labels": 4,
-}  # fmt: skip
+    "vocab_size": 96,
+    "hidden_size": 64,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 128,
+    "max_position_embeddings": 16,
+    "type_vocab_size": 2,
+    "num_labels": 4,
+}
 
 
 def near_float(got, want, what):
@@ -1114,7 +1161,9 @@ def check_static(summary, linear_elements):
     expect.that(operators.get("QuantizeLinear", 0) > 0 and operators.get("DequantizeLinear", 0) > 0, words)
     computing = [weight for weight in weights if weight["operator"] != "Gather"]
     stored = sum(weight["elements"] for weight in computing)
-    expect.that(stored >= 0.9 * linear_elements, "weights of linear layers are not stored as integers behind DequantizeLinear")
+    expect.that(
+        stored >= 0.9 * linear_elements, "weights of linear layers are not stored as integers behind DequantizeLinear"
+    )
     static = sum(weight["elements"] for weight in computing if weight["static"])
     expect.that(static >= 0.9 * linear_elements, "the inputs of linear layers are not quantized: only the weights are")
 
@@ -1173,7 +1222,8 @@ def check_smaller(size, files):
     """At least 2.8 times smaller, all files counted."""
     ratio = size / sum(content.numel() for content in files.values())
     words = (
-        "the quantized model is not small enough: look for its largest float tensors; they stay beside the integers, or where "
+        "the quantized model is not small enough: look for its largest float tensors; they stay beside the "
+        "integers, or where "
         "the graph computes a weight, as after an export in training mode or without constant folding"
     )
     expect.that(ratio >= 2.8, words, f"{ratio:.2f} times smaller, expected at least 2.8")
@@ -1325,8 +1375,11 @@ def test_smoothquant_after_llamas_norm(student, rng):
 def test_smoothquant_with_biases(student, rng):
     """A norm with a bias before a linear layer with a bias: same float output, clearly smaller 8-bit error."""
     x, gain = with_hot_channels(64, rng)
-    shift, weight, bias = (torch.randn(64, generator=rng), 0.1 * torch.randn(40, 64, generator=rng),
-                           torch.randn(40, generator=rng))  # fmt: skip
+    shift, weight, bias = (
+        torch.randn(64, generator=rng),
+        0.1 * torch.randn(40, 64, generator=rng),
+        torch.randn(40, generator=rng),
+    )
     norm, linear = student.remote.layer_norm(gain, shift), student.remote.linear(weight, bias)
     before = nn.functional.layer_norm(x, (64,), gain, shift)
     made = student.apply_smoothquant(norm, [linear], formula(before.abs().amax(dim=0), weight).float())
@@ -1425,7 +1478,9 @@ def test_onnx_export_of_a_model_never_seen(student, rng):
     model = held_back_bert()
     shown, asked = rows_for(rng)
     summary = check_export(student, models.spec(model), model, [shown[0], *asked[-2:]])
-    expect.that(set(summary["inputs"]) <= set(shown[0]), "the file's inputs are not named as the keys of the sample are")
+    expect.that(
+        set(summary["inputs"]) <= set(shown[0]), "the file's inputs are not named as the keys of the sample are"
+    )
 
 
 @pytest.mark.task("4.7", kind="core")
@@ -1483,7 +1538,9 @@ def test_gptq_on_inputs_never_seen(student, rng):
 
 @pytest.mark.task("4.8", kind="core")
 def test_gptq_beyond_the_group(student, rng):
-    """A column's error is passed on beyond its own group: here only columns of two groups have to do with each other."""
+    """A column's error is passed on beyond its own group: here only columns of two groups have to do with each
+    other.
+    """
     weight, first = 0.05 * torch.randn(48, 64, generator=rng), torch.randn(512, 32, generator=rng)
     x = torch.cat((first, first + 0.3 * torch.randn(512, 32, generator=rng)), dim=1)
     check_gptq(student.gptq_quantize(weight, x, bits=4, group_size=32), weight, 4, 32, x)
@@ -1554,7 +1611,10 @@ def test_awq_with_groups(student, rng):
 def test_awq_no_worse_on_plain_data(student, rng):
     """Without hot channels the search may find nothing, but it never makes things worse."""
     plain = 0.05 * torch.randn(48, 128, generator=rng)
-    pairs = (plain, correlated_inputs(256, 128, rng)), with_large_weights(plain, torch.randn(256, 128, generator=rng), rng)
+    pairs = (
+        (plain, correlated_inputs(256, 128, rng)),
+        with_large_weights(plain, torch.randn(256, 128, generator=rng), rng),
+    )
     for weight, x in pairs:
         found = student.awq_search(weight, x, bits=4, group_size=64)
         words = "the error is larger than without any scales"

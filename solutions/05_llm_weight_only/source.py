@@ -193,6 +193,7 @@ for name, parameter in list(model.named_parameters())[:4]:
 # `perplexity`。把它們複製到下一個儲存格。前三個是任務要用的，後兩個是最後測量時要用的；沒有的話，留下會丟出
 # `NotImplementedError` 的函式，對應的欄位就會空著。
 
+
 # %%
 ### BEGIN SOLUTION
 def group_quantization(weight, bits=4, group_size=128):
@@ -301,10 +302,13 @@ print(f"{name}: {tensor.dtype} {list(tensor.shape)}")
 # 丟掉，反正檔案裡還有。而你的程式算出來的東西，背後沒有檔案。這種**匿名記憶體**用完了，程式就會被終止，所以我們
 # 看的就是它（Linux 裡的 `RssAnon`）。轉成 float32 就會產生匿名記憶體：
 
+
 # %%
 def read_all(folder):
     """Every tensor in float32, all at once."""
-    return {name: t.float() for path in sorted(Path(folder).glob("*.safetensors")) for name, t in load_file(path).items()}
+    return {
+        name: t.float() for path in sorted(Path(folder).glob("*.safetensors")) for name, t in load_file(path).items()
+    }
 
 
 def read_one_by_one(folder):
@@ -442,6 +446,7 @@ def quantize_checkpoint(source_dir, target_dir, bits=4, group_size=128):
         shutil.rmtree(unfinished, ignore_errors=True)  # gone already when all went well
     ### END SOLUTION
 
+
 # %%
 check("5.1")
 
@@ -477,6 +482,7 @@ check("5.1")
 #
 # 小心沒有被填到的參數：模型照樣會跑，只是在亂猜。與嵌入共用權重的 head（config 裡的 `tie_word_embeddings`）在檢查點
 # 裡沒有自己的張量，也不需要。
+
 
 # %%
 ### BEGIN SOLUTION
@@ -515,6 +521,7 @@ def load_checkpoint(target_dir):
     return model.eval()
     ### END SOLUTION
 
+
 # %%
 check("5.2")
 
@@ -532,8 +539,12 @@ check("5.2")
 # 成 float32，所以表裡沒有速度這一欄。
 
 # %%
-settings = {"int8, groups of 128": (8, 128), "int4, groups of 128": (4, 128), "int4, groups of 32": (4, 32),
-            "3 bits, groups of 128": (3, 128)}  # fmt: skip
+settings = {
+    "int8, groups of 128": (8, 128),
+    "int4, groups of 128": (4, 128),
+    "int4, groups of 32": (4, 32),
+    "3 bits, groups of 128": (3, 128),
+}
 models, sizes = {"float32": model}, {id(model): 4 * sum(p.numel() for p in model.parameters())}
 for name, (bits, group_size) in settings.items():
     target = work / name
@@ -566,6 +577,7 @@ compare(
 #
 # 現在直接在記憶體裡比較各種格式：把整數碼捨入再還原，位元數連同縮放係數一起算。旁邊放上通道均勻的同一個模型。
 
+
 # %%
 @torch.no_grad()
 def rounded(model, bits, group_size):
@@ -586,8 +598,12 @@ def kl_of(model, made, batch):
 
 
 even, rows = load_model("tiny-llama"), []
-formats = (("one scale a row, uneven", model, None), ("one scale a row, even", even, None),
-           ("groups of 128, uneven", model, 128), ("groups of 32, uneven", model, 32))  # fmt: skip
+formats = (
+    ("one scale a row, uneven", model, None),
+    ("one scale a row, even", even, None),
+    ("groups of 128, uneven", model, 128),
+    ("groups of 32, uneven", model, 32),
+)
 for name, original, group_size in formats:
     for bits in (3, 4, 5, 6):
         kl = kl_of(original, rounded(original, bits, group_size), evaluation[0])
@@ -628,7 +644,10 @@ plot_bits(rows)
 # 用越來越大的檢查點，一邊用你的函式量化，一邊當作對照，先整個讀成 float32。
 
 # %%
-ways = {"streamed": lambda folder: quantize_checkpoint(folder, work / f"from-{Path(folder).name}"), "read whole": read_all}
+ways = {
+    "streamed": lambda folder: quantize_checkpoint(folder, work / f"from-{Path(folder).name}"),
+    "read whole": read_all,
+}
 measured = []
 for layers in (6, 12, 24, 48):
     large = large_checkpoint(layers=layers, width=256, inner=768, vocabulary=1024)

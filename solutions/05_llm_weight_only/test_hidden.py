@@ -63,7 +63,9 @@ def check_probes(student, config, rng, dtype, least_ratio):
     )
     expect_checkpoint.compressed(first, sum(tensor.nbytes for tensor in before.values()), least_ratio)
     seen, asked = expect_checkpoint.changed_bytes(first, second), EACH * matrices
-    words = "weights were changed by more than a 4-bit step of their group, and many codes stayed: the steps are too coarse"
+    words = (
+        "weights were changed by more than a 4-bit step of their group, and many codes stayed: the steps are too coarse"
+    )
     expect.that(seen >= LEAST_SEEN * asked, words)
     expect.that(seen <= GROUP_BYTES * asked, "changing few weights changes codes far from their groups")
 
@@ -111,7 +113,9 @@ def growth_mb(student, layers):
 
 @pytest.mark.task("5.1", kind="core")
 def test_memory_stays_flat_on_a_larger_model(student, rng):
-    """A large model needs hardly more memory than one of a quarter of its layers: neither source nor result is collected."""
+    """A large model needs hardly more memory than one of a quarter of its layers: neither source nor result is
+    collected.
+    """
     expect_checkpoint.holds_the_weights(student, rng)
     small, large = growth_mb(student, 18), growth_mb(student, 72)
     shard = 2 * (4 * 256 * 256 + 3 * 256 * 768) / 2**20
@@ -125,7 +129,9 @@ def test_memory_stays_flat_on_a_larger_model(student, rng):
 
 @pytest.mark.task("5.1", kind="edge")
 def test_a_broken_last_shard_leaves_nothing_behind(student, rng):
-    """The last shard ends too early, after others were read: an error, and no file in the target folder or beside it."""
+    """The last shard ends too early, after others were read: an error, and no file in the target folder or beside
+    it.
+    """
     source, _, _ = random_checkpoint(student, rng, shards=3)
     files = student.remote.files(source)
     last = max(name for name in files if name.endswith(".safetensors"))
@@ -151,7 +157,9 @@ def test_group_size_is_obeyed(student, rng):
     weights = sum(tensor.numel() for tensor in state.values() if tensor.dim() == 2)
     coarse, fine = (expect_checkpoint.quantized(student, source, group_size=g) for g in (128, 32))
     more = expect_checkpoint.size(fine) - expect_checkpoint.size(coarse)
-    expect.that(more >= 0.9 * 2 * weights * (1 / 32 - 1 / 128), "the files hardly grow with more groups: is group_size used?")
+    expect.that(
+        more >= 0.9 * 2 * weights * (1 / 32 - 1 / 128), "the files hardly grow with more groups: is group_size used?"
+    )
 
 
 @pytest.mark.task("5.1", kind="edge")
@@ -256,7 +264,9 @@ def tokens(rng, vocabulary=256):
 
 @pytest.mark.task("5.2", kind="core")
 def test_an_unknown_model_predicts_as_well_from_its_files_alone(student, rng, reference, once):
-    """A trained model that no student has, on text that it never saw: as near to float as the reference's, from files as small."""
+    """A trained model that no student has, on text that it never saw: as near to float as the reference's, from
+    files as small.
+    """
     (given,) = batches(load_batches("tiny-llama", "evaluation", folder=HELD_BACK), 1, 16, rng)
     check_predictions(student, reference, once, held_back(), given)
 

@@ -71,7 +71,12 @@ class Attack:
     def aimed(self, target: Target) -> str:
         """The submission: told the port and the names that this run listens to."""
         text = self.source
-        for mark, value in (("@PORT@", str(target.port)), ("@MARK@", target.mark), ("@SOCKET@", target.mark[5:]), ("@KEY@", str(target.key))):
+        for mark, value in (
+            ("@PORT@", str(target.port)),
+            ("@MARK@", target.mark),
+            ("@SOCKET@", target.mark[5:]),
+            ("@KEY@", str(target.key)),
+        ):
             text = text.replace(mark, value)
         return text
 
@@ -98,9 +103,14 @@ def read_attack(file: Path) -> Attack:
     if header.get("naive") not in ("wins", "robustness"):
         raise ValueError(f"{file.name}: expected `# naive: wins` or `# naive: robustness`")
     return Attack(
-        file.stem, header["category"], header["wins if"], header["naive"], float(header.get("cpu", 1)),
-        " ".join(what[1].split()), text,
-    )  # fmt: skip
+        file.stem,
+        header["category"],
+        header["wins if"],
+        header["naive"],
+        float(header.get("cpu", 1)),
+        " ".join(what[1].split()),
+        text,
+    )
 
 
 @dataclass
@@ -126,9 +136,13 @@ class Target:
         self.listeners = [tcp, udp, abstract]
         signal.signal(signal.SIGUSR1, lambda *_: setattr(self, "signals", self.signals + 1))
         # another program, which looks whether a library's file is locked, and passes that on
-        files = sorted(Path(msgpack.__file__).parent.parent.glob("torch/*/*.py"))  # one of hundreds: others run beside this
+        files = sorted(
+            Path(msgpack.__file__).parent.parent.glob("torch/*/*.py")
+        )  # one of hundreds: others run beside this
         command = [sys.executable, "-I", "-S", "-c", LISTEN_TO_LOCKS, str(files[self.key % len(files)]), str(self.port)]
-        self.listening = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.listening = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         self.seen = self._names()
         return self
 
@@ -146,7 +160,14 @@ class Target:
     def marked(self) -> list[Path]:
         """Files that an attack left, wherever it is known to try."""
         name = Path(self.mark).name
-        places = ["/tmp", "/var/tmp", "/dev/shm", str(Path.home()), sysconfig.get_path("purelib"), str(ROOT / "autograder")]
+        places = [
+            "/tmp",
+            "/var/tmp",
+            "/dev/shm",
+            str(Path.home()),
+            sysconfig.get_path("purelib"),
+            str(ROOT / "autograder"),
+        ]
         places += [str(self.own)] if self.own else []
         return [path for place in places for path in _children(Path(place)) if path.name.startswith(name)]
 

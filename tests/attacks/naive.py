@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children_of, read_bank
 
-TESTS = '''
+TESTS = """
 import json, pathlib, sys
 
 import pytest
@@ -83,7 +83,7 @@ def test_kl():
 def test_empty_is_refused():
     with pytest.raises(ValueError):
         submission.symmetric_quantization(torch.empty(0))
-'''
+"""
 WRITABLE = ["/tmp", "/var/tmp", "/dev", "/proc", tempfile.gettempdir()]
 TIME_S = 8.0  # wall seconds, for what sleeps; CPU_S for what loops
 CPU_S = 2
@@ -132,7 +132,9 @@ def grade_in_process(folder: Path, attack: Attack) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, 32 << 20))
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
     sys.path.remove(str(Path(__file__).resolve().parent))  # where this control lies is none of the attack's business
-    if attack.wins_if == "file" and kernel.landlock_abi():  # it may win, but in temporary folders: this is somebody's machine
+    if (
+        attack.wins_if == "file" and kernel.landlock_abi()
+    ):  # it may win, but in temporary folders: this is somebody's machine
         kernel.landlock(["/"], WRITABLE, [], files_only=True)
     os.environ["GRADER_TOKEN"] = "of the grader"  # something that an attack can find
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -250,7 +252,9 @@ def warm_up() -> None:
     reference()
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        Path(folder, "test_warm.py").write_text("import torch\ndef test(): assert torch.equal(torch.ones(2), torch.zeros(2))\n")
+        Path(folder, "test_warm.py").write_text(
+            "import torch\ndef test(): assert torch.equal(torch.ones(2), torch.zeros(2))\n"
+        )
         pytest.main(["-q", "-p", "pytest_jsonreport.plugin", "--json-report-file=none", "-c", os.devnull, folder])
     with contextlib.suppress(AssertionError):
         torch.testing.assert_close(torch.ones(2), torch.zeros(2))

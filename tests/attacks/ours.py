@@ -37,7 +37,9 @@ from autograder.submission.notebook import read_submission
 SLUG = "01_basic_quantization"
 SETTINGS = Settings(seed=20260)
 HANGS_S = 300.0  # wall seconds, on a machine that may be busy
-KEPT_MB = 16.0  # of memory, more than which the grading process does not keep of an attack; the largest frame leaves 12, once
+KEPT_MB = (
+    16.0  # of memory, more than which the grading process does not keep of an attack; the largest frame leaves 12, once
+)
 
 
 def limits(attack: Attack) -> Limits:
@@ -95,7 +97,11 @@ def is_left() -> bool:
 def won_in(report: Report) -> set[str]:
     """What the report itself gives away: secrets anywhere, a hidden test's inputs, markup that would run."""
     hidden = [test for task in report.tasks for test in task.tests if test.hidden]
-    unseen = json.dumps([(test.message, test.claim) for test in hidden], ensure_ascii=False) + repr(report.notes) + report.reason
+    unseen = (
+        json.dumps([(test.message, test.claim) for test in hidden], ensure_ascii=False)
+        + repr(report.notes)
+        + report.reason
+    )
     page, record = report_to_html(report), report_to_json(report)
     console = Console(file=io.StringIO(), force_terminal=False, width=120)
     print_scoreboard([report], console)

@@ -26,9 +26,16 @@ CALLED, BUILT = common.read_bank(), common.read_built()
 BANK = [*CALLED, *BUILT]
 CONTAINER = str(SUPPORT / "container.py")
 SAMPLE = (  # of each kind of wall one, and of each way to win
-    "planted_conftest", "read_other_students", "message_over_an_abstract_socket", "message_in_shared_memory",
-    "signal_by_a_pipe", "processes_that_stay", "full_disk", "stopped_process", "memorised_answers",
-)  # fmt: skip
+    "planted_conftest",
+    "read_other_students",
+    "message_over_an_abstract_socket",
+    "message_in_shared_memory",
+    "signal_by_a_pipe",
+    "processes_that_stay",
+    "full_disk",
+    "stopped_process",
+    "memorised_answers",
+)
 EVERY = {"kit": 4, "naive": 8}  # of so many one is tried here on every change
 SLOW = ("a_moment_later", "archive_beside_plain_files")  # what they keep a grader busy with is tried with --full
 

@@ -150,7 +150,20 @@ class Bench:
         """The whole class in one command, start-up included."""
         out = self.folder / "grades"
         shutil.rmtree(out, ignore_errors=True)
-        command = [BIN / "ptqlab", "grade", self.folder / "handed_in", "--out", out, "--seed", SEED, "--exercise", SLUG, "--jobs", "1", *more]
+        command = [
+            BIN / "ptqlab",
+            "grade",
+            self.folder / "handed_in",
+            "--out",
+            out,
+            "--seed",
+            SEED,
+            "--exercise",
+            SLUG,
+            "--jobs",
+            "1",
+            *more,
+        ]
         spent, _ = cost.run(command, self.folder, self.settings)
         reports = {student: json.loads((out / student / f"{SLUG}.json").read_text()) for student in self.students}
         self.ways[name].add(spent, {student: _passed(report) for student, report in reports.items()})
@@ -277,7 +290,9 @@ def main() -> None:
     parser.add_argument("--students", type=int, default=20, help="size of the class")
     parser.add_argument("--sample", type=int, default=6, help="how many of them the slow ways grade")
     parser.add_argument("--rounds", type=int, default=3, help="how often the ways take turns")
-    parser.add_argument("--without-notebooks", action="store_true", help="leave out nbgrader and otter, which take longest by far")
+    parser.add_argument(
+        "--without-notebooks", action="store_true", help="leave out nbgrader and otter, which take longest by far"
+    )
     parser.add_argument("--out", type=Path, help="write the table to this file, too")
     options = parser.parse_args()
     sample = min(options.sample, options.students)

@@ -38,9 +38,15 @@ def run(
     """Run a command to its end; returns its cost and its output. Another exit code ends the benchmark."""
     before, start = _children_cpu_s(), time.perf_counter()
     done = subprocess.run(
-        [str(part) for part in command], cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
+        [str(part) for part in command],
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     wall_s = time.perf_counter() - start
     _reap_orphans()
     if done.returncode not in accepted:

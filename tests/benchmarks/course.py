@@ -91,7 +91,11 @@ def measure(exercise: Exercise, folder: Path, with_notebook: bool) -> Row:
     notebook.write_text(reference_notebook(ROOT / "solutions" / exercise.slug / "source.py", "en"), encoding="utf-8")
     for name in ("exercise.toml", "test_public.py"):
         shutil.copy(exercise.folder / name, own)
-    settings = os.environ | {"PTQLAB_COURSE": str(ROOT), "PTQLAB_DATASETS": str(ROOT / "datasets"), "OMP_NUM_THREADS": "1"}
+    settings = os.environ | {
+        "PTQLAB_COURSE": str(ROOT),
+        "PTQLAB_DATASETS": str(ROOT / "datasets"),
+        "OMP_NUM_THREADS": "1",
+    }
     with Peak() as peak:
         command = [BIN / "ptqlab", "grade", notebook, "--out", folder / "grades", "--seed", 1, "--jobs", 1]
         grading, said = cost.run(command, folder, settings)
@@ -119,7 +123,9 @@ def table(rows: list[Row]) -> str:
             f"{row.public.wall_s:.1f} | {row.public.cpu_s:.1f} | {executed} |"
         )
     whole = sum(row.grading.cpu_s for row in rows), sum(row.grading.wall_s for row in rows)
-    lines.append(f"| the whole course | {whole[0]:.1f} | {whole[1]:.1f} | {max(row.memory_mb for row in rows):.0f} | | | |")
+    lines.append(
+        f"| the whole course | {whole[0]:.1f} | {whole[1]:.1f} | {max(row.memory_mb for row in rows):.0f} | | | |"
+    )
     lines.append(f"| *limit* | {GRADING_CPU_S} | | {MEMORY_MB} | {PUBLIC_S} a lab | | {NOTEBOOK_S} |")
     return "\n".join(lines)
 

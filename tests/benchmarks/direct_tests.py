@@ -52,11 +52,7 @@ class Test:
 def load_tests(exercise: Exercise) -> list[Test]:
     """The public and the hidden tests of an exercise, in the files' order."""
     assert exercise.solution is not None
-    return [
-        test
-        for path in (exercise.folder / PUBLIC, exercise.solution / HIDDEN)
-        for test in _tests_in(path)
-    ]  # fmt: skip
+    return [test for path in (exercise.folder / PUBLIC, exercise.solution / HIDDEN) for test in _tests_in(path)]
 
 
 def _tests_in(path: Path) -> Iterator[Test]:

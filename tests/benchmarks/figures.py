@@ -58,7 +58,11 @@ class Form:
             if id(tensor) not in seen:
                 seen.add(id(tensor))
                 name = weights.get(id(tensor))
-                total += 4 * tensor.numel() if name is None else -(-tensor.numel() * self.bits[name] // 8) + 4 * self.scales[name]
+                total += (
+                    4 * tensor.numel()
+                    if name is None
+                    else -(-tensor.numel() * self.bits[name] // 8) + 4 * self.scales[name]
+                )
         return total
 
 

@@ -95,11 +95,16 @@ def measure(rounds: int, calls: int) -> dict[str, list[tuple[float, float, str]]
 def table(found: dict[str, list[tuple[float, float, str]]]) -> str:
     """The findings as Markdown: medians, and what the layer adds to the whole."""
     whole = statistics.median(first for first, _, _ in found[WHOLE])
-    lines = ["| worker | first answer, ms | against every layer, ms | a call after it, ms | reached |", "|---|---:|---:|---:|---|"]
+    lines = [
+        "| worker | first answer, ms | against every layer, ms | a call after it, ms | reached |",
+        "|---|---:|---:|---:|---|",
+    ]
     for name, figures in found.items():
         first, later = (statistics.median(column) for column in list(zip(*figures, strict=True))[:2])
         share = "" if name == WHOLE else f"{first - whole:+.1f}"
-        reached = [layer for layer in figures[0][2].split(", ") if name not in OUTSIDE or not layer.startswith("control group")]
+        reached = [
+            layer for layer in figures[0][2].split(", ") if name not in OUTSIDE or not layer.startswith("control group")
+        ]
         lines.append(f"| {name} | {first:.1f} | {share} | {later:.3f} | {', '.join(reached) or 'none'} |")
     return "\n".join(lines)
 

@@ -95,16 +95,26 @@ def _notebook(exercise: Exercise, code_cells: int) -> nbformat.NotebookNode:
     answer = "### BEGIN SOLUTION\nanswer = 1\n### END SOLUTION"
     cells = [_cell(f"code-{number}", answer, solution=True) for number in range(code_cells)]
     for task in exercise.tasks:
-        text = TEST_CELL.format(helpers=str(Path(__file__).parent), folder=str(exercise.folder),
-                                solutions=str(exercise.folder.parents[1] / "solutions"), task=task.id)  # fmt: skip
+        text = TEST_CELL.format(
+            helpers=str(Path(__file__).parent),
+            folder=str(exercise.folder),
+            solutions=str(exercise.folder.parents[1] / "solutions"),
+            task=task.id,
+        )
         cells.append(_cell(f"task-{task.id.replace('.', '-')}", text.strip(), points=task.points))
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     return nbformat.v4.new_notebook(cells=cells, metadata=kernel)
 
 
 def _cell(name: str, text: str, solution: bool = False, points: float = 0) -> nbformat.NotebookNode:
-    about = {"grade_id": name, "grade": not solution, "solution": solution, "locked": not solution,
-             "task": False, "schema_version": 3}  # fmt: skip
+    about = {
+        "grade_id": name,
+        "grade": not solution,
+        "solution": solution,
+        "locked": not solution,
+        "task": False,
+        "schema_version": 3,
+    }
     if not solution:
         about["points"] = points
     return nbformat.v4.new_code_cell(text, id=name, metadata={"nbgrader": about})

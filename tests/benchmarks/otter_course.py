@@ -46,9 +46,13 @@ class OtterCourse:
             packed.writestr("otter_config.json", json.dumps({"lang": "python"}))
             for task in exercise.tasks:
                 text = TEST_FILE.format(
-                    task=task.id, points=task.points, helpers=str(Path(__file__).parent), folder=str(exercise.folder),
-                    solutions=str(exercise.folder.parents[1] / "solutions"), verdicts=str(self.found),
-                )  # fmt: skip
+                    task=task.id,
+                    points=task.points,
+                    helpers=str(Path(__file__).parent),
+                    folder=str(exercise.folder),
+                    solutions=str(exercise.folder.parents[1] / "solutions"),
+                    verdicts=str(self.found),
+                )
                 packed.writestr(f"tests/task_{task.id.replace('.', '_')}.py", text.lstrip())
 
     def hand_in(self, student: str, cells: list[str]) -> None:

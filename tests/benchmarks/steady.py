@@ -55,7 +55,9 @@ class Block:
 def hand_in(folder: Path, exercises: list[Exercise], students: int) -> None:
     """Write every student's notebooks: what they wrote is each one's own, and nothing kept of another's is of use."""
     for exercise in exercises:
-        cells = [cell.text for cell in read_cells(ROOT / "solutions" / exercise.slug / "source.py") if cell.kind == "code"]
+        cells = [
+            cell.text for cell in read_cells(ROOT / "solutions" / exercise.slug / "source.py") if cell.kind == "code"
+        ]
         own = [any(f"def {name}(" in cell or f"class {name}" in cell for name in exercise.functions) for cell in cells]
         for number in range(students):
             texts = [f"# by {number}\n{cell}" if graded else cell for cell, graded in zip(cells, own, strict=True)]
@@ -124,8 +126,11 @@ def table(found: list[Block]) -> tuple[str, float, float]:
     lines = ["| block | grader's memory, MB | CPU s a submission | at even speed |", "|---:|---:|---:|---:|"]
     for number, (block, cost, evened) in enumerate(zip(found, costs, even, strict=True), start=1):
         lines.append(f"| {number} | {block.memory_mb:.0f} | {cost:.3f} | {evened:.3f} |")
-    lines += ["", f"Memory after the first block: {growth:+.1%}; cost at even speed, the second half of the class against the first: {drift:+.1%} "
-              f"(a single block: within {spread:.1%} of the median; the first block, with the start, left out)."]  # fmt: skip
+    lines += [
+        "",
+        f"Memory after the first block: {growth:+.1%}; cost at even speed, the second half of the class against the first: {drift:+.1%} "
+        f"(a single block: within {spread:.1%} of the median; the first block, with the start, left out).",
+    ]
     return "\n".join(lines), growth, drift
 
 
@@ -151,7 +156,11 @@ def main() -> None:
         start = time.perf_counter()
         with open(Path(folder, "said"), "wb") as said:
             command = subprocess.Popen(
-                [Path(sys.executable).parent / "ptqlab", *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+                [Path(sys.executable).parent / "ptqlab", *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
             )
             found = watch(command, out, total, options.blocks)
         wall_s = time.perf_counter() - start

@@ -40,9 +40,13 @@ def said(full: bool, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_every_way_is_measured(said: str, full: bool) -> None:
     rows = re.findall(r"^\| (.+) \| [\d.]+ \| [\d.]+ \| [\d.]+× \| (\d+) \|$", said, re.MULTILINE)
     assert [name.split(",")[0] for name, _ in rows] == [
-        "`ptqlab grade`", "`ptqlab grade --every-test`", *(NBGRADER if full else []),
-        "a pytest process a student", "pytest in one warm process", "the floor: test functions called in one warm process",
-    ]  # fmt: skip
+        "`ptqlab grade`",
+        "`ptqlab grade --every-test`",
+        *(NBGRADER if full else []),
+        "a pytest process a student",
+        "pytest in one warm process",
+        "the floor: test functions called in one warm process",
+    ]
     assert {count for _, count in rows} == {students(full)}
 
 
@@ -92,9 +96,16 @@ def test_the_cost_of_every_layer_is_measured(tmp_path: Path) -> None:
     assert done.stdout == out.read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([a-z ,]+) \| [\d.]+ \|.*\| (.+) \|$", done.stdout, re.MULTILINE))
     assert list(rows) == [
-        "every layer, and the probes", "every layer", "without namespaces", "without landlock", "without seccomp",
-        "without user", "without limits", "without control group", "no layer",
-    ]  # fmt: skip
+        "every layer, and the probes",
+        "every layer",
+        "without namespaces",
+        "without landlock",
+        "without seccomp",
+        "without user",
+        "without limits",
+        "without control group",
+        "no layer",
+    ]
     assert "seccomp" in rows["every layer"]
     assert "seccomp" not in rows["without seccomp"]
     assert "control group" not in rows["without control group"]

@@ -29,7 +29,9 @@ class Tied(nn.Module):
         (4, figures.in_groups, 1280 + 20 * 4 + 2048),
     ],
 )
-def test_codes_scales_and_what_stays_float_are_counted_and_a_tied_weight_once(bits: int, rows: object, size: int) -> None:
+def test_codes_scales_and_what_stays_float_are_counted_and_a_tied_weight_once(
+    bits: int, rows: object, size: int
+) -> None:
     model = Tied()
     assert figures.Form(model).size() == 4 * (2560 + 512)
     form = figures.rounded(model, bits, rows)  # type: ignore[arg-type]
@@ -47,6 +49,8 @@ def test_the_page_has_every_method_for_every_model() -> None:
     page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
     tables = page.split("\n## ")[1:]
     methods = [title for title, _ in figures.forms(Tied(), [])]
-    assert [table.splitlines()[0].split(",")[0] for table in tables] == [name for name in figures.MODELS for _ in range(2)]
+    assert [table.splitlines()[0].split(",")[0] for table in tables] == [
+        name for name in figures.MODELS for _ in range(2)
+    ]
     for table in tables:
         assert re.findall(r"^\| (.+?) \| [\d.]+ \| [\d.]+", table, re.MULTILINE) == methods

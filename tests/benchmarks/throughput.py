@@ -28,7 +28,19 @@ def wall_s(bench: Bench, jobs: int) -> float:
     """Seconds for the whole class in one command."""
     out = bench.folder / "grades"
     shutil.rmtree(out, ignore_errors=True)
-    command = [BIN / "ptqlab", "grade", bench.folder / "handed_in", "--out", out, "--seed", SEED, "--exercise", SLUG, "--jobs", str(jobs)]
+    command = [
+        BIN / "ptqlab",
+        "grade",
+        bench.folder / "handed_in",
+        "--out",
+        out,
+        "--seed",
+        SEED,
+        "--exercise",
+        SLUG,
+        "--jobs",
+        str(jobs),
+    ]
     return cost.run(command, bench.folder, bench.settings)[0].wall_s
 
 
@@ -53,8 +65,11 @@ def main() -> None:
     for count in counts:
         seconds = statistics.median(found[count])
         lines.append(f"| {count} | {seconds:.1f} | {options.students / seconds:.2f} |")
-    lines += ["", f"{options.students} students, {options.rounds} rounds, {os.cpu_count()} cores: "
-              f"{options.jobs} processes do {ratio:.2f} times as much as one."]  # fmt: skip
+    lines += [
+        "",
+        f"{options.students} students, {options.rounds} rounds, {os.cpu_count()} cores: "
+        f"{options.jobs} processes do {ratio:.2f} times as much as one.",
+    ]
     print("\n".join(lines))
     if options.out:
         options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

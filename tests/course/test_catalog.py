@@ -86,7 +86,9 @@ def test_a_clone_finds_its_exercises_from_anywhere(course: Path, tmp_path: Path)
     assert slugs() == ["05_fifth"]
 
 
-def test_no_exercises_is_an_error_that_names_the_place(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_exercises_is_an_error_that_names_the_place(
+    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = "Expected exercises/<exercise>/exercise.toml, but none was found"
     with pytest.raises(PtqlabError) as error:
         find_exercises()
@@ -173,7 +175,10 @@ def test_lab_01_is_worth_25_points() -> None:
 WHERE = "01_first/exercise.toml"
 NOT_A_NAME = f"Expected a list of function or class names at {WHERE} [[task]] 1 functions, but "
 WRONG = {
-    "no TOML": ("=", f"Expected TOML in UTF-8 in {WHERE}, but it does not parse: Invalid statement (at line 1, column 1)."),
+    "no TOML": (
+        "=",
+        f"Expected TOML in UTF-8 in {WHERE}, but it does not parse: Invalid statement (at line 1, column 1).",
+    ),
     "no task": (f"[exercise]\ntitle = {TITLE}\n", f"Expected 'task' in {WHERE}, but it is missing; add it."),
     "an empty list of tasks": (
         f"task = []\n[exercise]\ntitle = {TITLE}\n",
@@ -240,8 +245,14 @@ WRONG = {
         f"{GOOD}{TASK}",
         f"Expected each task's id once in {WHERE}, but '1.1' came 2 times.",
     ),
-    "an id that is a number": (GOOD.replace('"1.1"', "1.1"), f'Expected an id like "1.1" at {WHERE} [[task]] 1, but 1.1 came.'),
-    "an id in letters": (GOOD.replace('"1.1"', '"one"'), f"Expected an id like \"1.1\" at {WHERE} [[task]] 1, but 'one' came."),
+    "an id that is a number": (
+        GOOD.replace('"1.1"', "1.1"),
+        f'Expected an id like "1.1" at {WHERE} [[task]] 1, but 1.1 came.',
+    ),
+    "an id in letters": (
+        GOOD.replace('"1.1"', '"one"'),
+        f"Expected an id like \"1.1\" at {WHERE} [[task]] 1, but 'one' came.",
+    ),
     "negative points": (
         GOOD.replace("points = 4", "points = -4"),
         f"Expected a number above 0 at {WHERE} [[task]] 1 points, but -4 came.",

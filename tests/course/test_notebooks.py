@@ -142,7 +142,11 @@ def executed(
     jobs = [(slug, language) for slug in run_here for language in LANGUAGES]
     # before there are threads: imports that hide a module, and pytest's folders, are not made for two at once
     prepared = [
-        (language, notebooks.reference_notebook(source_of(slug), language), tmp_path_factory.mktemp(f"{slug}-{language}"))
+        (
+            language,
+            notebooks.reference_notebook(source_of(slug), language),
+            tmp_path_factory.mktemp(f"{slug}-{language}"),
+        )
         for slug, language in jobs
     ]
     with ThreadPoolExecutor(2) as pool:

@@ -41,8 +41,14 @@ def installed(tiny: Path, tmp_path: Path) -> Path:
 def ptqlab(site: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     code = "from autograder.cli import main; main()"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PTQLAB"))}
-    return subprocess.run([sys.executable, "-P", "-c", code, *arguments], cwd=cwd, capture_output=True, text=True,
-                          timeout=120, env=kept | {"PYTHONPATH": str(site), "COLUMNS": "300"})  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=kept | {"PYTHONPATH": str(site), "COLUMNS": "300"},
+    )
 
 
 def test_an_installed_kit_unpacks_into_a_folder_in_which_check_works(installed: Path, tmp_path: Path) -> None:

@@ -131,7 +131,9 @@ def test_seccomp_says_what_is_missing_and_how_to_install_it(change: dict[str, bo
 
 
 def test_control_groups_say_what_they_bound_or_why_they_can_not() -> None:
-    found = isolation(cgroups={"entered": ["control group v1"], "refused": "v2: Read-only file system"})["Control groups"]
+    found = isolation(cgroups={"entered": ["control group v1"], "refused": "v2: Read-only file system"})[
+        "Control groups"
+    ]
     assert (found.found, found.verdict) == ("usable (control group v1)", Verdict.GOOD)
     found = isolation(cgroups={"entered": [], "refused": "v2: Read-only file system"})["Control groups"]
     assert (found.found, found.verdict) == ("not ours to make (v2: Read-only file system)", Verdict.NOTE)
@@ -207,9 +209,7 @@ def test_where_the_processor_does_not_tell_instruction_sets_are_unknown() -> Non
     assert (first.found, first.verdict) == ("unknown", Verdict.UNKNOWN)
 
 
-def runtimes(
-    onnx: dict[str, Any] = ONNX, installed: tuple[str, ...] = ("onnxruntime-gpu",)
-) -> dict[str, Finding]:
+def runtimes(onnx: dict[str, Any] = ONNX, installed: tuple[str, ...] = ("onnxruntime-gpu",)) -> dict[str, Finding]:
     imports = {
         "numpy": {"version": "2.4"},
         "transformers": {"broken": "no torchvision"},
@@ -284,9 +284,7 @@ def test_the_product_is_multiplied_not_guessed(monkeypatch: pytest.MonkeyPatch) 
 
 def test_cuda_is_asked_in_another_process() -> None:
     """A CUDA context in the grader's process would break the workers that it forks."""
-    program = (
-        "import sys; from autograder import doctor; doctor._probe('torch'); print('torch' in sys.modules)"
-    )
+    program = "import sys; from autograder import doctor; doctor._probe('torch'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -334,9 +332,7 @@ def test_the_doctor_imports_where_there_is_no_linux() -> None:
 
 
 def test_the_text_stays_within_80_columns_and_keeps_brackets() -> None:
-    long = Finding(
-        "A name that is too long for it", "found " * 40, Verdict.BAD, "pip install 'ptqlab[grade]' " * 9
-    )
+    long = Finding("A name that is too long for it", "found " * 40, Verdict.BAD, "pip install 'ptqlab[grade]' " * 9)
     text = doctor.render(Findings((long,), (long,), (long,), (Finding("torch", "2.13", Verdict.GOOD),)))
     lines = str(text).splitlines()
     assert max(cell_len(line) for line in lines[2:]) <= 80

@@ -83,8 +83,14 @@ class Nbgrader:
     def __call__(self, *arguments: object, cwd: Path | None = None, code: int = 0, **variables: str) -> str:
         """Run one of nbgrader's commands; what it wrote."""
         command = [str(BIN / "nbgrader"), *map(str, arguments)]
-        done = subprocess.run(command, cwd=cwd or self.root, capture_output=True, text=True, timeout=600,
-                              env={**self.environment, **variables})  # fmt: skip
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.root,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            env={**self.environment, **variables},
+        )
         assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
@@ -145,8 +151,19 @@ class Nbgrader:
         seed = json.loads((self.root / "grades" / "assignment.json").read_text(encoding="utf-8"))["seed"]
         out = self.root.parent / "again"
         withheld = any(None in scores.values() for scores in self.scores(url).values())
-        self.ptqlab("grade", self.root / "submitted", "--out", out, "--seed", seed, "--course", self.exercises,
-                    "--jobs", jobs, code=1 if withheld else 0)  # fmt: skip
+        self.ptqlab(
+            "grade",
+            self.root / "submitted",
+            "--out",
+            out,
+            "--seed",
+            seed,
+            "--course",
+            self.exercises,
+            "--jobs",
+            jobs,
+            code=1 if withheld else 0,
+        )
         with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         tasks = [name for name in rows[0] if "." in name]
@@ -194,8 +211,15 @@ def postgresql() -> Iterator[str]:
         shutil.chown(folder, "nobody")
 
     def run(name: str, *arguments: str) -> None:
-        done = subprocess.run([postgres(name), *arguments], cwd=folder, capture_output=True, text=True, timeout=120,
-                              env={"PATH": os.defpath, "LC_ALL": "C"}, **other)  # fmt: skip
+        done = subprocess.run(
+            [postgres(name), *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            **other,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     run("initdb", "--pgdata", "data", "--username", "grader", "--auth", "trust", "--no-sync", "--encoding", "UTF8")

@@ -43,8 +43,14 @@ def scores(make_course: Callable[..., Any], kit: Any) -> dict[str, float]:
 
 
 def cell(name: str, text: str, points: int) -> nbformat.NotebookNode:
-    about = {"grade_id": name, "grade": bool(points), "solution": not points, "locked": bool(points), "task": False,
-             "schema_version": 3} | ({"points": points} if points else {})  # fmt: skip
+    about = {
+        "grade_id": name,
+        "grade": bool(points),
+        "solution": not points,
+        "locked": bool(points),
+        "task": False,
+        "schema_version": 3,
+    } | ({"points": points} if points else {})
     return nbformat.v4.new_code_cell(text, metadata={"nbgrader": about})
 
 
@@ -52,8 +58,10 @@ def test_plain_nbgrader_grades_honest_work_as_it_should(scores: dict[str, float]
     assert (scores["honest"], scores["stub"]) == (4, 0)
 
 
-@pytest.mark.parametrize("trick", ["reads_the_working_folder", "reads_source", "writes_the_gradebook",
-                                   "equals_everything", "removes_asserts"])  # fmt: skip
+@pytest.mark.parametrize(
+    "trick",
+    ["reads_the_working_folder", "reads_source", "writes_the_gradebook", "equals_everything", "removes_asserts"],
+)
 def test_the_trick_gets_full_marks_from_plain_nbgrader(scores: dict[str, float], trick: str) -> None:
     assert scores[trick] == 4
 

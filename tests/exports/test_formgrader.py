@@ -62,8 +62,15 @@ def address(course: Any) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("jupyter")), "server", "--no-browser", f"--port={port}", "--allow-root",
-               "--IdentityProvider.token=", f"--ServerApp.root_dir={course.root}"]  # fmt: skip
+    command = [
+        str(Path(sys.executable).with_name("jupyter")),
+        "server",
+        "--no-browser",
+        f"--port={port}",
+        "--allow-root",
+        "--IdentityProvider.token=",
+        f"--ServerApp.root_dir={course.root}",
+    ]
     with subprocess.Popen(command, cwd=course.root, env=dict(course.environment), stderr=subprocess.DEVNULL) as server:
         try:
             yield wait_for(f"http://127.0.0.1:{port}")

@@ -65,8 +65,9 @@ def grade(root: Path, files: dict[str, str]) -> subprocess.CompletedProcess[str]
         (root / "submission" / name).write_text(text, encoding="utf-8")
     command = [str(root / "run_autograder")]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PTQLAB"))}
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300,
-                          env=kept | {"PTQLAB_AUTOGRADER": str(root)})  # fmt: skip
+    return subprocess.run(
+        command, cwd=root, capture_output=True, text=True, timeout=300, env=kept | {"PTQLAB_AUTOGRADER": str(root)}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +109,32 @@ def test_each_task_is_scored_and_each_test_has_its_visibility(results: dict[str,
 
 
 def test_results_keep_to_the_documented_format(results: dict[str, Any]) -> None:
-    allowed = {"score", "execution_time", "output", "output_format", "test_output_format", "test_name_format", "visibility",
-               "stdout_visibility", "extra_data", "tests", "leaderboard"}  # fmt: skip
-    of_test = {"score", "max_score", "status", "name", "name_format", "number", "output", "output_format", "tags",
-               "visibility", "extra_data"}  # fmt: skip
+    allowed = {
+        "score",
+        "execution_time",
+        "output",
+        "output_format",
+        "test_output_format",
+        "test_name_format",
+        "visibility",
+        "stdout_visibility",
+        "extra_data",
+        "tests",
+        "leaderboard",
+    }
+    of_test = {
+        "score",
+        "max_score",
+        "status",
+        "name",
+        "name_format",
+        "number",
+        "output",
+        "output_format",
+        "tags",
+        "visibility",
+        "extra_data",
+    }
     assert results.keys() <= allowed
     for entry in results["tests"]:
         assert entry.keys() <= of_test

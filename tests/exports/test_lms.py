@@ -38,12 +38,36 @@ def folder(tmp_path: Path, exercises: tuple[Exercise, ...]) -> Path:
 def report(exercise: Exercise, student: str, earned: float | None) -> Report:
     points = dict(zip(("1.1", "1.2", "1.3"), (4.0, 0.5, 0.0) if earned == 4.5 else (4.0, 3.0, 2.0), strict=True))
     tasks = tuple(
-        TaskScore(t.id, t.title, t.points, 0.0 if earned is None else points[t.id], t.bonus,
-                  "withheld" if earned is None else "partial", t.hint, ())
+        TaskScore(
+            t.id,
+            t.title,
+            t.points,
+            0.0 if earned is None else points[t.id],
+            t.bonus,
+            "withheld" if earned is None else "partial",
+            t.hint,
+            (),
+        )
         for t in exercise.tasks
-    )  # fmt: skip
-    return Report(student, SLUG, exercise.title, earned, exercise.possible, "withheld" if earned is None else "graded",
-                  "why" if earned is None else "", "none", "cpu", 1, "0", "0", "0", 0.0, (), tasks)  # fmt: skip
+    )
+    return Report(
+        student,
+        SLUG,
+        exercise.title,
+        earned,
+        exercise.possible,
+        "withheld" if earned is None else "graded",
+        "why" if earned is None else "",
+        "none",
+        "cpu",
+        1,
+        "0",
+        "0",
+        "0",
+        0.0,
+        (),
+        tasks,
+    )
 
 
 def rows(text: str) -> list[list[str]]:

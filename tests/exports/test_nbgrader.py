@@ -114,8 +114,10 @@ def test_the_class_gets_what_it_earned(course: Any, student: str) -> None:
     assert sum(course.scores()[student].values()) == pytest.approx(TRUE_SCORES[student], abs=1e-9)
 
 
-@pytest.mark.parametrize("trick", ["reads-the-working-folder", "reads-source", "writes-the-gradebook",
-                                   "equals-everything", "removes-asserts"])  # fmt: skip
+@pytest.mark.parametrize(
+    "trick",
+    ["reads-the-working-folder", "reads-source", "writes-the-gradebook", "equals-everything", "removes-asserts"],
+)
 def test_a_trick_that_beats_nbgrader_earns_nothing_here(course: Any, trick: str) -> None:
     """Each of them solved task 1.2 by honest work, so the rest of their grade stands."""
     assert course.scores()[f"{trick}_1234"] == {"task-1-1": 0.0, "task-1-2": 3.0, "task-1-3": 0.0}
@@ -232,9 +234,12 @@ def test_regrading_keeps_a_manual_score_and_comment(course: Any, kit: Any) -> No
 
 def test_a_withheld_score_is_empty_and_waits_for_a_person(course: Any) -> None:
     """Two files of a student that differ: nobody but a person can say which one counts."""
-    grades = course.gradebook(lambda b: [
-        (g.auto_score, g.needs_manual_grade) for g in b.find_submission(course.slug, "undecided").notebooks[0].grades
-    ])  # fmt: skip
+    grades = course.gradebook(
+        lambda b: [
+            (g.auto_score, g.needs_manual_grade)
+            for g in b.find_submission(course.slug, "undecided").notebooks[0].grades
+        ]
+    )
     assert grades == [(None, True)] * 3
 
 
@@ -274,8 +279,15 @@ def test_an_instructors_own_question_is_cleared_and_read_by_a_person(
     course = make_course("own")
     source = course.root / "source" / course.slug / f"{course.slug}.ipynb"
     book = nbformat.read(source, as_version=4)
-    about = {"grade_id": "essay", "grade": True, "solution": True, "locked": False, "task": False, "points": 3,
-             "schema_version": 3}  # fmt: skip
+    about = {
+        "grade_id": "essay",
+        "grade": True,
+        "solution": True,
+        "locked": False,
+        "task": False,
+        "points": 3,
+        "schema_version": 3,
+    }
     text = "### BEGIN SOLUTION\nsolution-marker-51c2\n### END SOLUTION"
     book.cells.append(nbformat.v4.new_markdown_cell(text, metadata={"nbgrader": about}))
     nbformat.write(book, source)

@@ -29,8 +29,13 @@ def test_six_students_get_the_scores_of_ptqlab_grade_and_a_manual_score_stays(
         assert scores == course.regraded(url=postgresql)
         regrade(course, postgresql, kit)
     assert {name: sum(score.values()) for name, score in scores.items()} == {
-        "perfect": 9.0, "half_done": 4.0, "mistaken": 5.4, "untouched": 0.0, "late": 7.0, "noisy": 9.0,
-    }  # fmt: skip
+        "perfect": 9.0,
+        "half_done": 4.0,
+        "mistaken": 5.4,
+        "untouched": 0.0,
+        "late": 7.0,
+        "noisy": 9.0,
+    }
 
 
 def through_the_exchange(course: Any, kit: Any) -> None:

@@ -31,10 +31,41 @@ STUDENT = archives.Caps(entries=8, file_bytes=2048, all_bytes=4096)
 LAB = Exercise(SLUG, {}, (Task("1.1", {}, ("f",), 1.0, {}),), Limits(), Path("nowhere"))
 WORK = tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
 PARTS = (
-    FILE, "ann", "bob", "x.py", "x.py.zip", "ann.zip", "a.zip.zip", "a.tar.gz", FILE.upper(), "x.png", "..", ".", "", ".git", "__MACOSX",
-    "C:", "a\\b", "x\x00y", "x\ny.py", "é.py", "e\u0301.py", "a" * 250 + ".py", "a" * 300 + ".py", "Ann Lee_12_assignsubmission_file_",
-    "ann_12_34_01_x-1.py", "ann_LATE_12_34_01_x.py", ".py", ".zip", "a.ipynb", "ann.py", "\u202e.py", "con.py", "\udcff.py", "-x.py",
-)  # fmt: skip
+    FILE,
+    "ann",
+    "bob",
+    "x.py",
+    "x.py.zip",
+    "ann.zip",
+    "a.zip.zip",
+    "a.tar.gz",
+    FILE.upper(),
+    "x.png",
+    "..",
+    ".",
+    "",
+    ".git",
+    "__MACOSX",
+    "C:",
+    "a\\b",
+    "x\x00y",
+    "x\ny.py",
+    "é.py",
+    "e\u0301.py",
+    "a" * 250 + ".py",
+    "a" * 300 + ".py",
+    "Ann Lee_12_assignsubmission_file_",
+    "ann_12_34_01_x-1.py",
+    "ann_LATE_12_34_01_x.py",
+    ".py",
+    ".zip",
+    "a.ipynb",
+    "ann.py",
+    "\u202e.py",
+    "con.py",
+    "\udcff.py",
+    "-x.py",
+)
 SUFFIXES = (".zip", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".ZIP")
 MODES = (0o100644, 0, 0o120777, 0o10644, 0o20644, 0o40755, 0o140000, 0o104755)
 SIZES = (0, 1, 100, 2048, 2049, 4097, 2**31, 2**32 - 1, 2**63)

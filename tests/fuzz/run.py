@@ -180,11 +180,16 @@ def fuzz(reader: str, runs: int, most_guided: int, kept: Path | None) -> dict[st
     plain(target, inputs, runs - share, LONGEST[reader])
     child, own = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "reader": reader, "runs": runs, "with coverage": share, "wall_s": round(time.monotonic() - started),
+        "reader": reader,
+        "runs": runs,
+        "with coverage": share,
+        "wall_s": round(time.monotonic() - started),
         "cpu_s": round(child.ru_utime + child.ru_stime + own.ru_utime + own.ru_stime),
-        "peak_mb": own.ru_maxrss >> 10, "grown_mb": round(Bounds.grown_mb()), "corpus": len(inputs),
+        "peak_mb": own.ru_maxrss >> 10,
+        "grown_mb": round(Bounds.grown_mb()),
+        "corpus": len(inputs),
         "lines": lines_reached(reader, inputs),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

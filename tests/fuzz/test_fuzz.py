@@ -132,7 +132,9 @@ DEFECTS: dict[str, tuple[str, object, str, object, type[BaseException]]] = {
 def test_the_fuzzer_finds_a_defect(defect: str, monkeypatch: pytest.MonkeyPatch) -> None:
     reader, module, name, replacement, expected = DEFECTS[defect]
     monkeypatch.setattr(module, name, replacement)
-    monkeypatch.setattr(slicing, "_analysed", slicing._analysed.__wrapped__)  # what is known already is no test of anything
+    monkeypatch.setattr(
+        slicing, "_analysed", slicing._analysed.__wrapped__
+    )  # what is known already is no test of anything
     monkeypatch.setattr(bounds, "CPU_S", 0.3)
     with pytest.raises(expected):
         run.plain(TARGETS[reader], run.seeds(reader), RUNS[reader], run.LONGEST[reader])

@@ -19,9 +19,25 @@ DTYPES = (*wire.DTYPES, "complex64", "qint8", "float31", "")
 DEVICES = ("cpu", "cpu", "cpu", "sim", "meta", "cuda", "tpu", "")
 NUMBERS = (0, 1, 2, 3, 7, -1, 2**31, 2**39, 2**40, 2**63 - 1, -(2**63), 2**64 - 1)
 WORDS = (
-    "", "a", "f", "value", "id", "torch.Tensor (float32, strided)", "numpy.ndarray", "int", "torch.ops.aten.add",
-    "torch.quantize_per_tensor", "ff", "-ff", "0x_f", "f" * wire.MAX_DIGITS, "raised", "ValueError", "bits", "\x1b[2J",
-)  # fmt: skip
+    "",
+    "a",
+    "f",
+    "value",
+    "id",
+    "torch.Tensor (float32, strided)",
+    "numpy.ndarray",
+    "int",
+    "torch.ops.aten.add",
+    "torch.quantize_per_tensor",
+    "ff",
+    "-ff",
+    "0x_f",
+    "f" * wire.MAX_DIGITS,
+    "raised",
+    "ValueError",
+    "bits",
+    "\x1b[2J",
+)
 TAGS = ("l", "t", "d", "T", "h", "y", "v", "i")
 
 
@@ -93,7 +109,10 @@ def _reply(drawn: Drawn, sizes: list[int]) -> Any:
     value = _tree(drawn, sizes, 0)
     texts = ["t", [drawn.pick(WORDS) for _ in range(drawn.below(3))]]
     facts = [["mutated", ["t", []]], ["syncs", drawn.pick(NUMBERS[:4])], ["device_ops", 0], ["moved_elements", 0]]
-    failure = ["d", [*([key, drawn.pick(WORDS)] for key in ("kind", "builtin", "text")), ["named", drawn.pick((True, False, 1))]]]
+    failure = [
+        "d",
+        [*([key, drawn.pick(WORDS)] for key in ("kind", "builtin", "text")), ["named", drawn.pick((True, False, 1))]],
+    ]
     parts = [
         ["id", 1],
         ["value", value],

@@ -123,9 +123,18 @@ def test_the_folder_is_gone_afterwards(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [f"../{FILE}", f"/{FILE}", f"ann/../../{FILE}", f"c:\\x\\{FILE}", f"ann\\{FILE}", f"a\nb/{FILE}",
-             "/".join(["d"] * 10) + f"/{FILE}", f"{'x' * 300}/{FILE}"],
-)  # fmt: skip
+    "name",
+    [
+        f"../{FILE}",
+        f"/{FILE}",
+        f"ann/../../{FILE}",
+        f"c:\\x\\{FILE}",
+        f"ann\\{FILE}",
+        f"a\nb/{FILE}",
+        "/".join(["d"] * 10) + f"/{FILE}",
+        f"{'x' * 300}/{FILE}",
+    ],
+)
 def test_a_name_that_is_not_plain_is_refused_and_the_rest_is_unpacked(
     tmp_path: Path, exercises: list[Exercise], name: str
 ) -> None:
@@ -227,6 +236,7 @@ def test_a_file_beside_an_archive_counts_and_is_mentioned(tmp_path: Path, exerci
 
 # --- lies in a header ---------------------------------------------------------------------------------------------
 
+
 def test_a_table_of_contents_that_is_too_long_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`zipfile` makes objects of all of it at once: of 200 MB of names that is more memory than a grader has."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
@@ -265,7 +275,9 @@ LIES = {
     "more folders than entries may be": tarred(*[(f"d{n}/", b"5", b"", b"") for n in range(4)]),
     "a long header of 8 MB": gzip.compress(tarred(("a.py", b"x", b"", bytes(8 << 20)))),
     "a long name of 8 MB": gzip.compress(tarred(("a.py", b"L", b"", bytes(8 << 20)))),
-    "more to skip than may be unpacked": gzip.compress(tarred(("a.png", b"0", b"", bytes(8 << 20)), ("b.py", b"0", b"", b"b"))),
+    "more to skip than may be unpacked": gzip.compress(
+        tarred(("a.png", b"0", b"", bytes(8 << 20)), ("b.py", b"0", b"", b"b"))
+    ),
 }
 
 

@@ -33,8 +33,18 @@ def outcome(number: int, status: str) -> Outcome:
 def report_of(statuses: Sequence[str]) -> Report:
     outcomes = [outcome(number, status) for number, status in enumerate(statuses)]
     submission = Submission("ann", SLUG, "", "")
-    return score(EXERCISE, submission, outcomes, Settings(1), isolation="", device="cpu", kit_version="", duration_s=0.0,
-                 tests_sha256="", notes=())  # fmt: skip
+    return score(
+        EXERCISE,
+        submission,
+        outcomes,
+        Settings(1),
+        isolation="",
+        device="cpu",
+        kit_version="",
+        duration_s=0.0,
+        tests_sha256="",
+        notes=(),
+    )
 
 
 FINE, FIRST, SECOND = ("passed", "passed"), ("crashed", "passed"), ("passed", "crashed")
@@ -85,7 +95,9 @@ def test_a_large_class_is_handed_out_by_and_by(monkeypatch: pytest.MonkeyPatch, 
     def finished(_: Report) -> None:
         pool.out -= 1
 
-    kept = grade_class(found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, tell=finished, keep=outline)
+    kept = grade_class(
+        found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, tell=finished, keep=outline
+    )
     assert sorted(pool.students) == sorted(item.student for item in found)
     assert pool.most == 4, "three, and the next one before the report of the first that is ready is written"
     assert [report.student for report in kept] == [item.student for item in found]
@@ -97,7 +109,10 @@ def test_of_each_report_the_outline_is_kept(tmp_path: Path) -> None:
     kept = grade_class(found, [EXERCISE], Settings(1), tmp_path / "b", root=tmp_path, pool=Counting(), keep=outline)
     assert any(task.tests for task in full[0].tasks)
     assert not any(task.tests for task in kept[0].tasks)
-    assert (kept[0].earned, [task.earned for task in kept[0].tasks]) == (full[0].earned, [task.earned for task in full[0].tasks])
+    assert (kept[0].earned, [task.earned for task in kept[0].tasks]) == (
+        full[0].earned,
+        [task.earned for task in full[0].tasks],
+    )
     assert (tmp_path / "a" / "scores.csv").read_bytes() == (tmp_path / "b" / "scores.csv").read_bytes()
 
 
@@ -108,7 +123,9 @@ def test_what_reports_have_in_common_is_kept_once() -> None:
     for name in ("title", "exercise", "status", "isolation", "device", "kit_version", "tests_sha256"):
         assert getattr(one, name) is getattr(other, name)
     for task, same in zip(one.tasks, other.tasks, strict=True):
-        assert (task.id is same.id, task.status is same.status, task.title is same.title, task.hint is same.hint) == (True,) * 4
+        assert (task.id is same.id, task.status is same.status, task.title is same.title, task.hint is same.hint) == (
+            True,
+        ) * 4
 
 
 def test_code_that_cannot_be_compared_costs_nobody_a_score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

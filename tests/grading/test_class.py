@@ -33,9 +33,24 @@ def with_function(name: str, body: str, signature: str = "*args, **kwargs") -> s
 
 
 def book(*cells: str) -> str:
-    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {},
-                       "cells": [{"cell_type": "code", "id": f"c{i}", "metadata": {}, "outputs": [],
-                                  "execution_count": None, "source": cell} for i, cell in enumerate(cells)]})  # fmt: skip
+    return json.dumps(
+        {
+            "nbformat": 4,
+            "nbformat_minor": 5,
+            "metadata": {},
+            "cells": [
+                {
+                    "cell_type": "code",
+                    "id": f"c{i}",
+                    "metadata": {},
+                    "outputs": [],
+                    "execution_count": None,
+                    "source": cell,
+                }
+                for i, cell in enumerate(cells)
+            ],
+        }
+    )
 
 
 HANDED_IN: dict[str, str | bytes] = {
@@ -124,9 +139,15 @@ def lost(out: Path, student: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("student", "task"),
-    [("broken_cell", "1.8"), ("wrong_type", "1.3"), ("returns_nan", "1.8"), ("returns_numpy", "1.3"),
-     ("ten_gigabytes", "1.7"), ("large_return", "1.7")],
-)  # fmt: skip
+    [
+        ("broken_cell", "1.8"),
+        ("wrong_type", "1.3"),
+        ("returns_nan", "1.8"),
+        ("returns_numpy", "1.3"),
+        ("ten_gigabytes", "1.7"),
+        ("large_return", "1.7"),
+    ],
+)
 def test_a_mistake_costs_only_the_task_it_is_in(graded: Any, student: str, task: str) -> None:
     assert task in lost(graded[0], student)
     assert set(lost(graded[0], student)) <= {task, "1.4"}  # the reference's 1.4 builds on 1.3

@@ -216,8 +216,10 @@ def test_a_student_with_another_exercise_than_the_one_asked_for_is_found_with_a_
     put(root / "bob" / f"{TWO}.ipynb")
     found = find_submissions(root, exercises, ONE)
     assert rows(found, root)[1] == (
-        "bob", ONE, f"Expected {ONE}.ipynb or {ONE}.py, but {TWO}.ipynb came; hand it in under that name.",
-    )  # fmt: skip
+        "bob",
+        ONE,
+        f"Expected {ONE}.ipynb or {ONE}.py, but {TWO}.ipynb came; hand it in under that name.",
+    )
     assert len(find_submissions(root, exercises)) == 2
 
 
@@ -254,8 +256,10 @@ def test_a_folder_that_cannot_be_listed_is_found_with_a_problem(
 
     monkeypatch.setattr(Path, "iterdir", refuse)
     assert rows(find_submissions(root, exercises), root)[1] == (
-        "bob", ONE, "The folder bob cannot be read: Permission denied; mend its permissions.",
-    )  # fmt: skip
+        "bob",
+        ONE,
+        "The folder bob cannot be read: Permission denied; mend its permissions.",
+    )
 
 
 def test_hidden_files_and_archives_leavings_are_ignored(root: Path, exercises: list[Exercise]) -> None:
@@ -308,7 +312,10 @@ def test_a_flat_folder_and_students_folders_at_once(root: Path, exercises: list[
     for only in (None, ONE):
         with pytest.raises(PtqlabError) as error:
             find_submissions(root, exercises, only)
-        assert str(error.value) == f"{LAYOUTS}, but {root} holds both bob.ipynb and ann/; keep the one layout that is meant."
+        assert (
+            str(error.value)
+            == f"{LAYOUTS}, but {root} holds both bob.ipynb and ann/; keep the one layout that is meant."
+        )
 
 
 def test_a_flat_folder_with_a_file_named_like_the_exercise(root: Path, exercises: list[Exercise]) -> None:
@@ -336,7 +343,26 @@ def test_a_harmless_name_is_a_file_name_as_it_is(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "a/b", "../x", "a b", "-rf", ".ssh", "con", "NUL.txt", "x.", "a\nb", "a\0b", "\x1b[2J", "A" * 51, "a-0123abcd", "scores.csv", "Assignment.json"],
+    [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "../x",
+        "a b",
+        "-rf",
+        ".ssh",
+        "con",
+        "NUL.txt",
+        "x.",
+        "a\nb",
+        "a\0b",
+        "\x1b[2J",
+        "A" * 51,
+        "a-0123abcd",
+        "scores.csv",
+        "Assignment.json",
+    ],
 )
 def test_a_harmful_name_is_changed(name: str) -> None:
     assert file_name(name) != name

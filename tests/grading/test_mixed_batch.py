@@ -23,10 +23,16 @@ SOLUTION = ROOT / "solutions" / SLUG
 SEED = 20261123
 LIMITS = "\n[limits]\ncall_cpu_s = 1\nsubmission_cpu_s = 10\nmemory_mb = 600\nscratch_mb = 8\nreply_mb = 8\n"
 QUICK = (  # for CI: one of each kind that could do harm, and none that uses up its time
-    "processes_that_stay", "full_disk", "all_memory", "written_report", "message_over_an_abstract_socket",
+    "processes_that_stay",
+    "full_disk",
+    "all_memory",
+    "written_report",
+    "message_over_an_abstract_socket",
     "segmentation_fault",
-)  # fmt: skip
-LONG = ("keys_that_collide",)  # first: 97 answers of 1.2 MB, each its worker's last, take 40 s, and would outlast the class
+)
+LONG = (
+    "keys_that_collide",
+)  # first: 97 answers of 1.2 MB, each its worker's last, take 40 s, and would outlast the class
 SETTLED = 0.25  # of the class: by then a grading process has made what it makes once
 FIRST_JOB_KB = 12 << 10  # at least so much (measured: 13 MB) a grading process makes once, with its first job
 FIRST_JOBS = 8  # reports after which one that began later has what the others have learned, too (measured: 10 MB more)
@@ -39,9 +45,14 @@ def honest_answers() -> Iterator[tuple[str, str]]:
     yield "reference", reference
     written = [
         [("habit_" + name, "\n\n".join(habits.cells(name))) for name in habits.NAMES],
-        *([(path.stem, f"{reference}\n\n{path.read_text(encoding='utf-8')}") for path in sorted((SOLUTION / kind).glob("*.py"))]
-          for kind in ("mutants", "variants")),
-    ]  # fmt: skip
+        *(
+            [
+                (path.stem, f"{reference}\n\n{path.read_text(encoding='utf-8')}")
+                for path in sorted((SOLUTION / kind).glob("*.py"))
+            ]
+            for kind in ("mutants", "variants")
+        ),
+    ]
     turns = [iter(group) for group in written]
     while turns:
         for group in list(turns):
@@ -96,7 +107,9 @@ class Levels:
             if levels[0][0] > size * SETTLED:
                 early = [kb for written, kb in made if written >= levels[0][0] + min(FIRST_JOBS, size // 4)]
             late = [kb for written, kb in levels if written >= min(size * 0.9, size - 3) and kb]
-            if early and late and levels[-1][0] >= end - 1:  # one that was replaced may have been in the middle of a large job
+            if (
+                early and late and levels[-1][0] >= end - 1
+            ):  # one that was replaced may have been in the middle of a large job
                 grown[process] = min(late) - min(early)
         return grown
 
@@ -138,7 +151,16 @@ def grade(handed: Path, course: Path, jobs: int) -> Run:
             command.kill()
         left = watched.left_behind(before)
         groups = watched.groups_left()
-        return Run(command.returncode, said, watched.results(out), watched.unexpected(out), os.listdir(temporary), left, groups, levels)
+        return Run(
+            command.returncode,
+            said,
+            watched.results(out),
+            watched.unexpected(out),
+            os.listdir(temporary),
+            left,
+            groups,
+            levels,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +203,14 @@ def batch(course: Path, tmp_path_factory: pytest.TempPathFactory, request: pytes
         alone = grade(folder / "alone", course, 1)
         target.seen, shared = target._names(), set(os.listdir("/dev/shm"))
         mixed = grade(folder / "mixed", course, 2)
-        found = Batch([n for n, _ in honest], [n for n, _ in hostile], alone, mixed, target.hits(), (shared, set(os.listdir("/dev/shm"))))
+        found = Batch(
+            [n for n, _ in honest],
+            [n for n, _ in hostile],
+            alone,
+            mixed,
+            target.hits(),
+            (shared, set(os.listdir("/dev/shm"))),
+        )
     print(*(f"{role} {pid}: {kb:+} kB" for (role, pid), kb in mixed.levels.growth_kb(2 * half).items()), sep="\n")
     return found
 
@@ -210,14 +239,20 @@ def test_the_honest_are_not_all_alike(batch: Batch) -> None:
 
 
 def test_no_hostile_one_earns_a_point(batch: Batch) -> None:
-    assert {name: batch.mixed.reports[of(name)]["earned"] for name in batch.hostile if batch.mixed.reports[of(name)]["earned"]} == {}
+    assert {
+        name: batch.mixed.reports[of(name)]["earned"]
+        for name in batch.hostile
+        if batch.mixed.reports[of(name)]["earned"]
+    } == {}
 
 
 def test_nothing_outside_was_reached(batch: Batch) -> None:
     """No file, no message, no signal; nothing in shared memory."""
     assert batch.hits == set()
     before, after = batch.shared_memory
-    of_other_tests = {name for name in after if name.startswith("sem.mp-")}  # Python's own, of whatever runs beside this
+    of_other_tests = {
+        name for name in after if name.startswith("sem.mp-")
+    }  # Python's own, of whatever runs beside this
     assert after - before - of_other_tests == set()
 
 

@@ -14,7 +14,7 @@ from autograder.course.catalog import load_exercise
 from autograder.grading import replay
 from autograder.grading.grade import grade
 from autograder.grading.reference import reference_source
-from autograder.grading.replay import MOST_ENDINGS, ReplayingWorker, ReplayCache
+from autograder.grading.replay import MOST_ENDINGS, ReplayCache, ReplayingWorker
 from autograder.records import Exercise, Limits, Outcome, Report, Settings, Status, Submission
 from autograder.sandbox.worker import Question, Worker
 from autograder.testing.plugin import run_suites
@@ -157,7 +157,9 @@ class Class:
 
 
 def same(one: dict[str, Outcome], other: dict[str, Outcome]) -> bool:
-    return {name: (o.status, o.message) for name, o in one.items()} == {name: (o.status, o.message) for name, o in other.items()}
+    return {name: (o.status, o.message) for name, o in one.items()} == {
+        name: (o.status, o.message) for name, o in other.items()
+    }
 
 
 def test_the_second_student_with_the_same_answers_needs_no_test(tmp_path: Path) -> None:
@@ -170,7 +172,9 @@ def test_the_second_student_with_the_same_answers_needs_no_test(tmp_path: Path) 
     assert all(outcome.status is Status.PASSED for outcome in second.values())
 
 
-@pytest.mark.parametrize("double", ["x * x", "3 * x", "x + x + 0.5", "[1, 2]", "1 / 0", "{}['secret']", "x.to('cpu') * 2"])
+@pytest.mark.parametrize(
+    "double", ["x * x", "3 * x", "x + x + 0.5", "[1, 2]", "1 / 0", "{}['secret']", "x.to('cpu') * 2"]
+)
 def test_an_answer_that_is_not_known_is_judged_by_the_test(tmp_path: Path, double: str) -> None:
     """The message, too, is the one that the test gives, and the next student with that mistake needs no test."""
     students = Class(tmp_path, DOUBLES)
@@ -201,7 +205,9 @@ def test_code_is_called_as_often_as_the_test_does(tmp_path: Path, wrong_at: int)
 
 def test_what_happens_in_one_test_reaches_the_next_as_without_knowledge(tmp_path: Path) -> None:
     """The code's own state goes on from test to test, whether they run or not."""
-    students = Class(tmp_path, COUNTS, COUNTS.replace("test_counts", "test_counts_on").replace("[1, 2, 3]", "[4, 5, 6]"))
+    students = Class(
+        tmp_path, COUNTS, COUNTS.replace("test_counts", "test_counts_on").replace("[1, 2, 3]", "[4, 5, 6]")
+    )
     first, second = students.grade(RIGHT), students.grade(RIGHT)
     assert [o.status for o in first.values()] == [o.status for o in second.values()] == [Status.PASSED] * 2
 
@@ -209,7 +215,9 @@ def test_what_happens_in_one_test_reaches_the_next_as_without_knowledge(tmp_path
 def test_an_error_in_other_words_and_another_line_is_the_same_answer(tmp_path: Path) -> None:
     students = Class(tmp_path, REFUSES)
     for text in ("no text, please", "x must be a number, but it is {x!r}"):
-        source = RIGHT.replace("return 2 * x", f"if isinstance(x, str):\n            raise TypeError(f'{text}')\n        return 2 * x")
+        source = RIGHT.replace(
+            "return 2 * x", f"if isinstance(x, str):\n            raise TypeError(f'{text}')\n        return 2 * x"
+        )
         assert students.grade(source)["test_refuses"].status is Status.PASSED
     assert students.ran() == ["refuses"]
     assert students.grade(source.replace(text, ""))["test_refuses"].status is Status.FAILED
@@ -218,14 +226,22 @@ def test_an_error_in_other_words_and_another_line_is_the_same_answer(tmp_path: P
 def test_a_worker_that_dies_before_it_has_said_why_has_crashed(tmp_path: Path) -> None:
     """Killed from outside between an exception and its words, it must not leave a failure without them: it is graded again."""
     students = Class(tmp_path, TAKES_ITS_TIME)
-    dies = RIGHT.replace("return 2 * x", "import threading, os; threading.Timer(0.05, os._exit, (1,)).start(); raise KeyError('no')")
+    dies = RIGHT.replace(
+        "return 2 * x", "import threading, os; threading.Timer(0.05, os._exit, (1,)).start(); raise KeyError('no')"
+    )
     assert students.grade(dies)["test_in_time"].status is Status.CRASHED
 
 
 def test_not_written_and_refused_are_known_too(tmp_path: Path) -> None:
     students = Class(tmp_path, DOUBLES)
-    for source, status in (("def double(x): raise NotImplementedError", Status.MISSING), ("", Status.MISSING),
-                           ("import torch\ndef double(x): return torch.quantize_per_tensor(torch.ones(1), 1.0, 0, torch.qint8)", Status.REFUSED)):  # fmt: skip
+    for source, status in (
+        ("def double(x): raise NotImplementedError", Status.MISSING),
+        ("", Status.MISSING),
+        (
+            "import torch\ndef double(x): return torch.quantize_per_tensor(torch.ones(1), 1.0, 0, torch.qint8)",
+            Status.REFUSED,
+        ),
+    ):
         assert students.grade(source)["test_doubles"].status is status
         students.ran()
         assert students.grade(source)["test_doubles"].status is status

@@ -40,8 +40,23 @@ def exercise(tmp_path: Path) -> Exercise:
 def a_report(student: str, sha256: str) -> Report:
     task = TaskScore("1.1", {"en": "A task"}, 4.0, 4.0, False, "full", {}, ())
     return Report(
-        student, SLUG, {"en": "Lab"}, 4.0, 4.0, "graded", "", "jail", "cpu", 1, "0.1.0", "a" * 64, sha256, 0.5, (), (task,)
-    )  # fmt: skip
+        student,
+        SLUG,
+        {"en": "Lab"},
+        4.0,
+        4.0,
+        "graded",
+        "",
+        "jail",
+        "cpu",
+        1,
+        "0.1.0",
+        "a" * 64,
+        sha256,
+        0.5,
+        (),
+        (task,),
+    )
 
 
 @pytest.fixture
@@ -98,7 +113,9 @@ def test_what_was_gathered_is_not_read_again_and_the_page_is_the_same(
         (path,) = (item.path for item in found if item.student == student and item.path)
         gathered.add(a_report(student, sha256), code_of(exercise, path) if student != "cee" else None)
     read: list[str] = []
-    monkeypatch.setattr(class_report, "code_of", lambda exercise, path: (read.append(path.parent.name), code_of(exercise, path))[1])
+    monkeypatch.setattr(
+        class_report, "code_of", lambda exercise, path: (read.append(path.parent.name), code_of(exercise, path))[1]
+    )
     for student in set(STUDENTS) - set(left):
         (out / file_name(student) / f"{SLUG}.json").write_text("damaged, which only who reads it would notice")
     assert write_class_report(out, [exercise], found, gathered=gathered).read_text(encoding="utf-8") == first

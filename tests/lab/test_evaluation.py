@@ -171,8 +171,15 @@ def test_the_text_is_a_line_a_model_with_the_promise_below_and_no_column_out_of_
     assert head.split() == ["size", "compression", "latency", "speed-up", "accuracy", "kept", "(nats)"]
     assert body[1].replace("INT8 <b>", "").split("  ")[-1] == "1.23e-03"
     assert [cell for cell in re.split(r"  +", body[1]) if cell] == [
-        "INT8 <b>", "438 MB", "✗ 3.97×", "1.5 s", "✗ 0.50×", "92.32 %", "✓ 99 %", "1.23e-03",
-    ]  # fmt: skip
+        "INT8 <b>",
+        "438 MB",
+        "✗ 3.97×",
+        "1.5 s",
+        "✗ 0.50×",
+        "92.32 %",
+        "✓ 99 %",
+        "1.23e-03",
+    ]
     assert re.split(r"  +", promised.strip()) == ["promised", "≥ 4.00×", "≥ 2.50×", "≥ 98 %"]
     assert {len(line) for line in [lines[0], head, *body, promised]} == {len(head)}
     assert promised.index("4.00×") == body[1].index("3.97×"), "a promise stands below what it is about"

@@ -100,7 +100,9 @@ def test_the_table_needs_nothing_of_the_program_that_shows_it() -> None:
     bundle = check_namespace(load_exercise(LAB), namespace)._repr_mimebundle_()
     html = bundle["text/html"]
     assert bundle.keys() == {"text/html", "text/plain"}
-    assert not re.search(r"<(script|link|img|iframe|object|form|svg)|\bon\w+=|\b(src|href)=|@import|url\(|var\(--", html)
+    assert not re.search(
+        r"<(script|link|img|iframe|object|form|svg)|\bon\w+=|\b(src|href)=|@import|url\(|var\(--", html
+    )
     assert not re.search(r"https?:|javascript:|data:", html)
     style = html.partition("<style>")[2].partition("</style>")[0]
     for rule in style.split("}")[:-1]:

@@ -121,9 +121,12 @@ def alone(product: Product, codes: Tensor) -> Tensor:
     zero = product.weight_zero_point.to(kind)
     per_channel = product.weight_scale.numel() > 1
     constants = {
-        "xs": torch.tensor(product.input_scale), "xz": torch.tensor(product.input_zero_point, dtype=torch.uint8),
-        "w": product.weight.to(kind), "ws": product.weight_scale.float(), "wz": zero,
-    }  # fmt: skip
+        "xs": torch.tensor(product.input_scale),
+        "xz": torch.tensor(product.input_zero_point, dtype=torch.uint8),
+        "w": product.weight.to(kind),
+        "ws": product.weight_scale.float(),
+        "wz": zero,
+    }
     if not per_channel:
         constants |= {"ws": constants["ws"].reshape(()), "wz": zero[0]}
     nodes = [

@@ -59,7 +59,9 @@ def a_copy(folder: Path) -> Path:
     return folder
 
 
-def test_data_is_found_by_argument_variable_course_upwards_in_the_installed_kit_and_beside_it(tmp_path, monkeypatch) -> None:
+def test_data_is_found_by_argument_variable_course_upwards_in_the_installed_kit_and_beside_it(
+    tmp_path, monkeypatch
+) -> None:
     names = ("argument", "variable", "course/datasets", "kit", "named/datasets", "clone")
     places = [a_copy(tmp_path / name) for name in names]
     work = tmp_path / "course/exercises/01"

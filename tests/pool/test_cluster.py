@@ -26,7 +26,7 @@ from autograder.grading.batch import Job, finish_job, grade_class
 from autograder.grading.intake import Found
 from autograder.pool import cluster
 from autograder.pool.cluster import Cluster
-from autograder.pool.executor import GraderGivenUpError, GraderDiedError, GraderPool
+from autograder.pool.executor import GraderDiedError, GraderGivenUpError, GraderPool
 from autograder.records import PtqlabError, Report, Settings
 
 SLUG = "01_basic_quantization"
@@ -74,7 +74,9 @@ def handed_in(tmp_path: Path) -> Path:
 def ptqlab(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [Path(sys.executable).with_name("ptqlab"), *arguments]
     environment = os.environ | {"PTQLAB_COURSE": str(ROOT)}
-    return subprocess.run([str(a) for a in command], capture_output=True, text=True, timeout=600, cwd="/", env=environment)
+    return subprocess.run(
+        [str(a) for a in command], capture_output=True, text=True, timeout=600, cwd="/", env=environment
+    )
 
 
 def outcomes(out: Path) -> dict[str, Any]:
@@ -97,7 +99,9 @@ def grade_here(folder: Path, out: Path, pool: Executor | None, **more: Any) -> l
 # --- the same scores ----------------------------------------------------------------------------------------------
 
 
-def test_a_cluster_gives_the_same_scores_byte_for_byte(dask_cluster: SpecCluster, handed_in: Path, tmp_path: Path) -> None:
+def test_a_cluster_gives_the_same_scores_byte_for_byte(
+    dask_cluster: SpecCluster, handed_in: Path, tmp_path: Path
+) -> None:
     arguments = ("grade", handed_in, "--exercise", SLUG, "--seed", 7)
     here = ptqlab(*arguments, "--out", tmp_path / "here", "--jobs", 2)
     there = ptqlab(*arguments, "--out", tmp_path / "there", "--scheduler", dask_cluster.scheduler_address)
@@ -118,7 +122,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing(pool: Cluster, handed_in: P
 
     disturbed = grade_here(handed_in, tmp_path / "there", pool, elsewhere=True, tell=kill_one)
     assert killed
-    assert [(r.student, r.status, r.earned) for r in disturbed] == [(r.student, r.status, r.earned) for r in undisturbed]
+    assert [(r.student, r.status, r.earned) for r in disturbed] == [
+        (r.student, r.status, r.earned) for r in undisturbed
+    ]
     assert outcomes(tmp_path / "there") == outcomes(tmp_path / "here")
 
 
@@ -208,7 +214,10 @@ def test_the_files_content_travels_with_the_work(one: Path, tmp_path: Path, grad
     (one / "link.py").symlink_to(one / "half.py")
     link, half = grade_here_sorted(one, tmp_path, Elsewhere(graders))
     assert (half.status, half.earned) == ("graded", 23.8)
-    assert (link.status, link.reason) == ("unreadable", "link.py is a symbolic link, which is not followed; hand in the file itself.")
+    assert (link.status, link.reason) == (
+        "unreadable",
+        "link.py is a symbolic link, which is not followed; hand in the file itself.",
+    )
 
 
 def grade_here_sorted(folder: Path, tmp_path: Path, pool: Executor) -> list[Report]:

@@ -30,7 +30,7 @@ from support.grader_jobs import (
     number_of_process,
     where,
     zygote_of_process,
-)  # fmt: skip
+)
 
 from autograder.course.catalog import load_exercise
 from autograder.course.sources import reference_source
@@ -251,8 +251,14 @@ def test_a_pool_that_is_lent_outlives_an_error(pool: GraderPool, tmp_path: Path)
     handed = tmp_path / "somebody.py"
     handed.write_text("x = 1\n")
     with pytest.raises(PtqlabError):
-        grade_class([Found("somebody", SLUG, handed)], [exercise], Settings(1), tmp_path / "out",
-                    root=tmp_path, pool=Refusing(pool))  # fmt: skip
+        grade_class(
+            [Found("somebody", SLUG, handed)],
+            [exercise],
+            Settings(1),
+            tmp_path / "out",
+            root=tmp_path,
+            pool=Refusing(pool),
+        )
     assert pool.submit(double, 1).result() == 2
 
 

@@ -163,8 +163,10 @@ def test_whoever_is_killed_a_rerun_gives_the_undisturbed_scores(
     assert hit, f"no {victim} was found in ten runs"
     stored = watched.results(place.out)
     wrong = {name for name, report in stored.items() if report != undisturbed.reports[name] and not is_withheld(report)}
-    print(f"{victim}: exit code {command.returncode}, {len(stored)} reports, "
-          f"{sum(map(is_withheld, stored.values()))} withheld, not the undisturbed ones: {sorted(wrong)}")  # fmt: skip
+    print(
+        f"{victim}: exit code {command.returncode}, {len(stored)} reports, "
+        f"{sum(map(is_withheld, stored.values()))} withheld, not the undisturbed ones: {sorted(wrong)}"
+    )
     assert wrong == set(), said
     assert "Traceback" not in said
     assert command.returncode in ((-signal.SIGKILL,) if victim == "command" else (0, 1, 2)), said

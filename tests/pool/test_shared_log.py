@@ -137,10 +137,14 @@ def test_two_may_find_out_the_same(file: IO[bytes]) -> None:
 
 @pytest.mark.parametrize(
     "theirs",
-    [([(FIRST, False, b"1")], FAILED), ([(SECOND, False, b"1")], PASSED), ([(FIRST, True, b"1")], PASSED),
-     ([(FIRST, False, b"1"), (SECOND, False, b"2")], PASSED)],
+    [
+        ([(FIRST, False, b"1")], FAILED),
+        ([(SECOND, False, b"1")], PASSED),
+        ([(FIRST, True, b"1")], PASSED),
+        ([(FIRST, False, b"1"), (SECOND, False, b"2")], PASSED),
+    ],
     ids=["another outcome", "another question", "in a new process", "a question more"],
-)  # fmt: skip
+)
 def test_who_hears_the_contrary_trusts_the_test_no_more(file: IO[bytes], theirs: tuple[Any, Any]) -> None:
     one, other = Process(file), Process(file)
     one.known.keep("a test", [(FIRST, False, b"1")], PASSED)
@@ -201,5 +205,7 @@ def test_a_zygote_has_no_descriptor_of_what_is_shared() -> None:
         grader, nursery, zygote = pool.submit(zygote_of_process).result()
         named = os.fstat(pool._shared.fileno())
         held = {pid: [os.stat(f) for f in Path(f"/proc/{pid}/fd").iterdir()] for pid in (grader, nursery, zygote)}
-        has = {pid: any((s.st_dev, s.st_ino) == (named.st_dev, named.st_ino) for s in found) for pid, found in held.items()}
+        has = {
+            pid: any((s.st_dev, s.st_ino) == (named.st_dev, named.st_ino) for s in found) for pid, found in held.items()
+        }
         assert has == {grader: True, nursery: False, zygote: False}

@@ -64,9 +64,23 @@ def one_task(student: str, earned: float, *outcomes: Outcome, exercise: str = "0
     """A report with one task of ten points."""
     task = TaskScore("1.1", {"en": "A task"}, 10.0, earned, False, "partial", {}, outcomes)
     return Report(
-        student, exercise, {"en": f"Lab {exercise}"}, earned, possible, "graded", "", "jail", "cpu", 1, "0.1.0",
-        "a" * 64, "b" * 64, 0.5, (), (task,),
-    )  # fmt: skip
+        student,
+        exercise,
+        {"en": f"Lab {exercise}"},
+        earned,
+        possible,
+        "graded",
+        "",
+        "jail",
+        "cpu",
+        1,
+        "0.1.0",
+        "a" * 64,
+        "b" * 64,
+        0.5,
+        (),
+        (task,),
+    )
 
 
 def outcome(name: str, status: Status, message: str = "", seconds: float = 0.01) -> Outcome:

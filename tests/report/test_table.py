@@ -161,7 +161,9 @@ def test_without_its_style_sheet_the_table_is_still_set_flush_left(result: Check
     """JupyterLab drops <style> from a notebook that somebody else ran, keeps style="", and sets cells flush right."""
     cells = re.findall(r"<t[dh][^>]*>", re.sub("<style>.*?</style>", "", html(result)))
     assert len(cells) > 10
-    assert all('style="text-align:left"' in cell or 'class="points"' in cell or cell == '<td colspan="2">' for cell in cells)
+    assert all(
+        'style="text-align:left"' in cell or 'class="points"' in cell or cell == '<td colspan="2">' for cell in cells
+    )
 
 
 def test_styles_do_not_leak_out_of_the_table(result: CheckResult) -> None:

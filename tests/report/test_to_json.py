@@ -41,15 +41,31 @@ def test_the_keys_that_gradebooks_read_are_there(samples: Samples) -> None:
     data = json.loads(report_to_json(samples["failing"]))
     assert data["format"] == 1
     assert data.keys() >= {
-        "student", "exercise", "earned", "possible", "status", "isolation", "device", "seed", "kit_version",
-        "duration_s", "tasks",
-    }  # fmt: skip
+        "student",
+        "exercise",
+        "earned",
+        "possible",
+        "status",
+        "isolation",
+        "device",
+        "seed",
+        "kit_version",
+        "duration_s",
+        "tasks",
+    }
     task = data["tasks"][0]
     assert task.keys() >= {"id", "points", "earned", "tests"}
     assert task["tests"][1] | {"claim": "", "message": ""} == {
-        "id": "test_public.py::test_scale", "task": "1.1", "kind": "core", "hidden": False,
-        "status": "failed", "claim": "", "message": "", "duration_s": 0.012, "hint": {},
-    }  # fmt: skip
+        "id": "test_public.py::test_scale",
+        "task": "1.1",
+        "kind": "core",
+        "hidden": False,
+        "status": "failed",
+        "claim": "",
+        "message": "",
+        "duration_s": 0.012,
+        "hint": {},
+    }
 
 
 def test_chinese_is_readable_in_the_file(samples: Samples) -> None:

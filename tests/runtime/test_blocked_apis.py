@@ -363,7 +363,9 @@ def without_modes(action: Callable[[], Any]) -> Any:
 
 def composed_on(key: str) -> Any:
     """The kernel that is composed of other operations, by a key of which it has none of its own."""
-    return torch.library.get_kernel("aten::_choose_qparams_per_tensor", key).call_boxed(torch._C.DispatchKeySet(KEY.CPU), X, False)
+    return torch.library.get_kernel("aten::_choose_qparams_per_tensor", key).call_boxed(
+        torch._C.DispatchKeySet(KEY.CPU), X, False
+    )
 
 
 def redispatched(key: Any) -> Any:
@@ -431,7 +433,10 @@ AROUND: dict[str, Callable[[], Any]] = {
     "redispatch": lambda: aten.quantize_per_tensor.default.redispatch(
         torch._C.DispatchKeySet(KEY.CPU), X, 0.1, 0, torch.qint8
     ),
-    **{f"kernel_{key}": functools.partial(composed_on, key) for key in ("SparseCPU", "QuantizedCPU", "XLA", "AutogradXLA")},
+    **{
+        f"kernel_{key}": functools.partial(composed_on, key)
+        for key in ("SparseCPU", "QuantizedCPU", "XLA", "AutogradXLA")
+    },
     "redispatch_composed": lambda: redispatched(KEY.SparseCPU),
     "redispatch_autograd": lambda: redispatched(KEY.AutogradCPU),
     "file_by_another_name": lambda: observer_of_another_name("my_observer"),
@@ -673,10 +678,11 @@ def test_other_libraries_can_be_imported_and_not_called(
 def test_operations_that_a_library_defines_are_refused_too(tmp_path: Path, key: str) -> None:
     """torchao gives torch a function of which it keeps nothing; so it can only be met in the dispatcher."""
     stand_in(
-        tmp_path, "torchao/quantization/quant_primitives.py",
+        tmp_path,
+        "torchao/quantization/quant_primitives.py",
         "import torch\nlib = torch.library.Library('torchao', 'FRAGMENT')\nlib.define('choose_qparams(Tensor x) -> Tensor')\n"
         f"lib.impl('choose_qparams', lambda x: x.abs().amax() / 127, {key!r})\n",
-    )  # fmt: skip
+    )
     code = f"""
         import sys, torch
         sys.path.insert(0, {str(tmp_path)!r})
@@ -702,7 +708,9 @@ def test_operations_that_a_library_defines_are_refused_too(tmp_path: Path, key: 
 
 
 AS_IMPORTED = {  # what these libraries do themselves while they are imported (torchao 0.18, neural-compressor 3.10)
-    "a handler": ("torchao/quantization/transform_module.py", """
+    "a handler": (
+        "torchao/quantization/transform_module.py",
+        """
 def register_quantize_module_handler(config):
     return lambda handler: handler
 
@@ -710,19 +718,26 @@ def register_quantize_module_handler(config):
 def _transform(module):
     return module
 result = "imported"
-"""),
-    "a pattern": ("torchao/quantization/pt2e/inductor_passes/x86.py", """
+""",
+    ),
+    "a pattern": (
+        "torchao/quantization/pt2e/inductor_passes/x86.py",
+        """
 def get_dequantize_per_tensor_activation_pattern(): return "imported"
 def _is_valid_quantized_conv(): return True
-"""),
-    "what loads on a look": ("neural_compressor/common/utils/utility.py", """
+""",
+    ),
+    "what loads on a look": (
+        "neural_compressor/common/utils/utility.py",
+        """
 class LazyImport:
     def __getattr__(self, name):
         raise ModuleNotFoundError("No module named 'habana_frameworks'")
 habana = LazyImport()
 result = "imported"
-"""),
-}  # fmt: skip
+""",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", AS_IMPORTED)
@@ -733,7 +748,10 @@ def test_what_libraries_do_while_they_are_imported_is_free(
     stand_in(tmp_path, path, code)
     user = tmp_path / path.replace(".py", "_user.py")  # another module of it that uses the first while it is imported
     name = Path(path).stem
-    calls = {"a handler": "again = register_quantize_module_handler(1)(len)", "a pattern": "result = get_dequantize_per_tensor_activation_pattern()"}
+    calls = {
+        "a handler": "again = register_quantize_module_handler(1)(len)",
+        "a pattern": "result = get_dequantize_per_tensor_activation_pattern()",
+    }
     user.write_text(f"from .{name} import *\n{calls.get(case, '')}\n")
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
@@ -816,9 +834,17 @@ def arithmetic():
 
 
 OF_ONNX = {
-    "session": [2, -2], "reference": [2, -2], "arithmetic": 2 / 254, "in_c": [2, -2], "kept_in_c": [2, -2],
-    "blocks_in_c": 1.0, "blocks_by_an_alias": 1.0, "weight": 1.0, "weight_restored": [7, -7], "gptq": [2, 2],
-}  # fmt: skip
+    "session": [2, -2],
+    "reference": [2, -2],
+    "arithmetic": 2 / 254,
+    "in_c": [2, -2],
+    "kept_in_c": [2, -2],
+    "blocks_in_c": 1.0,
+    "blocks_by_an_alias": 1.0,
+    "weight": 1.0,
+    "weight_restored": [7, -7],
+    "gptq": [2, 2],
+}
 
 
 @pytest.mark.parametrize("name, expected", OF_ONNX.items())
@@ -839,7 +865,9 @@ def test_onnxruntime_is_refused_but_where_it_is_the_task(name: str, expected: ob
             getattr(student, name)()
 
 
-LAYER_OF_ONNX = QUANTIZE_A_GRAPH + """
+LAYER_OF_ONNX = (
+    QUANTIZE_A_GRAPH
+    + """
 import os, torch
 
 class Layer(torch.nn.Module):
@@ -850,6 +878,7 @@ def saved():
     onnx.save(graph(), "graph.onnx")
     return os.path.abspath("graph.onnx")
 """
+)
 
 
 def test_the_kit_runs_onnx_files_and_what_it_calls_does_not() -> None:
@@ -891,7 +920,10 @@ def test_functions_in_c_are_restored() -> None:
     """
     state = "onnxruntime.capi.onnxruntime_pybind11_state"
     names = ("quantize_matmul_4bits", "InferenceSession.run", "InferenceSession.initialize_session")
-    assert fresh(code, "-P", "-W", "ignore").stdout.split() == [*(w for name in names for w in (f"{state}.{name}", "True")), "True"]
+    assert fresh(code, "-P", "-W", "ignore").stdout.split() == [
+        *(w for name in names for w in (f"{state}.{name}", "True")),
+        "True",
+    ]
 
 
 def test_what_is_imported_in_an_allowed_call_is_refused_after_it(

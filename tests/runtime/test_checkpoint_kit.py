@@ -61,7 +61,9 @@ def test_the_shapes_are_those_of_transformers() -> None:
 def test_a_large_checkpoint_takes_room_on_the_disk_and_none_in_memory() -> None:
     with memory.Watch() as seen:
         folder = large_checkpoint(8, 256, 768, 1024)
-    assert folder_bytes(folder) == pytest.approx(2 * (8 * (4 * 256**2 + 3 * 256 * 768 + 512) + 2 * 1024 * 256 + 256), rel=1e-3)
+    assert folder_bytes(folder) == pytest.approx(
+        2 * (8 * (4 * 256**2 + 3 * 256 * 768 + 512) + 2 * 1024 * 256 + 256), rel=1e-3
+    )
     assert seen.growth_mb is None or seen.growth_mb < 8
     index = json.loads((Path(folder) / expected.INDEX).read_text())
     shards = {file: load_file(Path(folder) / file) for file in set(index["weight_map"].values())}
@@ -84,7 +86,9 @@ def test_only_folders_of_the_kit_are_removed(tmp_path: Path) -> None:
 
 def result(**changed: Any) -> dict[str, Tensor]:
     """A small right result as files, or one with other parts."""
-    tensors = {"a.packed": torch.ones(8, 64, dtype=torch.uint8), "norm": torch.tensor([1.5, 2.0])} | changed.pop("tensors", {})
+    tensors = {"a.packed": torch.ones(8, 64, dtype=torch.uint8), "norm": torch.tensor([1.5, 2.0])} | changed.pop(
+        "tensors", {}
+    )
     index = {"metadata": {"total_size": 512 + 8}, "weight_map": dict.fromkeys(tensors, "one.safetensors")} | changed
     texts = {expected.INDEX: json.dumps(index), expected.CONFIG: json.dumps(CONFIG)}
     data = {name: text.encode() for name, text in texts.items()} | {"one.safetensors": save(tensors)}
@@ -103,7 +107,10 @@ def test_a_right_result_passes() -> None:
     "words, check",
     [
         ("no weight_map", lambda: expected.index_is_true(result(weight_map=None))),
-        ("a file that was not written", lambda: expected.index_is_true(result(weight_map={"a.packed": "two.safetensors"}))),
+        (
+            "a file that was not written",
+            lambda: expected.index_is_true(result(weight_map={"a.packed": "two.safetensors"})),
+        ),
         ("does not name", lambda: expected.index_is_true(result() | {"two.safetensors": result()["one.safetensors"]})),
         (
             "tells of the source",
@@ -112,7 +119,10 @@ def test_a_right_result_passes() -> None:
         ("leaves out", lambda: expected.index_is_true(result(weight_map={"norm": "one.safetensors"}))),
         ("is none", lambda: expected.index_is_true(result() | {"one.safetensors": torch.zeros(9, dtype=torch.uint8)})),
         ("was not written", lambda: expected.index_is_true({"one.safetensors": result()["one.safetensors"]})),
-        ("no JSON object", lambda: expected.index_is_true(result() | {expected.INDEX: torch.zeros(3, dtype=torch.uint8)})),
+        (
+            "no JSON object",
+            lambda: expected.index_is_true(result() | {expected.INDEX: torch.zeros(3, dtype=torch.uint8)}),
+        ),
         ("total_size", lambda: expected.total_is_true(result(metadata={"total_size": 1}))),
         ("lacks vocab_size", lambda: expected.config_kept(result(), CONFIG | {"vocab_size": 3})),
         ("norm", lambda: expected.norms_kept(result(), {"n": torch.tensor([1.5, 2.1])})),
@@ -219,7 +229,10 @@ def test_the_peak_of_a_function_is_seen() -> None:
 
 
 def test_the_plots_have_a_line_for_each_way_and_leave_out_what_was_not_measured() -> None:
-    rows = [{"way": way, "checkpoint_mb": mb, "peak_mb": peak} for way, mb, peak in (("a", 1, 2.0), ("a", 2, 4.0), ("b", 1, None))]
+    rows = [
+        {"way": way, "checkpoint_mb": mb, "peak_mb": peak}
+        for way, mb, peak in (("a", 1, 2.0), ("a", 2, 4.0), ("b", 1, None))
+    ]
     lines = plot_memory(rows).axes[0].lines
     assert [line.get_label() for line in lines] == ["a", "b"]
     assert [list(line.get_ydata()) for line in lines] == [[2.0, 4.0], []]

@@ -43,9 +43,22 @@ def opened(request: pytest.FixtureRequest) -> Open:
 # ---------------------------------------------------------------------------------- values
 
 VALUES = [
-    None, True, 0, -(2**70), 1.5, math.inf, "文", b"\x00", [], (), {}, [1, (2, [3.0])], {"a": (1,), 2: None}, torch.int8,
+    None,
+    True,
+    0,
+    -(2**70),
+    1.5,
+    math.inf,
+    "文",
+    b"\x00",
+    [],
+    (),
+    {},
+    [1, (2, [3.0])],
+    {"a": (1,), 2: None},
+    torch.int8,
     torch.device("cpu"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
@@ -58,7 +71,12 @@ def test_plain_values_return_as_they_came(opened: Open, value: object) -> None:
 
 def test_tensors_return_detached_with_dtype_and_shape(opened: Open) -> None:
     with opened("def echo(x): return x") as student:
-        for x in (torch.tensor(3), torch.zeros(0, 2), torch.ones(2, 3, dtype=torch.bfloat16).t(), torch.nn.Parameter(torch.ones(2))):
+        for x in (
+            torch.tensor(3),
+            torch.zeros(0, 2),
+            torch.ones(2, 3, dtype=torch.bfloat16).t(),
+            torch.nn.Parameter(torch.ones(2)),
+        ):
             back = student.echo(x)
             assert back.dtype is x.dtype
             assert back.shape == x.shape
@@ -67,10 +85,17 @@ def test_tensors_return_detached_with_dtype_and_shape(opened: Open) -> None:
 
 
 OWN_NUMBERS = {
-    "numpy.float32(1.5)": 1.5, "numpy.int64(3)": 3, "numpy.bool_(True)": True, "numpy.float64(2)": 2.0,
-    "Level.LOW": 2, "Name('x')": "x", "Pair(1, 2)": (1, 2), "collections.OrderedDict(a=1)": {"a": 1},
-    "collections.defaultdict(int, b=2)": {"b": 2}, "List([1])": [1],
-}  # fmt: skip
+    "numpy.float32(1.5)": 1.5,
+    "numpy.int64(3)": 3,
+    "numpy.bool_(True)": True,
+    "numpy.float64(2)": 2.0,
+    "Level.LOW": 2,
+    "Name('x')": "x",
+    "Pair(1, 2)": (1, 2),
+    "collections.OrderedDict(a=1)": {"a": 1},
+    "collections.defaultdict(int, b=2)": {"b": 2},
+    "List([1])": [1],
+}
 
 
 @pytest.mark.parametrize("expression", OWN_NUMBERS)
@@ -90,10 +115,15 @@ def test_relatives_of_plain_values_arrive_as_plain_values(opened: Open, expressi
 
 
 HANDLES = {
-    "numpy.ones(2)": "numpy.ndarray", "{1, 2}": "set", "(i for i in [])": "generator", "lambda: 0": "function",
-    "torch.eye(2).to_sparse()": "torch.Tensor (float32, sparse_coo)", "1j": "complex",
-    "torch.ones(2, dtype=torch.complex64)": "torch.Tensor (complex64, strided)", "list(range(10_001))": "list",
-}  # fmt: skip
+    "numpy.ones(2)": "numpy.ndarray",
+    "{1, 2}": "set",
+    "(i for i in [])": "generator",
+    "lambda: 0": "function",
+    "torch.eye(2).to_sparse()": "torch.Tensor (float32, sparse_coo)",
+    "1j": "complex",
+    "torch.ones(2, dtype=torch.complex64)": "torch.Tensor (complex64, strided)",
+    "list(range(10_001))": "list",
+}
 
 
 @pytest.mark.parametrize("expression", HANDLES)
@@ -154,9 +184,14 @@ def test_attributes_methods_and_calls_of_a_handle(opened: Open) -> None:
 # ---------------------------------------------------------------------------------- errors
 
 
-@pytest.mark.parametrize("kind", [ValueError, TypeError, KeyError, IndexError, RuntimeError, ZeroDivisionError, AssertionError, OSError])
+@pytest.mark.parametrize(
+    "kind", [ValueError, TypeError, KeyError, IndexError, RuntimeError, ZeroDivisionError, AssertionError, OSError]
+)
 def test_built_in_errors_come_back_as_themselves(opened: Open, kind: type[Exception]) -> None:
-    with opened(f"def f(): raise {kind.__name__}('bits is 9')") as student, pytest.raises(kind, match="bits is 9") as caught:
+    with (
+        opened(f"def f(): raise {kind.__name__}('bits is 9')") as student,
+        pytest.raises(kind, match="bits is 9") as caught,
+    ):
         student.f()
     assert caught.type is kind
     words = message_of(caught.value)
@@ -165,7 +200,10 @@ def test_built_in_errors_come_back_as_themselves(opened: Open, kind: type[Except
 
 
 def test_a_class_of_its_own_comes_back_as_the_built_in_that_it_is(opened: Open) -> None:
-    with opened("class BadBits(ValueError): pass\ndef f(): raise BadBits('9')") as student, pytest.raises(ValueError, match="9"):
+    with (
+        opened("class BadBits(ValueError): pass\ndef f(): raise BadBits('9')") as student,
+        pytest.raises(ValueError, match="9"),
+    ):
         student.f()
 
 
@@ -179,7 +217,10 @@ def test_torchs_errors_come_back_as_what_they_derive_from(opened: Open) -> None:
 
 @pytest.mark.parametrize("error", ["SystemExit(3)", "Exception('x')", "Mine('x')", "GeneratorExit()"])
 def test_errors_without_a_built_in_counterpart(opened: Open, error: str) -> None:
-    with opened(f"class Mine(BaseException): pass\ndef f(): raise {error}") as student, pytest.raises((StudentError, Exception)) as caught:
+    with (
+        opened(f"class Mine(BaseException): pass\ndef f(): raise {error}") as student,
+        pytest.raises((StudentError, Exception)) as caught,
+    ):
         student.f()
     assert caught.type in (StudentError, Exception)
 
@@ -354,7 +395,12 @@ def test_the_failure_of_an_exception_says_kind_type_and_nearest_built_in() -> No
         pass
 
     failure = failure_of(Odd("x"))
-    assert (failure["kind"], failure["builtin"], failure["type"], failure["text"]) == ("raised", "LookupError", "Odd", "x")
+    assert (failure["kind"], failure["builtin"], failure["type"], failure["text"]) == (
+        "raised",
+        "LookupError",
+        "Odd",
+        "x",
+    )
 
 
 def test_an_exception_that_takes_more_than_a_text_is_told_by_the_nearest_one_that_does_not() -> None:
@@ -384,5 +430,3 @@ def test_both_ends_are_endpoints() -> None:
 def test_a_student_has_no_private_names() -> None:
     with in_process("_x = 1") as student, pytest.raises(AttributeError):
         student._x
-
-

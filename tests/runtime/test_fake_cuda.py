@@ -28,7 +28,9 @@ WAITS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "inputs_device": lambda t: t.inputs["input_ids"].is_cuda and torch.cuda.synchronize(),
     "outputs_device": lambda t: t.out.logits.is_cuda and torch.cuda.synchronize(),
     "accelerator": lambda t: torch.accelerator.is_available() and torch.accelerator.synchronize(),
-    "current_accelerator": lambda t: torch.accelerator.current_accelerator() is not None and torch.accelerator.synchronize(),
+    "current_accelerator": lambda t: (
+        torch.accelerator.current_accelerator() is not None and torch.accelerator.synchronize()
+    ),
     "device_module": lambda t: torch.get_device_module(device(t)).synchronize(),
     "stream": lambda t: torch.cuda.current_stream().synchronize(),
     "event": lambda t: torch.cuda.current_stream().record_event().synchronize(),

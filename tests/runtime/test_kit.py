@@ -60,8 +60,15 @@ class NotOnlyTensors(nn.Module):
         pass
 """
 
-CONFIG = {"vocab_size": 32, "n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 8,
-          "bos_token_id": 0, "eos_token_id": 0}  # fmt: skip
+CONFIG = {
+    "vocab_size": 32,
+    "n_embd": 16,
+    "n_layer": 1,
+    "n_head": 2,
+    "n_positions": 8,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
 
 
 @pytest.fixture(scope="module", params=["in process", "worker"])
@@ -81,7 +88,9 @@ def student(make: Callable[[], Student]) -> Student:
 
 def test_layers_have_the_given_weights(student: Student) -> None:
     weight, bias, x = torch.randn(3, 4), torch.randn(3), torch.randn(2, 4)
-    assert torch.equal(student.remote.output(student.remote.linear(weight, bias), x), nn.functional.linear(x, weight, bias))
+    assert torch.equal(
+        student.remote.output(student.remote.linear(weight, bias), x), nn.functional.linear(x, weight, bias)
+    )
     assert torch.equal(student.remote.output(student.remote.linear(weight), x), nn.functional.linear(x, weight))
     torch.testing.assert_close(student.remote.output(student.remote.conv1d(weight.T, bias), x), x @ weight.T + bias)
     assert torch.equal(student.remote.output(student.remote.embedding(weight), torch.tensor([2, 0])), weight[[2, 0]])

@@ -54,8 +54,16 @@ GPT2 = {
     "bos_token_id": 0,
     "eos_token_id": 0,
 }
-LLAMA = {"vocab_size": 32, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
-         "max_position_embeddings": 8, "bos_token_id": 0, "eos_token_id": 0}  # fmt: skip
+LLAMA = {
+    "vocab_size": 32,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 8,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
 
 
 @pytest.fixture(scope="module", params=["in process", "worker"])

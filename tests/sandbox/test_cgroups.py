@@ -17,8 +17,10 @@ from autograder.sandbox import cgroups
 from autograder.sandbox.cgroups import Group, Parent
 from autograder.sandbox.worker import Worker, zygote
 
-CONTROLS = {"v1": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "pids.max", "cgroup.procs"),
-            "v2": ("memory.max", "memory.swap.max", "pids.max", "cgroup.procs")}  # fmt: skip
+CONTROLS = {
+    "v1": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "pids.max", "cgroup.procs"),
+    "v2": ("memory.max", "memory.swap.max", "pids.max", "cgroup.procs"),
+}
 
 
 def usable() -> bool:
@@ -41,13 +43,15 @@ def run_in_a_group(program: str) -> subprocess.CompletedProcess[str]:
 @groups
 @pytest.mark.parametrize(
     ("program", "status"),
-    [("b'x' * (20 << 20)", 0),
-     ("b'x' * (200 << 20)", signal.SIGKILL),
-     ("import mmap; m = mmap.mmap(-1, 200 << 20); [m.write(b'x' * (1 << 20)) for _ in range(200)]", signal.SIGKILL),
-     ("import threading, time; [threading.Thread(target=time.sleep, args=(1,)).start() for _ in range(10)]", 0),
-     ("import threading, time; [threading.Thread(target=time.sleep, args=(1,)).start() for _ in range(30)]", 256)],
+    [
+        ("b'x' * (20 << 20)", 0),
+        ("b'x' * (200 << 20)", signal.SIGKILL),
+        ("import mmap; m = mmap.mmap(-1, 200 << 20); [m.write(b'x' * (1 << 20)) for _ in range(200)]", signal.SIGKILL),
+        ("import threading, time; [threading.Thread(target=time.sleep, args=(1,)).start() for _ in range(10)]", 0),
+        ("import threading, time; [threading.Thread(target=time.sleep, args=(1,)).start() for _ in range(30)]", 256),
+    ],
     ids=["little memory", "much memory", "much shared memory", "few threads", "many threads"],
-)  # fmt: skip
+)
 def test_memory_and_processes_are_bounded_for_root_too(program: str, status: int) -> None:
     done = run_in_a_group(program)
     assert done.stdout.split() == [str(int(status))], done.stderr
@@ -65,8 +69,12 @@ def test_a_worker_is_in_the_group_of_its_zygote_and_the_grader_is_not() -> None:
         assert name not in Path("/proc/self/cgroup").read_text()
         assert worker.isolation.startswith("control group v")
         folders = [parent.folder / name for parent in cgroups.parents() if (parent.folder / name).is_dir()]
-        sizes = [int((folder / file).read_text()) for folder in folders for file in CONTROLS["v1"][:1] + CONTROLS["v2"][:1]
-                 if (folder / file).exists()]  # fmt: skip
+        sizes = [
+            int((folder / file).read_text())
+            for folder in folders
+            for file in CONTROLS["v1"][:1] + CONTROLS["v2"][:1]
+            if (folder / file).exists()
+        ]
         assert sizes == [(300 + 8 + cgroups.SPARE_MB) << 20]
 
 
@@ -89,9 +97,11 @@ def test_no_group_is_left(way: str) -> None:
 @pytest.mark.parametrize("way", ["left", "removed by another"])
 def test_who_is_still_in_a_group_that_ends_is_killed(way: str) -> None:
     """A worker whose waiting parent was killed, say: a zygote neither knows of it nor waits for it."""
-    program = ("import os, subprocess, sys; from autograder.sandbox import cgroups; group = cgroups.Group('ptqlab-still-in')\n"
-               "print(subprocess.Popen(['sleep', '600'], stdout=subprocess.DEVNULL).pid, flush=True); sys.stdin.read()\n"
-               "group.leave()")  # fmt: skip
+    program = (
+        "import os, subprocess, sys; from autograder.sandbox import cgroups; group = cgroups.Group('ptqlab-still-in')\n"
+        "print(subprocess.Popen(['sleep', '600'], stdout=subprocess.DEVNULL).pid, flush=True); sys.stdin.read()\n"
+        "group.leave()"
+    )
     zygote = subprocess.Popen([sys.executable, "-P", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert zygote.stdin is not None
     assert zygote.stdout is not None
@@ -118,7 +128,11 @@ class Tree:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.files = folder, {"mountinfo": "", "cgroup": ""}
         read = Path.read_text
-        monkeypatch.setattr(Path, "read_text", lambda path, *more: self.files[path.name] if path.parent == Path("/proc/self") else read(path, *more))
+        monkeypatch.setattr(
+            Path,
+            "read_text",
+            lambda path, *more: self.files[path.name] if path.parent == Path("/proc/self") else read(path, *more),
+        )
         make = Path.mkdir
         monkeypatch.setattr(Path, "mkdir", lambda path, *more, **named: (make(path, *more, **named), self.fill(path)))
         monkeypatch.setattr(Path, "rmdir", lambda path: ([file.unlink() for file in path.iterdir()], os.rmdir(path)))
@@ -183,7 +197,8 @@ def test_without_both_controllers_there_is_no_v2_group(tree: Tree, handed_down: 
 
 def test_v1_has_a_group_for_each_controller_and_a_container_sees_its_own_as_the_root(tree: Tree) -> None:
     tree.files["mountinfo"] = "".join(
-        f"3{n} 24 0:2{n} /docker/abc {tree.folder / name} rw - cgroup cgroup rw,{name}\n" for n, name in enumerate(("memory", "pids", "cpu"))
+        f"3{n} 24 0:2{n} /docker/abc {tree.folder / name} rw - cgroup cgroup rw,{name}\n"
+        for n, name in enumerate(("memory", "pids", "cpu"))
     )
     tree.files["cgroup"] = "9:cpu:/docker/abc\n8:pids:/docker/abc\n4:memory:/docker/abc\n"
     for name in ("memory", "pids", "cpu"):

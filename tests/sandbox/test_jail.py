@@ -98,7 +98,13 @@ def test_each_layer_but_the_user_holds_something_that_another_set_leaves_open() 
 
 # ---------------------------------------------------------------------------------- what a submission gets
 
-REFUSED = ("PermissionError EACCES", "PermissionError EPERM", "FileNotFoundError ENOENT", "OSError EROFS", "NotADirectoryError ENOTDIR")
+REFUSED = (
+    "PermissionError EACCES",
+    "PermissionError EPERM",
+    "FileNotFoundError ENOENT",
+    "OSError EROFS",
+    "NotADirectoryError ENOTDIR",
+)
 OWN_PROC = {"/proc/1/environ"}  # in a process namespace the first process is the worker itself
 
 
@@ -154,7 +160,17 @@ def test_limits_can_not_be_raised(place: str) -> None:
 def test_the_filter_alone_refuses_what_no_library_needs(place: str) -> None:
     """Also to root with every capability: sockets, processes, tracing, keys, memory files, mounts, clocks, modules."""
     found = report(place)["calls"]
-    assert {"ptrace", "memfd_create", "bpf", "keyctl", "setuid", "mount", "truncate", "shmget", "tgkill"} <= found.keys()
+    assert {
+        "ptrace",
+        "memfd_create",
+        "bpf",
+        "keyctl",
+        "setuid",
+        "mount",
+        "truncate",
+        "shmget",
+        "tgkill",
+    } <= found.keys()
     assert {name: got for name, got in found.items() if got not in ("EPERM", "ENOSYS")} == {}
 
 
@@ -179,7 +195,12 @@ def test_the_worker_knows_nothing_of_the_graders_environment(place: str) -> None
     libraries |= {"PYTORCH_NVML_BASED_CUDA_CHECK"}
     own = {"PYTHONHASHSEED", "LANG", "PATH", "HOME", "TMPDIR"}
     assert environment.keys() - set(launcher.PASSED_ON) == own | threads | libraries
-    assert environment["HOME"] == environment["TMPDIR"] == environment["TORCHINDUCTOR_CACHE_DIR"] == report(place)["acts"]["self"]["cwd"]
+    assert (
+        environment["HOME"]
+        == environment["TMPDIR"]
+        == environment["TORCHINDUCTOR_CACHE_DIR"]
+        == report(place)["acts"]["self"]["cwd"]
+    )
 
 
 def test_threads_are_limited_also_for_root(place: str) -> None:
@@ -231,7 +252,9 @@ def test_without_pyseccomp_a_sentence_says_how_to_install_it(another_zygote: Cal
 
 
 def test_without_libseccomp_a_sentence_says_how_to_install_it(another_zygote: Callable[[str], None]) -> None:
-    another_zygote("import ctypes.util; ctypes.util.find_library = lambda name: None if name == 'seccomp' else 'libc.so.6'")
+    another_zygote(
+        "import ctypes.util; ctypes.util.find_library = lambda name: None if name == 'seccomp' else 'libc.so.6'"
+    )
     text = refusal()
     assert "seccomp is not available (Unable to find libseccomp)" in text
     assert "apt-get install libseccomp2, dnf install libseccomp, or apk add libseccomp" in text

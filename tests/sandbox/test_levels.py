@@ -28,7 +28,9 @@ PLACES: dict[str, Callable[[Sequence[str]], Ran]] = {
     "here": run_here,
     "ordinary user": lambda arguments: ordinary_user.run(arguments, timeout=LONG_S),
     "container": lambda arguments: run_here([CONTAINER, "namespaces", *arguments]),
-    "ordinary user in a container": lambda arguments: ordinary_user.run([CONTAINER, "namespaces", *arguments], timeout=LONG_S),
+    "ordinary user in a container": lambda arguments: ordinary_user.run(
+        [CONTAINER, "namespaces", *arguments], timeout=LONG_S
+    ),
     "no mounts": lambda arguments: run_here([CONTAINER, "mounts", *arguments]),
 }
 LAYERS = {f"without {left_out}": [layer for layer in jail.LAYERS if layer != left_out] for left_out in jail.LAYERS}

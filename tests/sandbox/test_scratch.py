@@ -52,7 +52,9 @@ def test_a_folder_is_kept_as_long_as_a_process_has_it(holder: tuple[Path, int]) 
 
 
 def test_what_a_killed_run_has_left_goes(temporary: Path) -> None:
-    with subprocess.Popen([sys.executable, "-P", "-c", HOLDS, "the process"], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", HOLDS, "the process"], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         path = Path(process.stdout.readline().split()[0])
         (path / "a" / "b").mkdir(parents=True)
@@ -83,7 +85,9 @@ def test_another_users_folder_is_left_alone(temporary: Path) -> None:
     assert path.is_dir()
 
 
-def test_one_that_is_taken_for_abandoned_at_once_is_not_given_out(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_is_taken_for_abandoned_at_once_is_not_given_out(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between being made and being held it looks like one that a killed run has left."""
     made: list[str] = []
 
@@ -120,7 +124,9 @@ def test_while_another_one_removes_it_it_is_not_given_out(temporary: Path, monke
     assert found != [path]
 
 
-def test_where_nothing_can_be_held_nothing_is_taken_for_abandoned(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_can_be_held_nothing_is_taken_for_abandoned(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unsupported(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 

@@ -97,7 +97,9 @@ def test_objects_stay_and_are_asked() -> None:
 
 
 def test_an_event_loop_runs() -> None:
-    source = "import asyncio\nasync def work():\n  await asyncio.sleep(0)\n  return 3\ndef f(): return asyncio.run(work())"
+    source = (
+        "import asyncio\nasync def work():\n  await asyncio.sleep(0)\n  return 3\ndef f(): return asyncio.run(work())"
+    )
     with jailed(source) as (student, _):
         assert student.f() == 3
 
@@ -171,7 +173,9 @@ def test_many_sleepers_together_are_stopped_by_the_submissions_wall_clock() -> N
 
 
 def test_a_submission_has_one_budget_for_all_its_calls() -> None:
-    source = "import time\ndef f(n):\n  t = time.process_time()\n  while time.process_time() < t + 0.2: pass\n  return n"
+    source = (
+        "import time\ndef f(n):\n  t = time.process_time()\n  while time.process_time() < t + 0.2: pass\n  return n"
+    )
     with jailed(source, Limits(call_cpu_s=0.4, submission_cpu_s=0.7)) as (student, _):
         with pytest.raises(TimedOutError) as caught:
             for n in range(9):
@@ -186,7 +190,10 @@ def test_a_submission_without_time_gets_no_worker_any_more(monkeypatch: pytest.M
     """A hundred tests that are left need not start a hundred of them to find out."""
     launched, launch = [], worker_module._launch
     monkeypatch.setattr(worker_module, "_launch", lambda *args: (launched.append(args), launch(*args))[1])
-    with jailed("def f():\n  while True: pass\ndef g(): return 1", Limits(call_cpu_s=5, submission_cpu_s=0.3)) as (student, worker):
+    with jailed("def f():\n  while True: pass\ndef g(): return 1", Limits(call_cpu_s=5, submission_cpu_s=0.3)) as (
+        student,
+        worker,
+    ):
         for name in ("f", "g", "g", "g"):
             with pytest.raises(TimedOutError, match=r"CPU") as caught:
                 getattr(student, name)()
@@ -238,12 +245,15 @@ def test_the_kernel_ends_a_worker_that_nobody_watches(monkeypatch: pytest.Monkey
 
 
 def test_a_reply_sent_byte_by_byte_does_not_outlive_the_time_limit() -> None:
-    source = PIPES + """
+    source = (
+        PIPES
+        + """
 def f():
     out = pipes()[1]
     os.write(out, struct.pack("!IQ", 1 << 20, 0))
     while True: os.write(out, b"x")
 """
+    )
     with jailed(source, Limits(call_cpu_s=0.3)) as (student, _):
         with pytest.raises(TimedOutError):
             student.f()
@@ -279,7 +289,9 @@ def test_a_death_costs_its_own_call_only(how: str) -> None:
 def test_a_notebook_that_ends_its_process_is_said_so_once_and_for_all() -> None:
     with jailed("def f(): return 1\nimport os; os._exit(0)") as (student, _):
         for _ in range(2):
-            with pytest.raises(CrashedError, match="running the notebook's own statements: the code ended the worker process"):
+            with pytest.raises(
+                CrashedError, match="running the notebook's own statements: the code ended the worker process"
+            ):
                 student.f()
 
 
@@ -327,20 +339,31 @@ def test_a_worker_has_its_limit_beyond_what_the_libraries_take() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["torch.zeros(1).expand(10**10)", "torch.zeros(2 << 20, dtype=torch.int8)", "'x' * (3 << 20)", "[[b'x' * 900] * 2000] * 2"]
+    "value",
+    [
+        "torch.zeros(1).expand(10**10)",
+        "torch.zeros(2 << 20, dtype=torch.int8)",
+        "'x' * (3 << 20)",
+        "[[b'x' * 900] * 2000] * 2",
+    ],
 )
 def test_a_reply_that_is_too_large_costs_its_own_call(value: str) -> None:
     with jailed(f"import torch\ndef f(): return {value}\ndef g(): return 2") as (student, _):
         with pytest.raises((CrashedError, TypeError)) as caught:
             student.f()
-        assert "returned more than 1 MB" in str(caught.value) or "can't be read" in str(caught.value) or "protocol" in str(caught.value)
+        assert (
+            "returned more than 1 MB" in str(caught.value)
+            or "can't be read" in str(caught.value)
+            or "protocol" in str(caught.value)
+        )
         assert student.g() == 2
 
 
 @pytest.mark.parametrize(
-    "value", ["'\\ud800'", "{'\\udfff': 1}", "{torch.ones(1): 1}", "16 ** 5000", "torch.empty(2, device='meta')"],
+    "value",
+    ["'\\ud800'", "{'\\udfff': 1}", "{torch.ones(1): 1}", "16 ** 5000", "torch.empty(2, device='meta')"],
     ids=["a surrogate", "a surrogate as a key", "a tensor as a key", "a huge int", "a meta tensor"],
-)  # fmt: skip
+)
 def test_a_value_without_a_form_is_a_type_error_not_a_death(value: str) -> None:
     with jailed(f"import torch\ndef f(): return {value}\ndef g(): return 2") as (student, worker):
         with pytest.raises(TypeError, match="can't be read"):
@@ -429,8 +452,19 @@ def test_an_ordinary_user_can_remove_what_is_hard_to_remove() -> None:
     "tree",
     [
         "['d', [['id', 1], ['problems', ['l', []]]]]",
-        "reply(1, facts=0)", "reply(1, facts=['d', []])", "reply(1, failure='no')", "reply(1, failure=['d', []])",
-        "reply(1)[:1]", "None", "['l', []]", "['x']", "reply(3)", "reply(True)", "reply(1.0)", "reply('1')", "reply(None)",
+        "reply(1, facts=0)",
+        "reply(1, facts=['d', []])",
+        "reply(1, failure='no')",
+        "reply(1, failure=['d', []])",
+        "reply(1)[:1]",
+        "None",
+        "['l', []]",
+        "['x']",
+        "reply(3)",
+        "reply(True)",
+        "reply(1.0)",
+        "reply('1')",
+        "reply(None)",
         "['d', reply(1)[1] + [['extra', 1]]]",
         "reply(1, facts=['d', NO_FACTS[1][:4] + [['refused', ['l', []]]]])",
         "reply(1, facts=['d', NO_FACTS[1][:4] + [['refused', ['t', [1]]]]])",
@@ -440,7 +474,7 @@ def test_an_ordinary_user_can_remove_what_is_hard_to_remove() -> None:
         "reply(1, facts=['d', NO_FACTS[1][:1] + [['syncs', True]] + NO_FACTS[1][2:]])",
         "reply(1, facts=['d', NO_FACTS[1][:1] + [['syncs', 1.5]] + NO_FACTS[1][2:]])",
     ],
-)  # fmt: skip
+)
 def test_a_reply_of_another_form_ends_the_worker(tree: str) -> None:
     source = PIPES + f"\ndef f(x):\n    send({tree})\n    return 1\ndef g(): return 2\n"
     with jailed(source) as (student, worker):
@@ -461,7 +495,10 @@ def test_a_tensor_for_a_number_is_a_breach_not_an_error_of_ours() -> None:
 @pytest.mark.parametrize("early", ["send(reply(2, 2))", "os.write(pipes()[1], b'x')", "send(reply(1, 1))"])
 def test_what_nobody_asked_for_ends_the_worker_at_the_next_call(early: str) -> None:
     """A second reply, or one ahead of the question, is found before the next question is asked."""
-    source = PIPES + f"\nimport threading, time\ndef f():\n    threading.Timer(0.1, lambda: {early}).start()\n    return 1\ndef g(): return 0\n"
+    source = (
+        PIPES
+        + f"\nimport threading, time\ndef f():\n    threading.Timer(0.1, lambda: {early}).start()\n    return 1\ndef g(): return 0\n"
+    )
     with jailed(source) as (student, worker):
         assert student.f() == 1
         assert eventually(lambda: process._is_ready(process_of(worker).from_worker, 1, 0))
@@ -479,10 +516,14 @@ def test_a_forged_answer_is_an_answer_and_the_true_one_then_a_breach() -> None:
 
 
 @pytest.mark.parametrize(
-    "bytes_", ["b'x' * 100", "struct.pack('!IQ', 2**32 - 1, 0)", "struct.pack('!IQ', 0, 2**64 - 1)", "struct.pack('!IQ', 0, 0)"]
+    "bytes_",
+    ["b'x' * 100", "struct.pack('!IQ', 2**32 - 1, 0)", "struct.pack('!IQ', 0, 2**64 - 1)", "struct.pack('!IQ', 0, 0)"],
 )
 def test_bytes_that_are_no_frame_end_the_worker_without_being_stored(bytes_: str) -> None:
-    with jailed(PIPES + f"\ndef f(): os.write(pipes()[1], {bytes_}); import time; time.sleep(60)\n") as (student, worker):
+    with jailed(PIPES + f"\ndef f(): os.write(pipes()[1], {bytes_}); import time; time.sleep(60)\n") as (
+        student,
+        worker,
+    ):
         with pytest.raises(CrashedError, match="returned more than|protocol"):
             student.f()
         assert worker._process is None
@@ -543,7 +584,16 @@ def test_of_types_a_few_words_are_said() -> None:
 
 
 def test_names_of_refused_functions_are_such_as_exist_here() -> None:
-    names = ["torch.quantize_per_tensor", "secret", "torch.secret", "torch.ops.secret", "torch.float32", "os.getpid", "torch..x", ""]
+    names = [
+        "torch.quantize_per_tensor",
+        "secret",
+        "torch.secret",
+        "torch.ops.secret",
+        "torch.float32",
+        "os.getpid",
+        "torch..x",
+        "",
+    ]
     source = PIPES + f"\ndef f(): send(reply(1, facts=['d', NO_FACTS[1][:4] + [['refused', ['t', {names}]]]]))\n"
     with jailed(source) as (_, worker):
         request = {"op": "call", "target": 0, "name": "f", "args": (), "kwargs": {}, "simulated": False}
@@ -556,7 +606,9 @@ def test_a_hidden_test_does_not_say_which_function_was_refused() -> None:
     with jailed(source) as (student, _):
         with pytest.raises(RefusedError) as caught:
             student.f()
-        told = {hidden: verdict(caught.value, student, hidden=hidden, in_test=True)["message"] for hidden in (False, True)}
+        told = {
+            hidden: verdict(caught.value, student, hidden=hidden, in_test=True)["message"] for hidden in (False, True)
+        }
     assert told == {False: "torch.ops.aten.linalg_inv\ncalled: f()", True: replies.READY_MADE}
 
 
@@ -595,7 +647,9 @@ def test_a_notebook_that_never_loads_is_told_to_every_test_anew() -> None:
 
 
 def test_an_exception_that_claims_a_refusal_brings_no_words() -> None:
-    source = "from autograder.runtime.blocked_apis import BlockedCallError\ndef f(): raise BlockedCallError('secret 0.123')"
+    source = (
+        "from autograder.runtime.blocked_apis import BlockedCallError\ndef f(): raise BlockedCallError('secret 0.123')"
+    )
     with jailed(source) as (student, _):
         with pytest.raises(RefusedError) as caught:
             student.f()

@@ -125,8 +125,12 @@ def test_source_code_can_be_asked_for() -> None:
 
 
 def test_dataclasses_and_pickling_by_reference_work() -> None:
-    source = "from __future__ import annotations\nfrom dataclasses import dataclass, KW_ONLY\nfrom typing import ClassVar\n"
-    module = load(f"{source}@dataclass\nclass P:\n    n: ClassVar[int] = 3\n    x: int = 1\n    _: KW_ONLY\n    y: int = 2\n").module
+    source = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass, KW_ONLY\nfrom typing import ClassVar\n"
+    )
+    module = load(
+        f"{source}@dataclass\nclass P:\n    n: ClassVar[int] = 3\n    x: int = 1\n    _: KW_ONLY\n    y: int = 2\n"
+    ).module
     assert [field.name for field in dataclasses.fields(module.P)] == ["x", "y"]
     assert pickle.loads(pickle.dumps(module.P)) is module.P
 

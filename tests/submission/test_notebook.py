@@ -258,7 +258,9 @@ def test_copies_are_counted_in_code_of_any_depth() -> None:
     assert cells._copied(cells.statements_of("def f():\n    return 1\n\n\nfor x in y:\n    break\n")) == 0
     once = cells._copied(cells.statements_of("try:\n    f()\nfinally:\n    g()\n"))
     assert cells._copied(cells.statements_of("def h():\n  try:\n    return\n  finally:\n    g()\n")) == 2 * once
-    assert cells._copied(cells.statements_of("try:\n  def h(): return\nfinally:\n    g()\n")) == once, "not out of this one"
+    assert cells._copied(cells.statements_of("try:\n  def h(): return\nfinally:\n    g()\n")) == once, (
+        "not out of this one"
+    )
     assert cells._copied(cells.statements_of("x = a" + ".b" * 900)) == 0
 
 
@@ -273,7 +275,9 @@ def test_code_that_is_nearly_too_deep_costs_only_its_cell(tmp_path: Path) -> Non
 
 
 def test_large_code_that_is_ordinary_is_read(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.ipynb", f"TABLE = '{'x' * cells._LARGE}'\n" + GOOD.replace("scale\n", "scale * len(TABLE)\n"))
+    path = write(
+        tmp_path / "a.ipynb", f"TABLE = '{'x' * cells._LARGE}'\n" + GOOD.replace("scale\n", "scale * len(TABLE)\n")
+    )
     assert read(path).notes == ()
     assert "TABLE = 'xxx" in read(path).source
 
@@ -340,7 +344,10 @@ def sliced(tmp_path: Path, source: str, *names: str) -> list[str]:
 )
 def test_a_magic_line_is_left_out_and_the_rest_keeps_its_line(tmp_path: Path, magic: str) -> None:
     source = f"{magic}\nTOP = 127\ndef f(): return TOP"
-    assert sliced(tmp_path, source) == [*([magic.partition("\n")[0]] if magic[0] == "#" else []), *source.split("\n")[-2:]]
+    assert sliced(tmp_path, source) == [
+        *([magic.partition("\n")[0]] if magic[0] == "#" else []),
+        *source.split("\n")[-2:],
+    ]
     line = read_submission(tmp_path / "a.ipynb", exercise(), "a").source  # nothing of it is graded: nothing is kept
     assert "TOP" not in line
 
@@ -348,8 +355,13 @@ def test_a_magic_line_is_left_out_and_the_rest_keeps_its_line(tmp_path: Path, ma
 def test_magics_within_blocks_keep_the_block_whole(tmp_path: Path) -> None:
     source = "if True:\n    %matplotlib inline\n    TOP = 1\nelse:\n\t!ls\ndef f(): return TOP"
     assert sliced(tmp_path, source) == [
-        "if True:", "    pass", "    TOP = 1", "else:", "\tpass", "def f(): return TOP",
-    ]  # fmt: skip
+        "if True:",
+        "    pass",
+        "    TOP = 1",
+        "else:",
+        "\tpass",
+        "def f(): return TOP",
+    ]
 
 
 def test_a_percent_sign_in_an_expression_or_a_string_is_no_magic(tmp_path: Path) -> None:
@@ -442,7 +454,10 @@ def test_an_indented_cell_is_moved_to_the_margin(tmp_path: Path) -> None:
 
 def test_a_form_feed_ends_no_line(tmp_path: Path) -> None:
     assert sliced(tmp_path, "A = 1\n\x0c\ndef f(): return A\n") == ["A = 1", "def f(): return A"]
-    assert sliced(tmp_path, "A = '\x0c\u2028'\nprint(A)\ndef f(): return A") == ["A = '\x0c\u2028'", "def f(): return A"]
+    assert sliced(tmp_path, "A = '\x0c\u2028'\nprint(A)\ndef f(): return A") == [
+        "A = '\x0c\u2028'",
+        "def f(): return A",
+    ]
 
 
 # --- which of two counts ------------------------------------------------------------------------------------------
@@ -509,10 +524,32 @@ JSON = st.recursive(
 LINES = st.lists(
     st.sampled_from(
         [
-            "def f(x):", "    return x", "%%time", "%matplotlib inline", "!ls \\", "x = (", ")", "'''", "f?", "\t", "@f",
-            "else:", "class A: pass", "x = await y", "from __future__ import annotations", "a; b; f = a", "if f:",
-            "from __future__ import nothing", "    %time x = 1", "\\", "x = 1; \\", "for i in x: y.append(i)", "return",
-            "\x0c", "# %%", "é = 'é'; print(é); f = é",
+            "def f(x):",
+            "    return x",
+            "%%time",
+            "%matplotlib inline",
+            "!ls \\",
+            "x = (",
+            ")",
+            "'''",
+            "f?",
+            "\t",
+            "@f",
+            "else:",
+            "class A: pass",
+            "x = await y",
+            "from __future__ import annotations",
+            "a; b; f = a",
+            "if f:",
+            "from __future__ import nothing",
+            "    %time x = 1",
+            "\\",
+            "x = 1; \\",
+            "for i in x: y.append(i)",
+            "return",
+            "\x0c",
+            "# %%",
+            "é = 'é'; print(é); f = é",
         ]
     ),
     max_size=8,

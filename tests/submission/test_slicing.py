@@ -166,7 +166,15 @@ KEPT = {
 DROPPED = {  # all statements, and those that stay
     "showing a needed table": (["T = []", "print(T)", "display(T)", "plot_levels(T)", "len(T)", F], ["T = []", F]),
     "showing it with imported functions": (
-        ["from m import display, plot_levels", "import plt", "T = []", "display(T)", "plot_levels(T)", "plt.plot(T)", F],
+        [
+            "from m import display, plot_levels",
+            "import plt",
+            "T = []",
+            "display(T)",
+            "plot_levels(T)",
+            "plt.plot(T)",
+            F,
+        ],
         ["T = []", F],
     ),
     "reading a needed table": (
@@ -324,7 +332,9 @@ def test_a_statement_nested_too_deeply_to_be_analysed_is_kept(monkeypatch: pytes
 HUGE = "0x" + "f" * 6000  # CPython writes no number of more than 4300 decimal digits
 
 
-@pytest.mark.parametrize("statement", [f"big = {HUGE}", "msg = f'{\"\x01\"}'"], ids=["a huge number", "a control character"])
+@pytest.mark.parametrize(
+    "statement", [f"big = {HUGE}", "msg = f'{\"\x01\"}'"], ids=["a huge number", "a control character"]
+)
 def test_a_statement_that_cannot_be_written_out_anew_is_kept(statement: str) -> None:
     assert kept(f"a = 1; {statement}", F)[0].endswith(statement)
 
@@ -336,9 +346,15 @@ def lines(count: int, line: str) -> str:
 # each took hours, or more than there will be
 BOMBS = {
     "nested comprehensions": "x = " + "[a for a in " * 60 + "[1]" + "]" * 60,
-    "names for a parameter, the last of them changed": "def g(a0):\n" + lines(20_000, "a{1} = a{0}") + lines(20_000, "a20000.b = 1"),
-    "names for a parameter, each of them changed": "def g(a0):\n" + lines(20_000, "a{1} = a{0}") + lines(20_000, "a{0}.b = 1"),
-    "names for one object, each of them changed": "if 1:\n" + lines(20_000, "a{1} = a{0}") + lines(20_000, "a{0}.b = 1"),
+    "names for a parameter, the last of them changed": "def g(a0):\n"
+    + lines(20_000, "a{1} = a{0}")
+    + lines(20_000, "a20000.b = 1"),
+    "names for a parameter, each of them changed": "def g(a0):\n"
+    + lines(20_000, "a{1} = a{0}")
+    + lines(20_000, "a{0}.b = 1"),
+    "names for one object, each of them changed": "if 1:\n"
+    + lines(20_000, "a{1} = a{0}")
+    + lines(20_000, "a{0}.b = 1"),
 }
 
 
@@ -372,7 +388,9 @@ def test_a_binding_is_told_of_once_for_all_who_read_the_name(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    "cell", ["def f(): pass\n\\\n\n", "def f(): pass\n\\\nprint(1)", "f = abs \\\n\n", "f = abs\n\\\n\\\n    \n"], ids=repr
+    "cell",
+    ["def f(): pass\n\\\n\n", "def f(): pass\n\\\nprint(1)", "f = abs \\\n\n", "f = abs\n\\\n\\\n    \n"],
+    ids=repr,
 )
 def test_a_stray_backslash_at_the_end_costs_nothing(cell: str) -> None:
     assert "f" in compile(cut(cell).source, "<slice>", "exec").co_names

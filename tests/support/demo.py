@@ -1,6 +1,6 @@
 """Write the demo class: one lab 01 notebook a student, each named after what it shows. Used by `make demo` and the tests.
 
-    python tests/support/demo.py FOLDER
+python tests/support/demo.py FOLDER
 """
 
 from __future__ import annotations
@@ -83,13 +83,26 @@ CLASS: dict[str, Callable[[], Cells]] = {
     "exits_with_0": replaced("dequantize", "import os; os._exit(0)"),
     "patched_allclose": patched_allclose,
     "looks_for_solutions": looks_for_solutions,
-    "raises_everywhere": lambda: [*reference(), *(
-        f"def {name}(*args, **kwargs):\n    raise ValueError('no')"
-        for name in ("symmetric_quantization", "asymmetric_quantization", "dequantize", "BasicQuantizer",
-                     "per_channel_quantization", "group_quantization", "pack_int4", "unpack_int4", "compute_sqnr",
-                     "compute_cosine_sim", "compute_kl_div")
-    )],
-}  # fmt: skip
+    "raises_everywhere": lambda: [
+        *reference(),
+        *(
+            f"def {name}(*args, **kwargs):\n    raise ValueError('no')"
+            for name in (
+                "symmetric_quantization",
+                "asymmetric_quantization",
+                "dequantize",
+                "BasicQuantizer",
+                "per_channel_quantization",
+                "group_quantization",
+                "pack_int4",
+                "unpack_int4",
+                "compute_sqnr",
+                "compute_cosine_sim",
+                "compute_kl_div",
+            )
+        ),
+    ],
+}
 
 
 def mistakes() -> dict[str, Callable[[], Cells]]:

@@ -131,7 +131,9 @@ def held(layers: tuple[str, ...], secret: str) -> dict[str, bool]:
 
 def layer_sets() -> list[tuple[str, ...]]:
     every = jail.LAYERS
-    without = [tuple(x for x in every if x not in gone) for gone in [(), *((a, b) for a in every for b in every if a <= b)]]
+    without = [
+        tuple(x for x in every if x not in gone) for gone in [(), *((a, b) for a in every for b in every if a <= b)]
+    ]
     return [*without, *((layer,) for layer in every), ()]
 
 
@@ -162,13 +164,29 @@ def calls_that_matter() -> dict[str, int]:
 
 def acts(worker: Worker, secret: str, foreign: str) -> dict[str, object]:
     student, me = Student(worker), os.getpid()
-    ours = [f"/proc/{me}/{name}" for name in ("environ", "maps", "mem", "cmdline", "fd", "cwd", "root/etc/passwd", "stat")]
-    places = ["/", "/etc", "/etc/passwd", "/etc/shadow", "/root", "/home", "/tmp", "/var", "/sys", "/proc/1/environ", "/dev"]
+    ours = [
+        f"/proc/{me}/{name}" for name in ("environ", "maps", "mem", "cmdline", "fd", "cwd", "root/etc/passwd", "stat")
+    ]
+    places = [
+        "/",
+        "/etc",
+        "/etc/passwd",
+        "/etc/shadow",
+        "/root",
+        "/home",
+        "/tmp",
+        "/var",
+        "/sys",
+        "/proc/1/environ",
+        "/dev",
+    ]
     package = str(Path(process.__file__).parent)
     return {
         "isolation": worker.isolation,
         "read": student.read([secret, str(Path(secret).parent), foreign, *ours, *places]),
-        "write": student.write(["/", "/tmp", "/var/tmp", "/dev/shm", "/dev", "/proc", package, foreign, "..", zygote().folder]),
+        "write": student.write(
+            ["/", "/tmp", "/var/tmp", "/dev/shm", "/dev", "/proc", package, foreign, "..", zygote().folder]
+        ),
         "network": student.network(),
         "processes": student.processes(me),
         "limits": student.limits(),
@@ -187,7 +205,11 @@ def spoiled(folder: str, layers: tuple[str, ...], names: tuple[str, ...] = ()) -
     with Worker(SUBMISSION, FEW, SandboxPolicy(layers=layers, required=False)) as worker:
         tried = Student(worker).spoil(str(victim), names)
     state = victim.stat()
-    return {"tried": tried, "left": [victim.read_text(), oct(state.st_mode & 0o777), state.st_mtime], "names": os.listdir(folder)}
+    return {
+        "tried": tried,
+        "left": [victim.read_text(), oct(state.st_mode & 0o777), state.st_mtime],
+        "names": os.listdir(folder),
+    }
 
 
 def with_readable(folder: str) -> dict[str, object]:

@@ -30,8 +30,13 @@ def run(
         become = [] if os.getuid() else [sys.executable, "-P", __file__]
         return subprocess.run(
             [*become, sys.executable, "-P", *arguments],
-            cwd=home, env=environment, timeout=timeout, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=home,
+            env=environment,
+            timeout=timeout,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 @contextlib.contextmanager

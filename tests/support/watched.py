@@ -56,9 +56,14 @@ def grade(handed: Path, out: Path, temporary: Path, *more: object, course: Path 
     command = [sys.executable, "-P", "-c", PTQLAB, "grade", handed, "--out", out, "--exercise", SLUG, *more]
     environment = os.environ | {"PTQLAB_COURSE": str(course), "COLUMNS": "200", "TMPDIR": str(temporary)}
     return subprocess.Popen(
-        [str(part) for part in command], cwd=handed.parent, env=environment, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        [str(part) for part in command],
+        cwd=handed.parent,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 # --- its processes ------------------------------------------------------------------------------------------------
@@ -203,8 +208,6 @@ def _timeless(value: Any) -> Any:
 
 def unexpected(out: Path) -> list[str]:
     """Files below `out` that no report is made of."""
-    known = re.compile(
-        rf"(scores\.csv|class\.html|assignment\.json|fingerprints\.json|[^/.][^/]*/{SLUG}\.(json|html))"
-    )
+    known = re.compile(rf"(scores\.csv|class\.html|assignment\.json|fingerprints\.json|[^/.][^/]*/{SLUG}\.(json|html))")
     paths = (str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir())
     return sorted(path for path in paths if not known.fullmatch(path))

@@ -97,7 +97,7 @@ def test_tensor_is_returned_for_computing():
             "q lives on meta; the input lives on cpu, and so must the result",
         ),
     ],
-)  # fmt: skip
+)
 def test_tensor_that_is_none(value, kwargs, words):
     assert message_of(expect.tensor, value, "q", **kwargs) == words
 
@@ -164,7 +164,10 @@ def test_close_tolerates_and_no_more():
     expect.close(float("inf"), float("inf"), "x")
     assert message_of(expect.close, torch.tensor([1.0]), torch.tensor([2.1]), "x") == "x holds unexpected values"
     assert message_of(expect.close, 1.0, 1.1, "x") == "x is not the expected value"
-    assert message_of(expect.close, 1.0, 1.001, "x") == "x is less than 1 % off, and not equal: half precision does that, or one step that differs a little"
+    assert (
+        message_of(expect.close, 1.0, 1.001, "x")
+        == "x is less than 1 % off, and not equal: half precision does that, or one step that differs a little"
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,11 +243,14 @@ def test_symmetric_scale():
         (torch.full((2, 1), 30.0 / 127), "scale is the same everywhere: one scale for the whole tensor"),
         ((AMAX / 127).clamp(min=1e-2), FLOOR),
         (AMAX.half() / 127, "scale is float16; expected float32"),
-        ((AMAX.half() / 127).float(), "scale is less than 1 % off, and not equal: half precision does that, or one step that differs a little"),
+        (
+            (AMAX.half() / 127).float(),
+            "scale is less than 1 % off, and not equal: half precision does that, or one step that differs a little",
+        ),
         (AMAX[:, 0] / 127, "scale has 1 dimension; expected 2: reduced dimensions stay, with length 1"),
         (AMAX * 3, "scale holds unexpected values"),
     ],
-)  # fmt: skip
+)
 def test_symmetric_scale_lookalikes(scale, words):
     assert message_of(expect.symmetric_scale, scale, AMAX, 8) == words
 
@@ -358,7 +364,7 @@ def test_unsigned_codes_saturate_at_both_ends():
         (LEVELS, "q is still float32: nothing is compressed; expected int8"),
         (int8(51, -33), "q has the wrong shape"),
     ],
-)  # fmt: skip
+)
 def test_wrong_codes(q, words):
     assert message_of(expect.codes, q, LEVELS, torch.tensor(1.0)) == words
 
@@ -481,7 +487,8 @@ def test_device_errors_are_explained(error, words):
 
 
 @pytest.mark.parametrize(
-    "error", [TypeError("bad argument"), NotImplementedError("numpy"), ValueError("numpy"), MissingError("numpy, device")]
+    "error",
+    [TypeError("bad argument"), NotImplementedError("numpy"), ValueError("numpy"), MissingError("numpy, device")],
 )
 def test_other_errors_stay_as_they_are(error):
     with pytest.raises(type(error)) as caught:

@@ -16,22 +16,10 @@ from autograder.lab.plots.style import COLOURS, MARKERS, STYLE, finished
 # --- data ---------------------------------------------------------------------------------------
 
 
-
-
-
-
-
-
-
 # --- monitoring ---------------------------------------------------------------------------------
 
 
-
-
-
-
 # --- plots --------------------------------------------------------------------------------------
-
 
 
 def plot_staircase(x: Tensor, restored: Tensor, title: str = "") -> Figure:
@@ -128,5 +116,3 @@ def _sqnr_by_row(weight: Tensor, restored: Tensor) -> Tensor:
     """dB, [out]; here only to be drawn, so rows without error come out as infinity and are left out."""
     noise = (weight - restored).square().sum(dim=1)
     return 10 * torch.log10(weight.square().sum(dim=1) / noise)
-
-

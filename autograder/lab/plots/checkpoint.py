@@ -17,9 +17,11 @@ from autograder.runtime.memory import Watch
 
 
 def peak_memory_mb(function: Callable[..., Any], *args: Any, **kwargs: Any) -> float | None:
-    """How far this process's anonymous memory rose, in MB, while `function(*args, **kwargs)` ran; None where it can't be told.
+    """How far this process's anonymous memory rose, in MB, while `function(*args, **kwargs)` ran; None where it can't
+    be told.
 
-    What earlier cells have freed goes back to the system first: otherwise it would be used again, and no growth be seen.
+    What earlier cells have freed goes back to the system first: otherwise it would be used again, and no growth be
+    seen.
     """
     gc.collect()
     with contextlib.suppress(OSError, AttributeError, TypeError):  # the GNU C library alone has this
@@ -63,6 +65,8 @@ def plot_bits(rows: Sequence[Mapping[str, Any]]) -> Figure:
             mine = sorted((row for row in rows if row["granularity"] == name), key=lambda row: row["bits_per_weight"])
             bits, kl = [row["bits_per_weight"] for row in mine], [row["kl_nats"] for row in mine]
             axes.plot(bits, kl, color=colour, marker=marker, label=name)
-        axes.set(xlabel="bits a weight takes, with its share of the scales", ylabel="KL of the outputs (nats)", yscale="log")
+        axes.set(
+            xlabel="bits a weight takes, with its share of the scales", ylabel="KL of the outputs (nats)", yscale="log"
+        )
         axes.legend()
     return finished(figure)

@@ -13,15 +13,24 @@ from autograder.lab.comparison import Column, Comparison
 from autograder.lab.plots.style import COLOURS, STYLE, finished
 
 _PANELS = (
-    "compression", "speedup", "accuracy_drop", "perplexity_ratio", "kl", "cosine", "weight_bytes", "peak_activation_bytes",
-)  # fmt: skip
+    "compression",
+    "speedup",
+    "accuracy_drop",
+    "perplexity_ratio",
+    "kl",
+    "cosine",
+    "weight_bytes",
+    "peak_activation_bytes",
+)
 _FROM = {"perplexity_ratio": 1.0}  # where a bar begins; others at 0
 _LOGARITHMIC = ("kl",)
 _MOST = 6  # panels; more are no picture
 
 
 def plot_comparison(table: Comparison) -> Figure:
-    """The columns that can be compared at a glance, as horizontal bars; the baseline is grey, a promise a dashed line."""
+    """The columns that can be compared at a glance, as horizontal bars; the baseline is grey, a promise a dashed
+    line.
+    """
     panels = _panels(table)
     across = 2 if len(panels) == 4 else min(3, len(panels))
     down = -(-len(panels) // across)

@@ -15,7 +15,9 @@ Ranges = Mapping[str, tuple[Any, Any]]
 
 
 def plot_input_ranges(found: Mapping[str, Ranges]) -> Figure:
-    """The range of each layer's input, from the lowest level to the highest: one colour for each calibration in `found`."""
+    """The range of each layer's input, from the lowest level to the highest: one colour for each calibration in
+    `found`.
+    """
     layers = list(dict.fromkeys(name for ranges in found.values() for name in ranges))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(9.6, 5.2), layout="constrained")

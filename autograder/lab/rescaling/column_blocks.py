@@ -1,7 +1,9 @@
 """A Llama model that computes the same with weights of very different size beside each other.
 
-In large models the columns of a weight differ by an order of magnitude, and one scale for a whole row is too coarse. Small
-models are more even. Multiplying channels by a power of two and dividing the columns that read them makes them uneven and
+In large models the columns of a weight differ by an order of magnitude, and one scale for a whole row is too coarse.
+Small
+models are more even. Multiplying channels by a power of two and dividing the columns that read them makes them uneven
+and
 changes exponents only: the float logits stay the same to the bit.
 """
 
@@ -42,7 +44,9 @@ def _sites(made: Any) -> Iterator[tuple[Tensor, Sequence[Tensor]]]:
         yield layer.input_layernorm.weight, readers
         yield layer.post_attention_layernorm.weight, (mlp.gate_proj.weight, mlp.up_proj.weight)
         yield mlp.up_proj.weight, (mlp.down_proj.weight,)
-        if attention.v_proj.weight.shape[0] == attention.o_proj.weight.shape[1]:  # as many heads for keys as for queries
+        if (
+            attention.v_proj.weight.shape[0] == attention.o_proj.weight.shape[1]
+        ):  # as many heads for keys as for queries
             yield attention.v_proj.weight, (attention.o_proj.weight,)
     if not made.config.tie_word_embeddings:
         yield made.model.norm.weight, (made.lm_head.weight,)

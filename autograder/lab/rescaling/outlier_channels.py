@@ -1,8 +1,10 @@
 """Outlier channels that are honest: the model computes the same, but its activations have a few far larger channels.
 
 In large language models a few channels of the activations are tens to thousands of times larger than the rest
-(Dettmers et al., LLM.int8(), 2022). Small models have none, so they quantize too easily. Multiplying a channel by a power of
-two and dividing the columns that read it changes exponents only: every product, and so every logit, stays the same to the bit.
+(Dettmers et al., LLM.int8(), 2022). Small models have none, so they quantize too easily. Multiplying a channel by a
+power of
+two and dividing the columns that read it changes exponents only: every product, and so every logit, stays the same to
+the bit.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ def with_outliers(model: nn.Module, factor: float = 64.0, channels: int = 2) -> 
     """A copy of `model` in which `channels` channels of each site are `factor` times larger; same logits to the bit.
 
     Sites: GPT-2, each LayerNorm and the linear layer after it; Llama, each RMSNorm and the layers that read it, and
-    up_proj and down_proj; BERT, each value layer and the output layer of the same attention. Always the same channels: those
+    up_proj and down_proj; BERT, each value layer and the output layer of the same attention. Always the same
+    channels: those
     with the largest weights in what makes them. Raises PtqlabError for another architecture, a factor that is no
     power of two, or more channels than there are.
     """

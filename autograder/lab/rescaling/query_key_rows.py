@@ -1,8 +1,10 @@
 """Weights whose rows differ in range: the model computes the same, but one scale for a whole weight serves few rows.
 
-In trained models of some size the output channels of a layer differ by orders of magnitude; small models are too even for
+In trained models of some size the output channels of a layer differ by orders of magnitude; small models are too even
+for
 that to show. An attention score is a product of a query and a key, so rows of the query layer may be multiplied by a
-power of two if the same rows of the key layer are divided by it. Only exponents change: every logit stays the same to the bit.
+power of two if the same rows of the key layer are divided by it. Only exponents change: every logit stays the same to
+the bit.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from autograder.records import PtqlabError
 
 @torch.no_grad()
 def with_uneven_rows(model: nn.Module, spread: int = 5) -> nn.Module:
-    """A copy of a GPT-2 or Llama `model` whose query and key rows are scaled by 2^−spread … 2^spread; same logits to the bit.
+    """A copy of a GPT-2 or Llama `model` whose query and key rows are scaled by 2^−spread … 2^spread; same logits to
+    the bit.
 
     Always the same rows get the same powers. Raises PtqlabError for another architecture.
     """

@@ -79,7 +79,9 @@ def llama_config(layers: int, width: int, inner: int, vocabulary: int, **more: A
 
 
 def llama_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The name and the shape of every tensor of such a model: embedding, last norm, head unless tied, then the layers."""
+    """The name and the shape of every tensor of such a model: embedding, last norm, head unless tied, then the
+    layers.
+    """
     width, inner, vocabulary = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
     narrow = width // config["num_attention_heads"] * config["num_key_value_heads"]
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens": (vocabulary, width), "model.norm": (width,)}

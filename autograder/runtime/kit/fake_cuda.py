@@ -33,7 +33,9 @@ class OnCuda(Tensor):
     @staticmethod
     def __new__(cls, host: Tensor) -> OnCuda:
         """Around a dense tensor on the CPU."""
-        made = Tensor._make_wrapper_subclass(cls, host.shape, host.stride(), host.storage_offset(), dtype=host.dtype, device=CUDA)
+        made = Tensor._make_wrapper_subclass(
+            cls, host.shape, host.stride(), host.storage_offset(), dtype=host.dtype, device=CUDA
+        )
         made.host = host
         return made
 

@@ -46,8 +46,10 @@ def onnx_summary(path: str) -> dict[str, Any]:
         "operators": dict(Counter(node.op_type for node in graph.node)),
         "bytes": dict(stored),
         "integer_weights": _integer_weights(path),
-        "inputs": {given.name: [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim] for given in graph.input},
-    }  # fmt: skip
+        "inputs": {
+            given.name: [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim] for given in graph.input
+        },
+    }
 
 
 def _integer_weights(path: str) -> list[dict[str, Any]]:
@@ -117,7 +119,8 @@ def _pair_peak(weight: Tensor) -> int:
     """The largest |a·x + b·y| of neighbouring rows a, b of weight [in, out] and any x, y from 0 to 255.
 
     CPUs without VNNI multiply uint8 by int8 with an instruction (vpmaddubsw) that adds such a pair in 16 bits and
-    stops at ±32767: codes of 8 bits reach 64770, codes of 7 bits 32640. uint8 weights take another instruction, which is exact.
+    stops at ±32767: codes of 8 bits reach 64770, codes of 7 bits 32640. uint8 weights take another instruction, which
+    is exact.
     """
     wide = weight.reshape(-1, *weight.shape[-2:]).to(torch.int64)
     if wide.shape[1] % 2:

@@ -31,7 +31,12 @@ class Probe(nn.Module):
         from transformers.modeling_outputs import CausalLMOutput  # noqa: PLC0415
 
         number, start = len(self.calls), time.perf_counter()
-        note = {"shape": list(input_ids.shape), "training": self.training, "grad": torch.is_grad_enabled(), "waited": False}
+        note = {
+            "shape": list(input_ids.shape),
+            "training": self.training,
+            "grad": torch.is_grad_enabled(),
+            "waited": False,
+        }
         self.calls.append(note)
         if self.seconds:
             time.sleep(self.seconds[min(number, len(self.seconds) - 1)])
@@ -55,7 +60,9 @@ def warm_up() -> None:
 
 
 def noted(module: Probe) -> list[dict[str, Any]]:
-    """Each call of a probe, in order: {"shape", "training", "grad", "seconds", "waited"}; the last as `pretended` saw it."""
+    """Each call of a probe, in order: {"shape", "training", "grad", "seconds", "waited"}; the last as `pretended`
+    saw it.
+    """
     return [dict(call) for call in module.calls]
 
 
@@ -70,6 +77,8 @@ def set_trainable(module: nn.Module, trainable: bool) -> None:
 
 
 def hook(module: nn.Module) -> None:
-    """Give a module a hook of each of the two kinds that code which looks at inputs and outputs adds; they do nothing."""
+    """Give a module a hook of each of the two kinds that code which looks at inputs and outputs adds; they do
+    nothing.
+    """
     module.register_forward_pre_hook(lambda *_: None)
     module.register_forward_hook(lambda *_: None)

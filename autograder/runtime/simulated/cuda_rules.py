@@ -3,8 +3,10 @@
 Which operations take a 0-dim CPU tensor, which exist on the CPU only and which wait for the device follows
 `native_functions.yaml` and the CUDA sources of torch 2.13.
 
-One thing that CUDA refuses is free: products of integer matrices. The contract has 2.4 and 3.2 computed "in integers, or in
-float64", so whoever does must not lose a point here; the notebooks say that on CUDA it takes float64 or `torch._int_mm`.
+One thing that CUDA refuses is free: products of integer matrices. The contract has 2.4 and 3.2 computed "in integers,
+or in
+float64", so whoever does must not lose a point here; the notebooks say that on CUDA it takes float64 or
+`torch._int_mm`.
 """
 
 from __future__ import annotations
