@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.submission.cells import parse_script
-from autograder.submission.slicing import kept_of_cells, statements_of
+from autograder.submission.pieces import kept_of_cells, statements_of
 
 NEAR_IDENTICAL = 0.9  # of the tokens stand in both, in the same order
 LEAST_TOKENS = 150  # two short answers are alike because they are short

@@ -12,7 +12,8 @@ from typing import Any
 
 from autograder.records import Exercise, Submission
 from autograder.submission.cells import Parsed, parse_notebook, parse_script
-from autograder.submission.slicing import slice_cells, statements_of
+from autograder.submission.pieces import statements_of
+from autograder.submission.slicing import slice_cells
 
 _MOST_FILE_BYTES = 50_000_000  # outputs included: plots make notebooks large
 _MOST_SOURCE_BYTES = 1_000_000  # code alone
