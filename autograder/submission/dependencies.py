@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from autograder.submission.bindings import Names
-from autograder.submission.mutations import Objects, Touch
+from autograder.submission.mutations import SWITCH, Objects, Touch
 from autograder.submission.outside import FILE
 from autograder.submission.packages import KNOWN
 
@@ -37,6 +37,7 @@ class Effects:
         imports = frozenset(name for names in statements for name in names.imports)
         assigned = frozenset(name for names in statements for name in names.binds - names.imports - names.defines)
         self._imports = imports - assigned - self._defines
+        self._members = {item.name: item.member for names in statements for item in names.imported}
         self._packages = {item.name: item.module.partition(".")[0] for names in statements for item in names.imported}
         self._of_package = _inverted(self._packages)
         touches = [item for names in statements for item in names.touches.items()]
@@ -122,8 +123,13 @@ class Effects:
         own = decorator in self._storing or decorator in self._values
         imported = decorator in self._imports and self._packages[decorator] not in KNOWN
         is_added = touch.how == "decoration" and touch.name in self._classes and decorator not in self._wanted
-        if (is_added and (own or imported)) or (touch.how == "switch" and touch.name in self._imports):
+        if (is_added and (own or imported)) or (touch.how == "switch" and self._is_switch(touch)):
             yield touch.name
+
+    def _is_switch(self, touch: Touch) -> bool:
+        """Whether a call sets something of a library, by a setter of a module (`deep`) or one that was imported itself."""
+        is_setter = touch.deep or bool(SWITCH.fullmatch(self._members.get(touch.name, "")))
+        return touch.name in self._imports and is_setter
 
     def _same_objects(self, names: Names, owner: str, touch: Touch) -> set[str]:
         """The module-level names that may be other names of what `owner` changes."""

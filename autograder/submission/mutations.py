@@ -48,7 +48,7 @@ _READERS = (
     "values",
 )
 # functions of a library that set something for all of its users; which device is the default is left to who grades
-_SWITCH = re.compile(
+SWITCH = re.compile(
     r"(set(?!_default_device|_device|_default_tensor_type)|seed|manual_seed|use_|enable|disable|register)\w*"
     r"|filterwarnings|simplefilter|apply|update|basicConfig|add_safe_globals|__enter__"
 )
@@ -244,11 +244,11 @@ class Changes(ast.NodeVisitor):
     def _switch(self, function: ast.expr) -> None:
         """`torch.set_grad_enabled(False)`, `seed(0)`, `sys.path.append("src")`: a change of the library."""
         if isinstance(function, ast.Name):
-            self._touch({(function.id, "same")} if _SWITCH.fullmatch(function.id) else set(), "switch")
+            self._touch({(function.id, "same")}, "switch")  # if the library calls it so
         elif isinstance(function, ast.Attribute):
             is_part = isinstance(function.value, ast.Attribute) and function.attr in _MUTATORS
             root = root_of(function.value)
-            self._touch({(root, "same")} if root and (is_part or _SWITCH.fullmatch(function.attr)) else set(), "switch")
+            self._touch({(root, "part")} if root and (is_part or SWITCH.fullmatch(function.attr)) else set(), "switch")
 
     def _touch(self, objects: Objects, how: str, via: str = "", slot: int | str = 0, statement: bool = False) -> None:
         found = self.touches.setdefault(self._owner, [])
@@ -351,7 +351,7 @@ def _is_setup(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
             function = part.value.func
             name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-            if not (_SWITCH.fullmatch(name) or name in _MUTATORS or name == "print"):
+            if not (SWITCH.fullmatch(name) or name in _MUTATORS or name == "print"):
                 return False
         called = part.value.func if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call) else None
         if getattr(called, "id", "str") not in ("str", "int", "float"):

@@ -159,7 +159,11 @@ KEPT = {
         "torch.set_default_dtype(torch.float64)",
         "def f(): return F",
     ],
-    "a setting by a function of the library": ["from torch import set_grad_enabled as g, nn", "def f(): return nn"],
+    "a setting by a function of the library": [
+        "from torch import set_grad_enabled as g, nn",
+        "g(False)",
+        "def f(): return nn",
+    ],
     "a setting whose value is thrown away": [
         "import torch",
         "_ = torch.set_grad_enabled(False)",
@@ -276,6 +280,10 @@ DROPPED = {  # all statements, and those that stay
         ["T = [b for b in range(3)]", F],
     ),
     "a parameter of the same name": (["x = 1", "def f(x): return x"], ["def f(x): return x"]),
+    "a function of a library that sets nothing": (
+        ["from torch import compile as set_up, nn", "set_up(1)", "def f(): return nn"],
+        ["from torch import compile as set_up, nn", "def f(): return nn"],
+    ),
     "a setting of a library that nothing uses": (["import pandas as pd", "pd.set_option('a', 1)", F], [F]),
     "a setting in an experiment's loop": (
         ["import torch", "for s in range(5):\n  torch.manual_seed(s)\n  train()", "def f(): return torch"],
