@@ -32,7 +32,7 @@ from autograder.records import Exercise, Limits, Report, Settings, Submission
 from autograder.report import print_scoreboard, report_to_html, report_to_json, scoreboard_lines, scores_csv
 from autograder.runtime.memory import anonymous_mb
 from autograder.sandbox.worker import zygote
-from autograder.submission.notebook import read_submission
+from autograder.submission.reader import read_submission
 
 SLUG = "01_basic_quantization"
 SETTINGS = Settings(seed=20260)
