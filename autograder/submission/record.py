@@ -11,6 +11,7 @@ MOST_CODE = 1_000_000  # bytes of code in a file; outputs do not count
 MOST_FRAME = 8 << 20  # bytes
 MOST_NOTES = 20
 LONGEST_SENTENCE = 600  # characters
+LONGEST_NAME = 500  # characters, of a file in an archive
 
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Word: TypeAlias = Annotated[str, Meta(max_length=200)]
@@ -89,6 +90,12 @@ class Member(Struct, tag="member"):
     why: Sentence = ""
 
 
+class Encoding(Struct, tag="encoding"):
+    """The encoding in which the names of an archive were read that does not say which one it is."""
+
+    name: Version
+
+
 class Refused(Struct, tag="refused"):
     """Why the file as a whole can't be read; `problem` is one sentence."""
 
@@ -105,7 +112,7 @@ class Done(Struct, tag="done"):
     """The reader has said everything."""
 
 
-Frame: TypeAlias = At | Look | Code | Tokens | Cells | Member | Refused | Broke | Done
+Frame: TypeAlias = At | Look | Code | Tokens | Cells | Encoding | Member | Refused | Broke | Done
 
 
 class Record(Struct, kw_only=True):
@@ -117,6 +124,8 @@ class Record(Struct, kw_only=True):
     code: Code | None = None
     tokens: str = ""
     cells: list[BookCell] = []
+    members: list[Member] = []
+    encoding: str = ""  # of an archive's names
     problem: str = ""
     fault: str = ""
 
@@ -131,6 +140,10 @@ class Record(Struct, kw_only=True):
                 self.tokens = frame.text
             case Cells():
                 self.cells = frame.cells
+            case Member():
+                self.members.append(frame)
+            case Encoding():
+                self.encoding = frame.name
             case Refused():
                 self.problem = frame.problem
             case Broke():
