@@ -104,7 +104,12 @@ def _zip_entries(file: IO[bytes], send: Send) -> Iterator[_Entry]:
     infos = packed.infolist()
     for info, name in zip(infos, _names(infos, send), strict=True):
         is_plain = info.external_attr >> 16 & 0o170000 in (0, 0o100000)  # many archives give no mode at all
-        yield name, partial(packed.open, info) if is_plain and not info.is_dir() else None
+        content = _locked if info.flag_bits & 1 else partial(packed.open, info)
+        yield name, content if is_plain and not info.is_dir() else None
+
+
+def _locked() -> IO[bytes]:
+    raise _RefusedError("is encrypted; hand in an archive without a password")
 
 
 def _tar_entries(file: IO[bytes]) -> Iterator[_Entry]:

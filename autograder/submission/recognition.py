@@ -76,6 +76,7 @@ def look(name: str, data: bytes | memoryview, labs: Sequence[Lab]) -> tuple[Look
             raise UnreadableError(f"{name} is empty ({len(data)} bytes); {AGAIN}")
         book = _book(name, data, start)
         if book is not None:
+            kind = "notebook"
             return _look_at_code(name, book.code, labs, _look_at_book(book, labs)), book.code
         kind = "text"
         text = _script(name, data)

@@ -18,6 +18,7 @@ Word: TypeAlias = Annotated[str, Meta(max_length=200)]
 Version: TypeAlias = Annotated[str, Meta(max_length=20)]
 Hash: TypeAlias = Annotated[str, Meta(max_length=64)]
 Sentence: TypeAlias = Annotated[str, Meta(max_length=LONGEST_SENTENCE)]
+Places: TypeAlias = Annotated[dict[Word, tuple[Word, Word]], Meta(max_length=100)]
 Words: TypeAlias = Annotated[list[Word], Meta(max_length=100)]
 
 
@@ -52,9 +53,10 @@ class Code(Struct, tag="code", kw_only=True):
     source: Annotated[str, Meta(max_length=1_200_000)]  # characters: the code and the markers of cells
     helpers: Annotated[dict[Word, Annotated[str, Meta(max_length=1_200_000)]], Meta(max_length=20)] = {}  # file -> text
     late_annotations: bool = False  # the Python that made it evaluates no annotation of a function
-    needs_python: Version = ""  # a newer version, in which alone some statements are valid
-    needed_by: Annotated[dict[Word, Word], Meta(max_length=100)] = {}  # graded name -> where such a statement stands
-    absent: Annotated[dict[Word, tuple[Word, Word]], Meta(max_length=100)] = {}  # name -> package, where it is imported
+    needs_python: Places = {}  # graded name -> the newer Python that it is written for, and where
+    absent: Places = {}  # name -> the package that isn't here, and where it is imported
+    lost: Annotated[dict[Word, Annotated[list[Sentence], Meta(max_length=MOST_NOTES)]], Meta(max_length=100)] = {}
+    # graded name -> sentences on the pieces it depends on that are left out
     notes: Annotated[list[Sentence], Meta(max_length=MOST_NOTES + 5)] = []
 
 
