@@ -61,7 +61,6 @@ def names_of(statement: ast.stmt, text: str = "") -> Names:
 UNKNOWN = Names(dynamic=frozenset({""}))  # a statement that may do anything
 _KNOWN: dict[str, Names] = {}
 _MOST_KNOWN = 2000
-_MOST_COPIED = 2_000_000  # of the names that one statement binds, while going through it: a fraction of a second
 
 
 def _names_of(statement: ast.stmt, text: str) -> Names:
@@ -131,7 +130,6 @@ class _Flow:
     def __init__(self) -> None:
         self.exposed: set[str] = set()
         self.consumed: set[str] = set()  # read though symtable says stored: `x += 1`, `del x`
-        self._copied = 0  # names
 
     def run(self, body: Iterable[ast.stmt], bound: frozenset[str]) -> frozenset[str]:
         """Go through `body` knowing `bound`; return what is bound after it."""
@@ -177,9 +175,6 @@ class _Flow:
 
     def _use(self, node: ast.AST, bound: frozenset[str]) -> frozenset[str]:
         """Everything under `node` is read, then everything under it is bound."""
-        self._copied += len(bound)
-        if self._copied > _MOST_COPIED:
-            raise MemoryError("a block that binds too many names in too many statements")
         for name, is_load in _read_by(node):
             self.exposed |= {name} - bound
             self.consumed |= set() if is_load else {name}

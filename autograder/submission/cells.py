@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +20,6 @@ _BINDS = re.compile(
     r"^\s*(?:async\s+)?(?:def|class|type|for)\s+(?P<name>\w+)|^\s*(?P<names>\w+(?:\s*,\s*\w+)*)\s*(?::[^=]*)?=(?!=)"
     r"|^\s*(?:from\s+\S+\s+)?import\s.*?(?P<imported>\w+)\s*$"
 )
-_BUDGET = 2_000_000  # characters to parse while mending a file's code, which may be hostile: a few seconds
-_SHARED_FROM = 10_000  # characters of a file; of a larger one each cell gets a part of the budget
-_BUDGET_OF_PIECES = (
-    5_000_000  # characters to parse while looking for the statements of a broken script that can be saved
-)
-_BUDGET_OF_A_PIECE = 10_000
-_MOST_CELLS = 1_000  # of a broken script
 _MOST_JOINED = 50  # lines in column 0 that may belong to one statement, as in a long string
 
 Parsed = tuple[tuple[Cell, ...], tuple[str, ...]]
@@ -42,26 +34,21 @@ def parse_notebook(sources: Sequence[str], claimed: str = "", judge: Judge = new
     the notebook says it was made with ("3.12.1").
     """
     pieces = _Pieces(claimed, judge)
-    budget = _share(sum(map(len, sources)))
     for number, source in enumerate((text for text in map(_normal, sources) if text.strip()), start=1):
-        pieces.add(number, source, 0, mended(source, budget))
+        pieces.add(number, source, 0, mended(source))
     return tuple(pieces.cells), tuple(pieces.notes)
 
 
-def parse_script(text: str, effort: float = 1.0) -> Parsed:
-    """Return what parses of a .py file: all of it, or those percent cells and statements that do.
-
-    With an `effort` of 1/n that much less is tried to mend it: for those who ask about many pieces.
-    """
+def parse_script(text: str) -> Parsed:
+    """Return what parses of a .py file: all of it, or those percent cells and statements that do."""
     text = _normal(text)
-    whole = mended(text, int(_BUDGET * effort))
+    whole = mended(text)
     if whole.source and not (whole.trouble or whole.runs or _EXPORTED in text):
         return (Cell(0, whole.source),), ()
-    budget = int(_share(len(text)) * effort)
-    pieces = _Pieces(budget=[int(_BUDGET_OF_PIECES * effort)])
-    for offset, cell in itertools.islice(_percent_cells(text), _MOST_CELLS):
+    pieces = _Pieces()
+    for offset, cell in _percent_cells(text):
         source = _imported(cell) if _EXPORTED in cell else cell
-        pieces.add(0, source, offset, mended(source, budget))
+        pieces.add(0, source, offset, mended(source))
     return tuple(pieces.cells), tuple(pieces.notes)
 
 
@@ -71,7 +58,6 @@ class _Pieces:
 
     claimed: str = ""
     judge: Judge = newer_python.version_needed
-    budget: list[int] = field(default_factory=lambda: [_BUDGET_OF_PIECES])
     cells: list[Cell] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     files: dict[str, list[Cell]] = field(default_factory=dict)
@@ -96,9 +82,9 @@ class _Pieces:
             self._leave_out(number, source, offset, trouble)
             return
         lines, runs = source.split("\n"), []
-        for start, end, its_own in _broken_statements(source, self.budget):
+        for start, end, its_own in _broken_statements(source):
             statement = "\n".join(lines[start:end])
-            again = mended(statement, _BUDGET_OF_A_PIECE)
+            again = mended(statement)
             if not again.source:
                 why = Trouble(its_own.line, f"needs Python {python}", python=python) if python else its_own
                 self._leave_out(number, statement, offset + start, why)
@@ -137,7 +123,7 @@ class _Pieces:
                 continue
             self.cells.append(_part(number, lines, start, line, offset))
             for text in texts:
-                found = mended(text.source, _BUDGET)
+                found = mended(text.source)
                 self.add(text.number, text.source, text.offset, Mended(found.source, found.trouble, found.rest))
             start = line
         self.cells.append(_part(number, lines, start, len(lines), offset))
@@ -160,13 +146,6 @@ def _bound_by_text(source: str) -> frozenset[str]:
         if is_outer:
             in_definition = line.startswith(("def ", "class ", "async ", "@"))
     return frozenset(names)
-
-
-def _share(size: int) -> int:
-    """The budget of one piece of a file of that size; in steps, since what is found out of a cell is kept by it,
-    too.
-    """
-    return _BUDGET // max(1, -(-size // _SHARED_FROM))
 
 
 def _normal(text: str) -> str:
@@ -198,21 +177,16 @@ def _imported(source: str) -> str:
     return source
 
 
-def _broken_statements(source: str, budget: list[int]) -> Iterator[tuple[int, int, Trouble]]:
-    """The statements at the top level that do not parse: (lines above, line behind, why).
-
-    `budget` holds how many characters may still be parsed for that, in the whole file.
-    """
+def _broken_statements(source: str) -> Iterator[tuple[int, int, Trouble]]:
+    """The statements at the top level that do not parse: (lines above, line behind, why)."""
     lines = source.split("\n")
     starts = [i for i in range(1, len(lines)) if not (_NO_START.match(lines[i]) or lines[i - 1].startswith("@"))]
     starts = [0, *starts, len(lines)]
     index = 0
-    while index < len(starts) - 1 and budget[0] > 0:
+    while index < len(starts) - 1:
         start, trouble = starts[index], None
         for end in range(index + 1, min(index + _MOST_JOINED, len(starts))):
-            piece = "\n".join(lines[start : starts[end]])
-            budget[0] -= len(piece) + 1_000
-            found = trouble_of(piece)
+            found = trouble_of("\n".join(lines[start : starts[end]]))
             trouble = trouble or found
             if found is None:
                 index = end
@@ -221,5 +195,3 @@ def _broken_statements(source: str, budget: list[int]) -> Iterator[tuple[int, in
             assert trouble is not None
             yield start, starts[index + 1], trouble
             index += 1
-    if index < len(starts) - 1:
-        yield starts[index], len(lines), Trouble(1, "does not parse: too much is broken from here on", broken=True)

@@ -127,7 +127,7 @@ class Effects:
             yield touch.name
 
     def _is_switch(self, touch: Touch) -> bool:
-        """Whether a call sets something of a library, by a setter of a module (`deep`) or one that was imported itself."""
+        """Whether a call sets something of a library, by a setter of its module (`deep`) or by an imported setter."""
         is_setter = touch.deep or bool(SWITCH.fullmatch(self._members.get(touch.name, "")))
         return touch.name in self._imports and is_setter
 

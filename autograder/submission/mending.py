@@ -29,8 +29,8 @@ class Mended:
 
 
 @kept_of_cells
-def mended(source: str, budget: int) -> Mended:
-    """Make Python of a cell; the larger it is, the fewer mistakes are tried to mend (`budget` in characters)."""
+def mended(source: str) -> Mended:
+    """Make Python of a cell."""
     lines = source.split("\n")
     first = _first(lines)
     lines[first:] = magics.without_ipython_prompts(lines[first:])
@@ -47,7 +47,7 @@ def mended(source: str, budget: int) -> Mended:
         elif name not in magics.PYTHON:
             word = Trouble(first + 1, f"begins with %%{name}", outcome="the rest of it is taken as Python")
         lines[first] = ""
-    found = _in_python(lines, max(5, budget // (len(source) + 1_000)))
+    found = _in_python(lines)
     if found.trouble:
         return Mended(trouble=Trouble(word.line, f"{word.what}, which is no Python")) if word else found
     if class_name:
@@ -59,12 +59,12 @@ def _first(lines: list[str]) -> int:
     return next((index for index, line in enumerate(lines) if line.strip()), 0)
 
 
-def _in_python(lines: list[str], attempts: int) -> Mended:
+def _in_python(lines: list[str]) -> Mended:
     """The code with its magics mended; of a pasted session without its prompts, or without its outputs, too."""
-    found = _without_magics([*lines], attempts)
+    found = _without_magics([*lines])
     for outputs in (False, True):
         if found.trouble and any(line.lstrip().startswith(">>>") for line in lines):
-            stripped = _without_magics(magics.without_classic_prompts(lines, outputs), attempts)
+            stripped = _without_magics(magics.without_classic_prompts(lines, outputs))
             found = found if stripped.trouble else stripped
     if found.trouble:
         return found
@@ -72,15 +72,14 @@ def _in_python(lines: list[str], attempts: int) -> Mended:
     return found if unfolded != found.source and trouble_of(unfolded) else replace(found, source=unfolded)
 
 
-def _without_magics(lines: list[str], attempts: int) -> Mended:
+def _without_magics(lines: list[str]) -> Mended:
     runs: dict[int, str] = {}
     first = _first(lines)
     for index in [i for i, line in enumerate(lines) if "get_ipython().run_line_magic(" in line]:
         if magics.escaped(lines[index]):
             _mend(lines, index, runs)
     while trouble := trouble_of(source := "\n".join(lines)):
-        attempts -= 1
-        if attempts < 0 or not (_dedent(lines, first) or _mend_magics(lines, trouble.line - 1, runs)):
+        if not (_dedent(lines, first) or _mend_magics(lines, trouble.line - 1, runs)):
             return Mended(trouble=trouble, rest=source)
     return Mended(source, runs=tuple(sorted(runs.items())))
 

@@ -7,12 +7,10 @@ what a function reads when it is called: there every binding of the name is kept
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from autograder.submission.bindings import UNKNOWN, Names
 from autograder.submission.dependencies import Effects
 from autograder.submission.linking import Statement, helpers_of, linked
 from autograder.submission.mutations import root_of
@@ -22,7 +20,6 @@ from autograder.submission.statement_text import kept_lines
 
 _MARKER = "# ptqlab: cell "
 _LINE_MARKER = "# ptqlab: line "
-MOST_STEPS = 5_000_000  # from name to name, to follow what a file's changes change: seconds; a long lab takes 100,000
 
 
 @dataclass(frozen=True)
@@ -100,68 +97,11 @@ def locate(source: str, line: int) -> str:
     return f"line {line}"
 
 
-def _bounded(every: Sequence[Names]) -> list[Names]:
-    """`every`; but a statement whose changes would take too long to follow is one that may do anything."""
-    reach = _reach(every)
-    returned: Counter[str] = Counter()  # by function
-    for names in every:
-        steps = sum(reach[name] for name in names.later)
-        returned.update(dict.fromkeys(names.binds, steps) if steps else {})
-    all_steps = [_steps(names, reach, returned) for names in every]
-    a_call = sum(all_steps) // 50  # those are quicker ones
-    bound = frozenset(name for names in every for name in names.binds)
-    followed: set[str] = set()
-    left = MOST_STEPS
-    bounded = []
-    for names, own in zip(every, all_steps, strict=True):
-        called = (names.reads | names.calls) & bound
-        steps = own + a_call * len(called - followed)
-        followed |= called
-        is_short = steps <= left
-        left -= steps if is_short else 0
-        bounded.append(names if is_short else replace(UNKNOWN, binds=names.binds))
-    return bounded
-
-
-def _steps(names: Names, reach: Mapping[str, int], returned: Mapping[str, int]) -> int:
-    """How many steps following a statement's changes takes, at most."""
-    inside = sum(map(len, names.aliases.values())) + sum(map(len, names.parameters.values())) + len(names.later)
-    inside += sum(reach[name] for name in names.later | names.rebinds)
-    changes = (
-        returned[touch.name] if touch.how == "result" else inside if owner else reach[touch.name]
-        for owner, touches in names.touches.items()
-        for touch in touches
-    )
-    return sum(changes) + len(names.binds) * len(names.later | names.reads)
-
-
-def _reach(every: Sequence[Names]) -> Counter[str]:
-    """Name -> how many times a name is another one's among all that stand for each other's objects."""
-    above: dict[str, str] = {}
-
-    def root(name: str) -> str:
-        while above.setdefault(name, name) != name:
-            above[name] = name = above[above[name]]
-        return name
-
-    pairs = [
-        (name, other)
-        for names in every
-        for (owner, name), own in names.aliases.items()
-        if not owner
-        for other, _ in own
-    ]
-    for name, other in pairs:
-        above[root(name)] = root(other)
-    sizes = Counter(root(name) for name, _ in pairs)
-    return Counter({name: sizes[root(name)] for name in list(above)})
-
-
 class _Graph:
     """Which statements depend on which."""
 
     def __init__(self, statements: Sequence[Statement], graded: frozenset[str]) -> None:
-        self._names = _bounded([statement.names for statement in statements])
+        self._names = [statement.names for statement in statements]
         self._effects = effects = Effects(self._names, graded)
         self._always = {
             index

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from support import ROOT
 
 from autograder.records import Exercise, Limits, Submission, Task
-from autograder.submission import cells, compiling, mending, notebook, pieces
-from autograder.submission.notebook import choose_notebook, read_submission, stub_code
+from autograder.submission import recognition
+from autograder.submission.reader import read_submission
 
 BAD = ROOT / "tests" / "submissions" / "bad"
 GOOD = "def dequantize(q, scale, zero_point=0):\n    return (q.float() - zero_point) * scale\n"
@@ -27,8 +27,8 @@ def exercise(folder: Path = Path("nowhere")) -> Exercise:
     return Exercise("01_basic_quantization", {}, (Task("1.1", {}, NAMES, 1.0, {}),), Limits(), folder)
 
 
-def read(path: Path, **kwargs: Any) -> Submission:
-    return read_submission(path, exercise(), "ann", **kwargs)
+def read(path: Path) -> Submission:
+    return read_submission(path, exercise(), "ann")
 
 
 def write(path: Path, *sources: Any) -> Path:
@@ -50,7 +50,8 @@ def body(submission: Submission) -> list[str]:
 
 
 UNREADABLE = {
-    "answers.docx": "Expected a notebook (.ipynb) or a script (.py), but answers.docx came; hand in one of them.",
+    "answers.docx": "Expected a notebook (.ipynb) or a script (.py), but answers.docx came, which is a zip archive; "
+    "hand in one of them.",
     "big5.py": "big5.py is not UTF-8 (byte 2); save it as UTF-8 and hand it in again.",
     "blank.ipynb": "blank.ipynb is empty (4 bytes); save it again and hand it in again.",
     "empty.ipynb": "empty.ipynb is empty (0 bytes); save it again and hand it in again.",
@@ -62,8 +63,6 @@ UNREADABLE = {
     "nested_too_deeply.ipynb": "nested_too_deeply.ipynb is no notebook: its JSON is too deep or a number too long; "
     "save it again and hand it in again.",
     "not_json.ipynb": "not_json.ipynb is no notebook: line 1 is not valid JSON (Expecting value); "
-    "save it again and hand it in again.",
-    "number_too_long.ipynb": "number_too_long.ipynb is no notebook: its JSON is too deep or a number too long; "
     "save it again and hand it in again.",
     "trailing_garbage.ipynb": "trailing_garbage.ipynb is no notebook: line 16 is not valid JSON (Extra data); "
     "save it again and hand it in again.",
@@ -96,6 +95,7 @@ READABLE: dict[str, tuple[str, ...]] = {
     "null_byte.ipynb": (
         "Cell 1 does not parse (line 1: source code string cannot contain null bytes): what it defines is not graded.",
     ),
+    "number_too_long.ipynb": ("number_too_long.ipynb holds no code.",),
     "odd_cells.ipynb": ("3 code cells hold no text and were left out.",),
     "windows_line_ends.ipynb": (),
 }
@@ -118,7 +118,9 @@ def test_an_odd_file_is_read_all_the_same(name: str, tmp_path: Path) -> None:
     submission = read(bad(name, tmp_path))
     assert submission.problem == ""
     assert submission.notes == READABLE[name]
-    assert ("def dequantize(q, scale, zero_point=0):" in submission.source) == (name != "no_code.ipynb")
+    assert ("def dequantize(q, scale, zero_point=0):" in submission.source) == (
+        name not in ("no_code.ipynb", "number_too_long.ipynb")
+    )
 
 
 def test_the_good_statements_of_a_broken_script_keep_their_lines(tmp_path: Path) -> None:
@@ -191,7 +193,7 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
 def test_a_file_above_the_cap_is_a_problem_and_its_outputs_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notebook, "_MOST_FILE_BYTES", 2_000_000)
+    monkeypatch.setattr(recognition, "MOST_FILE", 2_000_000)
     path = write(tmp_path / "a.ipynb", GOOD)
     path.write_bytes(path.read_bytes() + b" " * 2_000_000)
     assert read(path).problem == "a.ipynb is larger than 2 MB; clear its outputs, save it again and hand it in again."
@@ -211,58 +213,6 @@ def test_code_above_a_megabyte_is_a_problem(tmp_path: Path) -> None:
     assert read(write(path, "# " + "é" * 499_957, GOOD)).problem == ""
 
 
-def test_too_many_statements_and_too_many_cells_are_a_problem(tmp_path: Path) -> None:
-    limit = "at most 5,000 are graded; remove what no task needs."
-    path = write(tmp_path / "a.ipynb", "x = 1\n" * 5_001)
-    assert read(path).problem == f"a.ipynb has 5,001 statements at the top level, but {limit}"
-    assert read(write(path, *["x = 1"] * 5_001)).problem == f"a.ipynb has 5,001 code cells, but {limit}"
-
-
-def test_code_that_crashes_the_compiler_costs_only_its_cell(tmp_path: Path) -> None:
-    """CPython 3.11 dies of a comprehension with some ten thousand loops; other versions raise."""
-    path = write(tmp_path / "a.ipynb", "x = [" + "x for x in " * 80_000 + "y]", GOOD)
-    submission = read(path)
-    assert submission.notes[0].startswith("Cell 1 does not parse (line 1: it is")
-    assert body(submission)[0].startswith("def dequantize")
-
-
-def test_code_that_keeps_the_compiler_busy_costs_only_its_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling, "_PATIENCE_S", 0.001)
-    submission = read(write(tmp_path / "a.ipynb", "x = 1 # " + "x" * compiling._LARGE, GOOD))
-    assert submission.notes[0] == (
-        "Cell 1 does not parse (line 1: it is too large or too intricate for Python's compiler): "
-        "what it defines is not graded."
-    )
-
-
-def nested_finally(depth: int) -> str:
-    """Each return is compiled with a copy of the `finally` below it, and so is each return in that."""
-    lines = ["def f(a):"]
-    for level in range(1, depth + 1):
-        lines += [" " * level + line for line in ("try:", *[" if a: return 1"] * 3, " pass", "finally:")]
-    return "\n".join([*lines, " " * (depth + 1) + "a = 1"])
-
-
-def test_code_that_the_compiler_copies_without_end_costs_only_its_cell(tmp_path: Path) -> None:
-    submission = read(write(tmp_path / "a.ipynb", nested_finally(18), nested_finally(3), GOOD))
-    assert submission.notes[0] == (
-        "Cell 1 does not parse (line 1: it is too large or too intricate for Python's compiler): "
-        "what it defines is not graded."
-    )
-    assert not [note for note in submission.notes if note.startswith("Cell 2")], "this much a student may nest"
-    assert body(submission)[0].startswith("def dequantize")
-
-
-def test_copies_are_counted_in_code_of_any_depth() -> None:
-    assert compiling._copied(pieces.statements_of("def f():\n    return 1\n\n\nfor x in y:\n    break\n")) == 0
-    once = compiling._copied(pieces.statements_of("try:\n    f()\nfinally:\n    g()\n"))
-    assert compiling._copied(pieces.statements_of("def h():\n  try:\n    return\n  finally:\n    g()\n")) == 2 * once
-    assert compiling._copied(pieces.statements_of("try:\n  def h(): return\nfinally:\n    g()\n")) == once, (
-        "not out of this one"
-    )
-    assert compiling._copied(pieces.statements_of("x = a" + ".b" * 900)) == 0
-
-
 def test_code_that_is_nearly_too_deep_costs_only_its_cell(tmp_path: Path) -> None:
     """It compiles; how deep a tree may be that is made of it depends on who asks."""
     deep = ["x = a" + ".b" * n for n in range(2700, 3000, 6)]
@@ -274,9 +224,7 @@ def test_code_that_is_nearly_too_deep_costs_only_its_cell(tmp_path: Path) -> Non
 
 
 def test_large_code_that_is_ordinary_is_read(tmp_path: Path) -> None:
-    path = write(
-        tmp_path / "a.ipynb", f"TABLE = '{'x' * compiling._LARGE}'\n" + GOOD.replace("scale\n", "scale * len(TABLE)\n")
-    )
+    path = write(tmp_path / "a.ipynb", f"TABLE = '{'x' * 100_000}'\n" + GOOD.replace("scale\n", "scale * len(TABLE)\n"))
     assert read(path).notes == ()
     assert "TABLE = 'xxx" in read(path).source
 
@@ -307,11 +255,13 @@ def test_statements_that_are_not_run_are_named_by_ranges(tmp_path: Path) -> None
 
 
 def test_an_untouched_notebook_is_noted(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.ipynb", GOOD, "")
-    assert read(path, stubs=[GOOD.strip()]).notes == (
-        "The code is as it was handed out: nothing has been written yet.",
-    )
-    assert read(path, stubs=["something else"]).notes == ()
+    lab = exercise(tmp_path / "lab")
+    lab.folder.mkdir()
+    write(lab.folder / "lab.ipynb", GOOD, "check('1.1')")
+    path = write(tmp_path / "a.ipynb", "", GOOD + " ", "check('1.1')")
+    noted = "The code is as it was handed out: nothing has been written yet."
+    assert read_submission(path, lab, "ann").notes[0] == noted
+    assert noted not in read_submission(write(path, GOOD), lab, "ann").notes
 
 
 # --- magics -------------------------------------------------------------------------------------------------------
@@ -372,50 +322,6 @@ def test_python_that_looks_like_a_shell_command_is_python(tmp_path: Path) -> Non
     assert sliced(tmp_path, "%cd ..\nls = [1]\ndef f(): return ls") == ["ls = [1]", "def f(): return ls"]
 
 
-def test_magics_are_looked_for_a_bounded_number_of_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each costs a compilation, and the cell may be hostile."""
-    monkeypatch.setattr(cells, "_BUDGET", 0)
-    assert sliced(tmp_path, "%cd ..\nx = 1\n" * 5 + "def f(): return 1") == ["def f(): return 1"]
-    broken = "Cell 1 does not parse (line 11: invalid syntax): what it defines is not graded."
-    assert sliced(tmp_path, "%cd ..\nx = 1\n" * 6 + "def f(): return 1") == [broken]
-
-
-def test_all_cells_together_are_mended_within_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a megabyte of cells in which every other line is a magic keeps the grader busy for a quarter of an hour."""
-    parsed = []
-    trouble_of = compiling.trouble_of
-
-    def counted(source: str) -> object:
-        parsed.append(len(source))
-        return trouble_of(source)
-
-    monkeypatch.setattr(mending, "trouble_of", counted)
-    monkeypatch.setattr(cells, "trouble_of", counted)
-    cells.parse_notebook(["%x\ny\n" * 800 + f"# {number}" for number in range(100)])
-    assert sum(parsed) < 10 * cells._BUDGET
-    parsed.clear()
-    cells.parse_script("".join("# %%\n" + "(\n" * 400 + f"# {number}\n" for number in range(300)))
-    assert sum(parsed) < 2 * cells._BUDGET_OF_PIECES
-
-
-def test_good_statements_are_looked_for_a_bounded_number_of_times(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cells, "_BUDGET_OF_PIECES", 3_000)
-    (tmp_path / "a.py").write_text("def pack_int4(): pass\n" + "x = (\n" * 5 + GOOD)
-    submission = read(tmp_path / "a.py")
-    assert body(submission) == ["def pack_int4(): pass"]
-    assert submission.notes[-1] == (
-        "The code from line 3 on does not parse (line 3: too much is broken from here on): what it defines is not graded."
-    )
-
-
-def test_only_so_many_cells_of_a_broken_script_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "_MOST_CELLS", 2)
-    (tmp_path / "a.py").write_text("# %%\nx = (\n# %%\ndef pack_int4(): pass\n# %%\n" + GOOD)
-    assert body(read(tmp_path / "a.py")) == ["def pack_int4(): pass"]
-
-
 def test_reading_warns_nobody(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     assert sliced(tmp_path, "x = '\\d' is 'd'\ndef f(): return x") == ["x = '\\d' is 'd'", "def f(): return x"]
     assert not recwarn.list
@@ -458,54 +364,6 @@ def test_a_form_feed_ends_no_line(tmp_path: Path) -> None:
         "A = '\x0c\u2028'",
         "def f(): return A",
     ]
-
-
-# --- which of two counts ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def handed_out(tmp_path: Path) -> Exercise:
-    folder = tmp_path / "exercise"
-    folder.mkdir()
-    for name in ("lab.ipynb", "lab.zh-TW.ipynb"):
-        write(folder / name, "def f():\n    raise NotImplementedError\n", "check('1.1')")
-    return exercise(folder)
-
-
-def copies(exercise: Exercise, folder: Path) -> list[Path]:
-    folder.mkdir()
-    return [Path(shutil.copy(path, folder)) for path in sorted(exercise.folder.glob("*.ipynb"))]
-
-
-def test_both_languages_have_the_same_stub_code(handed_out: Exercise) -> None:
-    assert stub_code(handed_out) == ("def f():\n    raise NotImplementedError\n\ncheck('1.1')",)
-
-
-@pytest.mark.parametrize("changed", [0, 1])
-def test_the_notebook_that_differs_from_the_stub_counts(handed_out: Exercise, tmp_path: Path, changed: int) -> None:
-    paths = copies(handed_out, tmp_path / "ann")
-    write(paths[changed], GOOD)
-    assert choose_notebook(paths, stub_code(handed_out)) == paths[changed]
-
-
-def test_of_two_untouched_notebooks_and_of_two_equal_ones_the_first_counts(
-    handed_out: Exercise, tmp_path: Path
-) -> None:
-    paths = copies(handed_out, tmp_path / "ann")
-    assert choose_notebook(paths, stub_code(handed_out)) == paths[0]
-    for path in paths:
-        write(path, GOOD, "  ")
-    assert choose_notebook(paths, stub_code(handed_out)) == paths[0]
-
-
-def test_of_two_changed_notebooks_none_counts(handed_out: Exercise, tmp_path: Path) -> None:
-    paths = copies(handed_out, tmp_path / "ann")
-    write(paths[0], GOOD)
-    paths[1].write_text("damaged")
-    assert choose_notebook(paths, stub_code(handed_out)) == (
-        "Expected one file that differs from what was handed out, but ann/lab.ipynb and ann/lab.zh-TW.ipynb do; "
-        "keep the one that counts."
-    )
 
 
 def test_a_backslash_above_an_await_at_the_end_costs_nothing(tmp_path: Path) -> None:
