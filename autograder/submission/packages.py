@@ -19,7 +19,7 @@ PACKAGES = (
     "tqdm",
 )
 """Those that an answer may rely on, beside the standard library: the kit depends on them."""
-TOOLS = ("pytest", "pytest_jsonreport", "nbformat", "rich", "jinja2", "msgpack", "typer")
+TOOLS = ("pytest", "pytest_jsonreport", "nbformat", "rich", "jinja2", "msgpack", "msgspec", "typer")
 """Those that the kit itself needs."""
 KNOWN = frozenset((*sys.stdlib_module_names, *PACKAGES, *TOOLS, "autograder"))
 
@@ -35,4 +35,5 @@ def installed() -> frozenset[str]:
 
 def missing(package: str, place: str) -> str:
     """Return the headline of a task that an import cost: "pandas isn't available to the grader; imported in cell 6"."""
-    return f"{package} isn't available to the grader; imported in {place.partition(',')[0]}"
+    where = f"in {place.partition(',')[0]}" if place.startswith("cell") else f"on {place}"
+    return f"{package} isn't available to the grader; imported {where}"
