@@ -224,7 +224,7 @@ get_ipython().run_cell_magic('time', '', 'def f():\n    return g()\n')
 # In[3]:
 
 
-get_ipython().run_cell_magic('writefile', 'helper.py', 'def h(): return 2\n')
+get_ipython().run_cell_magic('writefile', 'helper.py', 'def h(): return 2\n\n\n# more\n')
 
 # In[4]:
 

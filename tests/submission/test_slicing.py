@@ -322,6 +322,10 @@ DROPPED = {  # all statements, and those that stay
         ["x = open('k.txt').read()", "def f(): return open('k.txt')"],
         ["def f(): return open('k.txt')"],
     ),
+    "a table that is handed to a method that writes": (
+        ["T = [1]", "y = data.to_csv(T)", F],
+        ["T = [1]", F],
+    ),
     "a table that is copied": (
         ["import numpy as np", "T = [1]", "y = np.copy(T + [1])", "z = T.abs().copy()", F],
         ["T = [1]", F],
