@@ -42,7 +42,8 @@ def grade(
         return unscored(exercise, submission, "unreadable", submission.problem, settings, **facts)
 
     policy = sandbox_policy(exercise, settings, secrets, devices)
-    with Worker(submission.source, exercise.limits, policy, exercise.preload) as worker:
+    code = submission.source, exercise.limits, policy, exercise.preload
+    with Worker(*code, submission.helpers, submission.late_annotations) as worker:
         worker.start()
         student = ReplayingWorker(worker, _replay_cache(exercise, settings, devices))
         outcomes = run_suites(

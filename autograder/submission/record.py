@@ -10,7 +10,9 @@ from msgspec import Meta, Struct
 MOST_CODE = 1_000_000  # bytes of code in a file; outputs do not count
 MOST_FRAME = 8 << 20  # bytes
 MOST_NOTES = 20
+MOST_HELPERS = 20  # files
 LONGEST_SENTENCE = 600  # characters
+LONGEST_PIECE, MOST_ASKED = 100_000, 20  # characters, pieces
 LONGEST_NAME = 500  # characters, of a file in an archive
 
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -40,6 +42,7 @@ class Look(Struct, tag="look", kw_only=True):
     code_sha256: Hash = ""  # of the code alone, without blank cells and the space at the ends of cells
     ids: Annotated[dict[str, Count], Meta(max_length=50)] = {}  # lab -> handed-out cell ids that are there
     names: Annotated[dict[str, Words], Meta(max_length=50)] = {}  # lab -> graded names that are bound there
+    in_text: Words = []  # graded names that cells without code define
     stub_of: Word = ""  # the lab whose notebook this is, as it was handed out
     writes: Annotated[list[Word], Meta(max_length=50)] = []  # modules that %%writefile makes
     imports: Annotated[list[Word], Meta(max_length=200)] = []  # top-level packages
@@ -51,13 +54,20 @@ class Code(Struct, tag="code", kw_only=True):
 
     lab: Word
     source: Annotated[str, Meta(max_length=1_200_000)]  # characters: the code and the markers of cells
-    helpers: Annotated[dict[Word, Annotated[str, Meta(max_length=1_200_000)]], Meta(max_length=20)] = {}  # file -> text
+    helpers: Annotated[dict[Word, Annotated[str, Meta(max_length=1_200_000)]], Meta(max_length=MOST_HELPERS)] = {}
+    # file -> text
     late_annotations: bool = False  # the Python that made it evaluates no annotation of a function
     needs_python: Places = {}  # graded name -> the newer Python that it is written for, and where
     absent: Places = {}  # name -> the package that isn't here, and where it is imported
     lost: Annotated[dict[Word, Annotated[list[Sentence], Meta(max_length=MOST_NOTES)]], Meta(max_length=100)] = {}
     # graded name -> sentences on the pieces it depends on that are left out
     notes: Annotated[list[Sentence], Meta(max_length=MOST_NOTES + 5)] = []
+
+
+class Asks(Struct, tag="asks"):
+    """Pieces of code that this Python doesn't take: does the one that the notebook was made with?"""
+
+    sources: Annotated[list[Annotated[str, Meta(max_length=LONGEST_PIECE)]], Meta(max_length=MOST_ASKED)]
 
 
 class Tokens(Struct, tag="tokens"):
@@ -114,7 +124,7 @@ class Done(Struct, tag="done"):
     """The reader has said everything."""
 
 
-Frame: TypeAlias = At | Look | Code | Tokens | Cells | Encoding | Member | Refused | Broke | Done
+Frame: TypeAlias = At | Look | Asks | Code | Tokens | Cells | Encoding | Member | Refused | Broke | Done
 
 
 class Record(Struct, kw_only=True):
@@ -123,6 +133,7 @@ class Record(Struct, kw_only=True):
     name: str
     sha256: str = ""  # of the file's bytes
     look: Look | None = None
+    asked: list[str] = []
     code: Code | None = None
     tokens: str = ""
     cells: list[BookCell] = []
@@ -136,6 +147,8 @@ class Record(Struct, kw_only=True):
         match frame:
             case Look():
                 self.look, self.problem = frame, self.problem or frame.problem
+            case Asks():
+                self.asked = frame.sources
             case Code():
                 self.code = frame
             case Tokens():

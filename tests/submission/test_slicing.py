@@ -82,7 +82,7 @@ def expected() -> dict[str, torch.Tensor]:
 def test_a_habit_survives_the_slice(habit: str, expected: dict[str, torch.Tensor], tmp_path: Path) -> None:
     submission = read_submission(habits.write(habit, tmp_path), LAB, "ann")
     assert submission.problem == ""
-    loaded = load_module(submission.source, f"habit_{habit}")
+    loaded = load_module(submission.source, f"habit_{habit}", submission.helpers)
     assert loaded.problems == ()
     got = answers(loaded.module)
     for name, value in expected.items():
