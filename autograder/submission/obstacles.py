@@ -110,9 +110,9 @@ def _of_members(statement: Statement, claimed: str, modules: Mapping[str, str]) 
     if node is None or theirs is None or theirs == OURS:
         return
     for part in ast.walk(node):
-        if isinstance(part, ast.Attribute) and (dotted := _dotted(part)):
-            first, _, rest = dotted.partition(".")
-            if python := library_needed(f"{modules.get(first, first)}.{rest}", claimed):
+        if isinstance(part, ast.Attribute):
+            first, _, rest = _dotted(part).partition(".")
+            if first in modules and (python := library_needed(f"{modules[first]}.{rest}", claimed)):
                 place = place_of(cell, part.lineno)
                 yield Obstacle(place, _newer(place, python), python=python)
 
