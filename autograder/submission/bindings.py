@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from autograder.submission.mutations import Changes, Objects, Touch
+from autograder.submission.expressions import Objects
+from autograder.submission.mutations import Changes, Touch
 from autograder.submission.outside import Import, Outside
 
 _OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)

@@ -15,6 +15,10 @@ from autograder.submission.pieces import ANYTHING, Cell, File, LeftOut, statemen
 
 _PERCENT = re.compile(r"# ?%%(.*)|# In\s?\[[\d ]*\]:?\s*")  # a cell starts: percent format, nbconvert's export
 _EXPORTED = "get_ipython().run_cell_magic("  # nbconvert's form of a cell magic
+_JUPYTEXT = re.compile(r"# -+\n# jupyter:\n")  # a script that starts so has its magics in comments
+_COMMENTED = re.compile(r"^# (?=%{1,2}[A-Za-z]|!\S|[\w, ]+= ?[!%]\w)", re.MULTILINE)
+_LIGHT_MARK = re.compile(r"^# (\+.*|-)$", re.MULTILINE)
+_CELL_MAGIC = re.compile(r"^%%\w", re.MULTILINE)
 _NO_START = re.compile(r"\s|#|[)\]}]|(elif|else|except|finally)\b|$")  # such a line starts no statement
 _BINDS = re.compile(
     r"^\s*(?:async\s+)?(?:def|class|type|for)\s+(?P<name>\w+)|^\s*(?P<names>\w+(?:\s*,\s*\w+)*)\s*(?::[^=]*)?=(?!=)"
@@ -42,8 +46,11 @@ def parse_notebook(sources: Sequence[str], claimed: str = "", judge: Judge = new
 def parse_script(text: str) -> Parsed:
     """Return what parses of a .py file: all of it, or those percent cells and statements that do."""
     text = normal(text)
+    if _JUPYTEXT.match(text):
+        text = _COMMENTED.sub("", _LIGHT_MARK.sub("# %%", text))
     whole = mended(text)
-    if whole.source and not (whole.trouble or whole.runs or _EXPORTED in text):
+    in_parts = whole.trouble or whole.runs or _EXPORTED in text or _CELL_MAGIC.search(text)
+    if whole.source and not in_parts:
         return (Cell(0, whole.source),), ()
     pieces = _Pieces()
     for offset, cell in _percent_cells(text):

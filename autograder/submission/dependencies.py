@@ -11,7 +11,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from autograder.submission.bindings import Names
-from autograder.submission.mutations import SWITCH, Objects, Touch
+from autograder.submission.expressions import SWITCH, Objects
+from autograder.submission.mutations import Touch
 from autograder.submission.outside import FILE
 from autograder.submission.packages import KNOWN
 

@@ -21,7 +21,7 @@ from autograder.submission.shell import notebook_names
 from autograder.submission.slicing import locate
 
 _MOST_PROBLEMS = 20
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.AnnAssign)
 _LONGEST_MESSAGE = 300  # characters of an exception's text that are worth repeating
 
 

@@ -31,12 +31,13 @@ _LINE = re.compile(
 )
 _MAGIC = re.compile(r"%\s*(\w+)[ \t]*(.*)")
 _EXPORTED = re.compile(r"""(\s*)get_ipython\(\)\.run_line_magic\((['"])(env|set_env|run|time)\2,\s*(['"])(.*)\4\)\s*""")
+_MKDIR = re.compile(r"!\s*mkdir\s+(?:-p\s+)?([^\s-]\S*)\s*")
 _VARIABLE = re.compile(r"([A-Za-z_]\w*)(?:[ \t]*=[ \t]*|[ \t]+)(.*)")
 _RUN = re.compile(r"(?:-[nie]\s+)*(['\"]?)([^\s-][^'\"]*?)(\.py)?\1(?:\s.*)?")
 
 _IPYTHON_PROMPT = re.compile(r"(?:(?:\[nav\]|\[ins\])? )?In \[\d+\]:(?: |$)|\s*\.{3,}:(?: |$)")
-_CLASSIC_PROMPT = re.compile(r"\s*(?:>>>|\.\.\.)(?: |$)")
-_STARTS_CLASSIC = re.compile(r"\s*>>>(?: |$)")
+_CLASSIC_PROMPT = re.compile(r"\s*(?:>>>|\.\.\.)[ \t]?")
+_STARTS_CLASSIC = re.compile(r"\s*>>>")
 _NOTHING, _ANYTHING, _NUMBERED = re.compile(r"(?!)"), re.compile(r""), re.compile(r"Out ?\[\d+\]:")
 
 
@@ -92,6 +93,8 @@ def python_of(line: str) -> str:
         return indent + _statement(magic)
     if not match:
         return ""
+    if folder := _MKDIR.fullmatch(match["escaped"] or ""):
+        return f"{match['indent']}__import__('os').makedirs({folder[1]!r}, exist_ok=True)"
     if match["target"]:
         return f"{match['indent']}{match['target']} {_value(match['assigned'])}"
     if match["call"]:
@@ -102,6 +105,8 @@ def python_of(line: str) -> str:
 def _statement(magic: str) -> str:
     match = _MAGIC.fullmatch(magic)
     name, rest = (match[1], match[2].strip()) if match else ("", "")
+    if name == "autoreload":
+        return "pass  # autoreload"  # then the last version of a helper counts
     if name in ("time", "prun") and rest:
         return rest.removeprefix("-q ") if name == "prun" else rest
     if name in ("env", "set_env") and (variable := _VARIABLE.fullmatch(rest)):

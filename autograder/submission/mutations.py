@@ -7,58 +7,26 @@ costs a student points that were earned, too much runs experiments that nobody a
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-DYNAMIC = ("exec", "eval", "globals", "locals")  # may read or bind any name
-_MUTATORS = (
-    "add",
-    "append",
-    "appendleft",
-    "clear",
-    "discard",
-    "extend",
-    "insert",
-    "pop",
-    "popitem",
-    "popleft",
-    "register",
-    "remove",
-    "reverse",
-    "setdefault",
-    "sort",
-    "update",
+from autograder.submission.expressions import (
+    MUTATORS,
+    SWITCH,
+    Objects,
+    callee_of,
+    elements_of,
+    is_setup,
+    name_of,
+    named_by_signature,
+    objects_of,
+    root_of,
 )
-_READERS = (
-    "copy",
-    "count",
-    "describe",
-    "get",
-    "head",
-    "index",
-    "item",
-    "items",
-    "keys",
-    "plot",
-    "show",
-    "tail",
-    "tolist",
-    "values",
-)
-# functions of a library that set something for all of its users; devices and threads are the grader's to choose
-SWITCH = re.compile(
-    r"(set(?!_default_device|_device|_default_tensor_type|_num)|seed|manual_seed|use_|enable|disable|register)\w*"
-    r"|filterwarnings|simplefilter|apply|update|basicConfig|add_safe_globals|__enter__"
-)
-_SETTERS = ("setattr", "delattr", "__setattr__", "__delattr__")
-_INSIDES = ("getattr", "next", "vars")  # return a part of what they are given
-_COPIES = ("dict", "enumerate", "filter", "iter", "list", "map", "reversed", "set", "sorted", "tuple", "zip")
 
-Objects = set[tuple[str, str]]
-"""What a value is, by name: the "same" object as NAME, a "part" of it, a new object that "holds" it or its parts,
-or the "result" of calling NAME."""
+DYNAMIC = ("exec", "eval", "globals", "locals")  # may read or bind any name
+_READERS = frozenset("copy count describe get head index item items keys plot show tail tolist values".split())
+_SETTERS = ("setattr", "delattr", "__setattr__", "__delattr__")
 
 
 @dataclass(frozen=True)
@@ -101,7 +69,7 @@ class Changes(ast.NodeVisitor):
         """Decorators and defaults act now, the body when it is called."""
         self._decorators(node)
         self.visit(node.args)
-        outer, self._is_setting = self._is_setting, not self._owner and not self._class and _is_setup(node)
+        outer, self._is_setting = self._is_setting, not self._owner and not self._class and is_setup(node)
         if not self._owner and not self._class:
             self.defined.add(node.name)
             arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
@@ -137,9 +105,8 @@ class Changes(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         """`x.append(1)`, `setattr(x, …)`, `fill(x)`, `globals()`."""
         alone = node is self._alone
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name in _SETTERS and node.args:
-            self._touch(_objects(node.args[0]), "store")
+        if name_of(node.func) in _SETTERS and node.args:
+            self._touch(objects_of(node.args[0]), "store")
         if isinstance(node.func, ast.Attribute):
             self._method(node.func, alone)
         elif isinstance(node.func, ast.Name):
@@ -148,15 +115,15 @@ class Changes(ast.NodeVisitor):
             self._switch(node.func)
         slots: list[tuple[int | str, ast.expr]] = [*enumerate(node.args)]
         slots += [(keyword.arg or 0, keyword.value) for keyword in node.keywords]
-        via = _callee(node.func)
+        via = callee_of(node.func)
         for slot, value in slots:
-            self._touch(_objects(value), "argument", via=via, slot=slot, statement=alone)
+            self._touch(objects_of(value), "argument", via=via, slot=slot, statement=alone)
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute | ast.Subscript) -> None:
         """`x.a = …`, `x[k] = …`, `del x[k]` change x."""
         if not isinstance(node.ctx, ast.Load):
-            self._touch(_objects(node.value), "store")
+            self._touch(objects_of(node.value), "store")
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
@@ -196,7 +163,7 @@ class Changes(ast.NodeVisitor):
             elif iterable.func.id == "enumerate":
                 items, sources = target.elts[1:], iterable.args
         for item, source in zip(items, sources, strict=False):
-            self._rename(item, _elements(_objects(source)))
+            self._rename(item, elements_of(objects_of(source)))
         self.visit_While(node)
 
     visit_AsyncFor = visit_For
@@ -210,10 +177,10 @@ class Changes(ast.NodeVisitor):
 
     def _decorators(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         """What decorates a definition is called with it, and may change what its annotations and defaults name."""
-        named = set() if isinstance(node, ast.ClassDef) else _named_by_signature(node)
+        named = set() if isinstance(node, ast.ClassDef) else named_by_signature(node)
         for decorator in node.decorator_list:
             self._decorator(decorator)
-            via = _callee(decorator.func if isinstance(decorator, ast.Call) else decorator)
+            via = callee_of(decorator.func if isinstance(decorator, ast.Call) else decorator)
             self._touch({(name, "same") for name in named}, "decoration", via=via)
 
     def _decorator(self, node: ast.expr) -> None:
@@ -228,12 +195,12 @@ class Changes(ast.NodeVisitor):
     def _method(self, function: ast.Attribute, alone: bool) -> None:
         """A mutating method anywhere; any other one when the call stands alone, unless it only reads."""
         in_place = function.attr.endswith("_") and not function.attr.startswith("_")
-        mutates = function.attr in _MUTATORS or in_place
+        mutates = function.attr in MUTATORS or in_place
         if not self._owner:
-            self.instances |= {name for name, relation in _objects(function.value) if relation in ("same", "part")}
+            self.instances |= {name for name, relation in objects_of(function.value) if relation in ("same", "part")}
         is_plain = not any(isinstance(part, ast.Call) for part in ast.walk(function.value))
         if mutates or (alone and is_plain and function.attr not in _READERS):
-            self._touch(_objects(function.value), "call", statement=alone)
+            self._touch(objects_of(function.value), "call", statement=alone)
 
     def _function(self, name: str, node: ast.Call) -> None:
         if not self._owner:
@@ -246,7 +213,7 @@ class Changes(ast.NodeVisitor):
         if isinstance(function, ast.Name):
             self._touch({(function.id, "same")}, "switch")  # if the library calls it so
         elif isinstance(function, ast.Attribute):
-            is_part = isinstance(function.value, ast.Attribute) and function.attr in _MUTATORS
+            is_part = isinstance(function.value, ast.Attribute) and function.attr in MUTATORS
             root = root_of(function.value)
             self._touch({(root, "part")} if root and (is_part or SWITCH.fullmatch(function.attr)) else set(), "switch")
 
@@ -265,9 +232,9 @@ class Changes(ast.NodeVisitor):
                 for item, part in zip(target.elts, value.elts, strict=True):
                     self._alias(item, part)
             else:
-                self._rename(target, _elements(_objects(value)))
+                self._rename(target, elements_of(objects_of(value)))
         else:
-            self._rename(target, _objects(value))
+            self._rename(target, objects_of(value))
 
     def _rename(self, target: ast.expr, objects: Objects) -> None:
         """All names in `target` may now stand for `objects`."""
@@ -281,86 +248,3 @@ class Changes(ast.NodeVisitor):
         outer, self._owner = self._owner, owner
         yield
         self._owner = outer
-
-
-def _objects(node: ast.expr) -> Objects:
-    """What the value of `node` is, as far as names tell."""
-    match node:
-        case ast.Name():
-            return {(node.id, "same")}
-        case ast.Attribute() | ast.Subscript():
-            return _elements(_objects(node.value))
-        case ast.Starred() | ast.NamedExpr():
-            return _objects(node.value)
-        case ast.Tuple() | ast.List() | ast.Set():
-            return _held(node.elts)
-        case ast.Dict():
-            return _held(node.values)
-        case ast.IfExp():
-            return _objects(node.body) | _objects(node.orelse)
-        case ast.BoolOp():
-            return {item for value in node.values for item in _objects(value)}
-        case ast.Call(func=ast.Name(id=name)) if name in _COPIES:
-            return _held(node.args)
-        case ast.Call(func=ast.Name(id=name)) if name in _INSIDES:
-            return {item for value in node.args for item in _elements(_objects(value))}
-        case ast.Call(func=ast.Name(id=name)):
-            return {(name, "result")}
-        case ast.Call(func=ast.Attribute(value=receiver, attr=method)):
-            defaults = node.args[1:] if method in ("get", "setdefault") else []
-            return _elements(_objects(receiver)) | {item for value in defaults for item in _objects(value)}
-    return set()
-
-
-def _elements(objects: Objects) -> Objects:
-    """What a part of such a value is: an element, an attribute, what a method returns."""
-    inner = {"same": "part", "part": "part", "holds": "same", "result": "result"}
-    return {(name, inner[relation]) for name, relation in objects}
-
-
-def _held(nodes: Iterable[ast.expr]) -> Objects:
-    """A new container of such values."""
-    return {(name, "holds") for node in nodes for name, relation in _objects(node) if relation != "result"}
-
-
-def _callee(function: ast.expr) -> str:
-    """The function's name, or of `a.b.c` the name `a.`; "." when it is neither."""
-    if isinstance(function, ast.Name):
-        return function.id
-    while isinstance(function, ast.Attribute):
-        function = function.value
-    return f"{function.id}." if isinstance(function, ast.Name) else "."
-
-
-def _named_by_signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """The names in a function's annotations, as text, too, and in its defaults."""
-    arguments = node.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    parts = [*(item.annotation for item in every), node.returns, *arguments.defaults, *arguments.kw_defaults]
-    found = [inner for part in parts if part for inner in ast.walk(part)]
-    texts = [inner.value for inner in found if isinstance(inner, ast.Constant) and isinstance(inner.value, str)]
-    names = [inner.id for inner in found if isinstance(inner, ast.Name)]
-    return {*names, *(text.partition(".")[0] for text in texts if text.replace(".", "_").isidentifier())}
-
-
-def _is_setup(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a function does nothing but set things, as `seed_everything` does: a call of it then does so, too."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.For | ast.While | ast.AsyncFor | ast.Await | ast.Yield):
-            return False
-        if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
-            function = part.value.func
-            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-            if not (SWITCH.fullmatch(name) or name in _MUTATORS or name == "print"):
-                return False
-        called = part.value.func if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call) else None
-        if getattr(called, "id", "str") not in ("str", "int", "float"):
-            return False
-    return True
-
-
-def root_of(node: ast.expr) -> str:
-    """Return the name that a dotted expression, also one with calls in it, starts with."""
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""

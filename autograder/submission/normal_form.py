@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from autograder.submission.cells import parse_script
-from autograder.submission.pieces import kept_of_cells, statements_of
+from autograder.submission.pieces import Cell, kept_of_cells, statements_of
 
 _NAME = "v"  # every name of the student's own
 _TEXT = "t"  # every string: messages are free
@@ -51,9 +51,19 @@ def _normal_forms(cell: str, names: frozenset[str]) -> tuple[tuple[str, str], ..
 def _parsed(cell: str) -> Sequence[ast.stmt]:
     """A cell's statements; of one with magics or mistakes, those that the grader would keep."""
     try:
-        return statements_of(cell)
+        if "__main__" not in cell:  # below which definitions may stand
+            return statements_of(cell)
     except (SyntaxError, ValueError, RecursionError):
-        return [node for piece in parse_script(cell)[0] for node in statements_of(piece.source)]
+        pass
+    return [node for piece in parse_script(cell)[0] for node in _of_piece(piece)]
+
+
+def _of_piece(piece: Cell) -> Sequence[ast.stmt]:
+    """A piece's statements, or those of the helper file that it writes."""
+    try:
+        return statements_of(piece.file.text if piece.file else piece.source)
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
 
 
 def _tokens(definition: ast.stmt, names: frozenset[str]) -> Iterator[str]:

@@ -94,7 +94,7 @@ def _of_imports(
         package = item.module.partition(".")[0]
         if not package or package in helpers or item.guarded:
             continue
-        place, bound = place_of(cell, above + item.line), frozenset({item.name})
+        place, bound = place_of(cell, above + item.line), frozenset({item.name} - {""})
         parts = f"{item.module}.{item.member}".removesuffix(".").split(".")
         pythons = (library_needed(".".join(parts[:count]), claimed) for count in range(1, len(parts) + 1))
         if python := next(filter(None, pythons), ""):

@@ -12,15 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from autograder.submission.expressions import Objects, name_of
 from autograder.submission.helpers import plain_path
-from autograder.submission.mutations import Objects, Touch
+from autograder.submission.mutations import Touch
 
 FILE = "file:"
 _LONGEST_NAME = 100  # characters of a file's
 _WRITERS = re.compile(
     r"save\w*|write_(image|csv|parquet)|to_(csv|json|pickle|parquet|excel|file|feather|hdf)|tofile|dump|export|mkdir"
-    r"|makedirs|copy2|copyfile|copytree|move|rename|remove|rmtree|imsave|urlretrieve|quantize_(static|dynamic)"
+    r"|makedirs|copy|copy2|copyfile|copytree|move|rename|remove|rmtree|imsave|urlretrieve|quantize_(static|dynamic)"
 )
+_OPENERS = ("open", "ZipFile", "File", "memmap")  # a path, then a mode
 _PATH_METHODS = ("write_text", "write_bytes", "mkdir", "touch", "unlink", "rename", "symlink_to")
 _ABSENT = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))
 
@@ -90,6 +92,11 @@ class Outside(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         """`open("k.txt", "w")`, `Path("k.txt").write_text(…)`, `torch.save(x, "k.pt")` write a file."""
+        match node:
+            case ast.Call(
+                ast.Name("__import__") | ast.Attribute(attr="import_module"), [ast.Constant(str(module)), *_]
+            ):
+                self._import(node, module, "", "")
         for written in _written(node):
             names = [part.id for part in ast.walk(written) if isinstance(part, ast.Name)]
             touches = [Touch(name, "call") for name in names]
@@ -120,7 +127,7 @@ class Outside(ast.NodeVisitor):
         for alias in node.names:
             self._import(node, module, alias.name, alias.asname or alias.name)
 
-    def _import(self, node: ast.stmt, module: str, member: str, name: str) -> None:
+    def _import(self, node: ast.stmt | ast.expr, module: str, member: str, name: str) -> None:
         line, deferred = node.lineno - self._first, bool(self._owner)
         self.imports.append(Import(module, member, name, line, self._guarded, deferred))
 
@@ -173,8 +180,8 @@ def _files(node: ast.AST) -> list[str]:
 def _written(node: ast.Call) -> list[ast.expr]:
     """The expressions that name files which the call writes, or that are such files."""
     function, words = node.func, {word.arg: word.value for word in node.keywords}
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    if name == "open":
+    name = name_of(function)
+    if name in _OPENERS:
         return _opened(node, words.get("mode"))
     if name in _PATH_METHODS and isinstance(function, ast.Attribute):
         return [function.value]
@@ -186,7 +193,8 @@ def _written(node: ast.Call) -> list[ast.expr]:
 def _opened(node: ast.Call, mode: ast.expr | None) -> list[ast.expr]:
     """`open("k.txt", "w")`, `gzip.open("k.gz", mode="wb")` and `Path("k.txt").open("a")` open a file to write it."""
     function = node.func
-    is_method = isinstance(function, ast.Attribute) and not isinstance(function.value, ast.Name)
+    of_path = isinstance(function, ast.Attribute) and not isinstance(function.value, ast.Name)
+    is_method = of_path and name_of(function) == "open"
     path = function.value if is_method else node.args[0] if node.args else None  # type: ignore[attr-defined]
     modes = [*node.args[0 if is_method else 1 :][:1], mode]
     is_written = any(isinstance(given, ast.Constant) and set("wax+") & set(str(given.value)) for given in modes)

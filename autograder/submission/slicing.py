@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from autograder.submission.dependencies import Effects
+from autograder.submission.expressions import root_of
 from autograder.submission.linking import Statement, helpers_of, linked
-from autograder.submission.mutations import root_of
 from autograder.submission.obstacles import obstacles_among, told
 from autograder.submission.pieces import Cell, place_of
 from autograder.submission.statement_text import kept_lines

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.submission import newer_python
 from autograder.submission.cells import parse_notebook, parse_script
+from autograder.submission.loading import load_module
 from autograder.submission.pieces import ANYTHING, Cell
 from autograder.submission.slicing import locate, slice_cells
 
@@ -244,6 +246,29 @@ def test_cell_magics_in_a_script_that_nbconvert_made_are_cells_again() -> None:
     lines = part.source.split("\n")
     at = next(number for number, line in enumerate(lines, start=1) if line.startswith("def g()"))
     assert locate(part.source, at) == "line 20", "the numbers of the file's lines go on below the text that is run"
+
+
+def jupytext(form: str) -> str:
+    """A notebook as jupytext writes it, its magics in comments."""
+    text = pytest.importorskip("jupytext")
+    code = ["%%writefile helper.py\nH = 40\n\n\ndef h():\n    return 2", "%%time\nx = 1", "%run helper.py\nv = !ls"]
+    code += ["# %matplotlib is mine\ndef f(): return H + h() + len(v)", "%%bash\nls"]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in code])
+    book.metadata = {"kernelspec": {"language": "python", "name": "python3", "display_name": "Python"}}
+    return str(text.writes(book, fmt=form))
+
+
+@pytest.mark.parametrize("form", ["py:percent", "py:light"])
+def test_magics_that_jupytext_commented_out_are_magics_again(form: str) -> None:
+    cells, _ = parse_script(jupytext(form))
+    part = slice_cells(cells, ["f"])
+    loaded = load_module(part.source, "exported")
+    assert (loaded.problems, loaded.module.f()) == ((), 42)
+
+
+def test_comments_of_another_script_are_comments() -> None:
+    cells, _ = parse_script("# %run helper.py\n# !ls\n# x = !ls\ndef f(): return 1\n")
+    assert cells[0].source == "# %run helper.py\n# !ls\n# x = !ls\ndef f(): return 1\n"
 
 
 def test_a_magic_between_broken_statements_of_a_script_is_mended() -> None:

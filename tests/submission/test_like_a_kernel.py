@@ -26,6 +26,7 @@ DEFINED: dict[str, list[str]] = {
     "where it is not __main__": ["if __name__ != '__main__':\n    K = 0\nelse:\n    K = 42"],
     "at the prompt of Python": [">>> def k():\n...     return 42\n...\n>>> K = k()\n>>> K\n42"],
     "at the prompt of Python, indented": ["    >>> K = 40\n    >>> K += 2"],
+    "at the prompt of Python, without a space": [">>>K = 40\n>>>K += 2"],
     "at the prompt of IDLE": [">>> def k():\n        return 42\n\n>>> K = k()"],
     "at the prompt of IPython": [
         "In [1]: def k():\n   ...:     return 42\n   ...: \n\nIn [2]: K = k()\n\nIn [3]: K\nOut[3]: 42"
@@ -99,6 +100,30 @@ DEFINED: dict[str, list[str]] = {
     "in a helper that asks for __main__": [
         "%%writefile helper_j.py\nK = 0 if __name__ == '__main__' else 42",
         "from helper_j import K",
+    ],
+    "in a helper that was written again and reloaded": [
+        "%load_ext autoreload\n%autoreload 2",
+        "%%writefile helper_k.py\nK = 0",
+        "import helper_k, importlib",
+        "%%writefile helper_k.py\nK = 40 + 2",
+        "importlib.reload(helper_k)\nK = helper_k.K",
+    ],
+    "in a helper under a name": [
+        "%%writefile helper_l.py\nK = 42",
+        "import importlib\nK = importlib.import_module('helper_l').K",
+    ],
+    "in a folder that the shell makes": [
+        "!mkdir -p out_q\nopen('out_q/k', 'w').write('42')",
+        "K = int(open('out_q/k').read())",
+    ],
+    "in a zip file": [
+        "import zipfile\nwith zipfile.ZipFile('r.zip', 'w') as z:\n    z.writestr('k', '42')",
+        "K = int(zipfile.ZipFile('r.zip').read('k'))",
+    ],
+    "in a copy of a file": [
+        "import shutil\nopen('s.txt', 'w').write('42')",
+        "shutil.copy('s.txt', 't.txt')",
+        "K = int(open('t.txt').read())",
     ],
     "in a text file": ["%%writefile k.txt\n42", "with open('k.txt') as file:\n    K = int(file.read())"],
     "in a file written by a statement": [
