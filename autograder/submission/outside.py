@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -98,8 +98,7 @@ class Outside(ast.NodeVisitor):
             ):
                 self._import(node, module, "", "")
         for written in _written(node):
-            names = [part.id for part in ast.walk(written) if isinstance(part, ast.Name)]
-            touches = [Touch(name, "call") for name in names]
+            touches = [Touch(name, "call") for name in sorted(_named_in([written]))]
             touches += [Touch(file, "store") for part in ast.walk(written) for file in _files(part)[:1]]
             self.touches.setdefault(self._owner, []).extend(touches)
         self.generic_visit(node)
@@ -109,7 +108,7 @@ class Outside(ast.NodeVisitor):
         paths = _written(node.value) if isinstance(node.value, ast.Call) else []
         parts = [part for path in [*paths, *filter(_is_path, [node.value])] for part in ast.walk(path)]
         files = {(file, "same") for part in parts for file in _files(part)[:1]}
-        names = {(part.id, "same") for part in parts if isinstance(part, ast.Name)} if files else set()
+        names = {(name, "same") for name in _named_in(parts)}
         for target in node.targets:
             if isinstance(target, ast.Name) and files:
                 self.aliases[self._owner, target.id] = files | names
@@ -175,6 +174,13 @@ def _files(node: ast.AST) -> list[str]:
         return []
     parts = plain_path(text).strip("/").split("/")
     return [f"{FILE}{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1)]
+
+
+def _named_in(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names in expressions, without those of what they call."""
+    parts = [part for node in nodes for part in ast.walk(node)]
+    called = {id(part.func) for part in parts if isinstance(part, ast.Call)}
+    return {part.id for part in parts if isinstance(part, ast.Name) and id(part) not in called}
 
 
 def _written(node: ast.Call) -> list[ast.expr]:

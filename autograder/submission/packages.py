@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -33,7 +34,15 @@ def installed() -> frozenset[str]:
     return frozenset((*sys.stdlib_module_names, *sys.builtin_module_names, *loaded, *files))
 
 
+def headline(absent: Mapping[str, tuple[str, str]], functions: Iterable[str]) -> str:
+    """Return the headline of a lost task with these functions, where a package that isn't here cost it; else "".
+
+    `absent`: graded name -> the package that it depends on, and where that is imported.
+    """
+    return next((missing(*absent[name]) for name in functions if name in absent), "")
+
+
 def missing(package: str, place: str) -> str:
-    """Return the headline of a task that an import cost: "pandas isn't available to the grader; imported in cell 6"."""
+    """Return "pandas isn't available to the grader; imported in cell 6"."""
     where = f"in {place.partition(',')[0]}" if place.startswith("cell") else f"on {place}"
     return f"{package} isn't available to the grader; imported {where}"

@@ -9,7 +9,7 @@ import pytest
 from support import ROOT
 
 from autograder.submission import packages
-from autograder.submission.packages import PACKAGES, TOOLS, installed, missing
+from autograder.submission.packages import PACKAGES, TOOLS, headline, installed, missing
 
 MODULES = {"onnxruntime-gpu": "onnxruntime", "pytest-json-report": "pytest_jsonreport"}
 
@@ -50,3 +50,9 @@ def test_a_package_is_looked_for_without_being_imported(
 def test_a_missing_package_is_said_with_its_cell() -> None:
     assert missing("pandas", "cell 6, line 2") == "pandas isn't available to the grader; imported in cell 6"
     assert missing("pandas", "line 12") == "pandas isn't available to the grader; imported on line 12"
+
+
+def test_the_headline_of_a_task_is_the_package_that_it_depends_on() -> None:
+    absent = {"pd": ("pandas", "cell 6, line 2"), "f": ("pandas", "cell 6, line 2")}
+    assert headline(absent, ("g", "f")) == "pandas isn't available to the grader; imported in cell 6"
+    assert headline(absent, ("g",)) == headline({}, ("f",)) == ""

@@ -318,6 +318,10 @@ DROPPED = {  # all statements, and those that stay
         ["T = 1", "open('k.txt', 'w').write('T')", "x = open('k.txt')", F],
         ["T = 1", F],
     ),
+    "a file that an experiment writes, beside one that is read": (
+        ["import json", "T = 1", "json.dump(2, open('plot.json', 'w'))", "def f(): return T, open('k.txt')"],
+        ["T = 1", "def f(): return T, open('k.txt')"],
+    ),
     "a file that is only read": (
         ["x = open('k.txt').read()", "def f(): return open('k.txt')"],
         ["def f(): return open('k.txt')"],
