@@ -7,13 +7,16 @@ import sys
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from autograder.cli.exporting import register
-from autograder.records import Exercise, PtqlabError, Settings
+from autograder.records import Exercise, PtqlabError, Report, Settings
+
+if TYPE_CHECKING:
+    from autograder.grading.code_fingerprint import Code
 
 app = typer.Typer(
     help="Lab 3.1 Post-Training Quantization: exercises, and a grader that can be trusted.",
@@ -95,13 +98,19 @@ def grade(
 
         # torch is imported from here on: a mistake in the arguments is answered before that
         from autograder.grading.assignment import assignment_seed  # noqa: PLC0415
-        from autograder.grading.batch import grade_class, outline  # noqa: PLC0415
+        from autograder.grading.batch import grade_class  # noqa: PLC0415
         from autograder.grading.class_report import Gathered, write_class_report  # noqa: PLC0415
+        from autograder.grading.outline import outline  # noqa: PLC0415
         from autograder.pool.executor import default_jobs  # noqa: PLC0415
         from autograder.report import ClassProgress, print_scoreboard  # noqa: PLC0415
 
         settings = Settings(assignment_seed(out, seed, language), device, isolation, language, every_test)
         console, gathered = Console(), Gathered()
+
+        def on_report(report: Report, code: Code | None) -> None:
+            progress.finished(report)
+            gathered.add(report, code)
+
         with _cluster(scheduler, device) as pool, ClassProgress(len(found), console) as progress:
             reports = grade_class(
                 found,
@@ -113,9 +122,8 @@ def grade(
                 pool=pool,
                 elsewhere=pool is not None,
                 regrade=regrade,
-                tell=progress.finished,
                 keep=outline,
-                gather=gathered.add,
+                on_report=on_report,
             )
         with console.status("Making the class report"):
             write_class_report(out, exercises, found, language, gathered)
@@ -214,8 +222,8 @@ def rescore(
     solutions: Solutions = None,
 ) -> None:
     """Apply changed points to stored outcomes; no test is run again."""
-    from autograder.grading.batch import rescore_folder  # noqa: PLC0415
     from autograder.grading.class_report import write_class_report  # noqa: PLC0415
+    from autograder.grading.rescoring import rescore_folder  # noqa: PLC0415
     from autograder.report import print_scoreboard  # noqa: PLC0415
 
     exercises = _exercises(course, solutions)

@@ -213,7 +213,7 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 def _has_bytes(tensor: torch.Tensor) -> bool:
-    """Whether it is no tensor that only stands for others, such as one of a pretended CUDA."""
+    """Whether it is no tensor that only stands for others, such as one of a fake CUDA."""
     return type(tensor).__torch_dispatch__ is torch.Tensor.__torch_dispatch__
 
 

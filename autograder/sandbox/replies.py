@@ -46,7 +46,7 @@ def is_load(reply: dict[str, Any]) -> bool:
 
 
 def is_sound(reply: dict[str, Any], request: dict[str, Any]) -> bool:
-    """Whether it has exactly the form that session.py gives the answer to this request."""
+    """Whether it has exactly the form that dispatcher.py gives the answer to this request."""
     facts, failure = reply.get("facts"), reply.get("failure")
     return (
         reply.keys() == {"id", "value", "failure", "facts"}

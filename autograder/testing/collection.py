@@ -67,21 +67,21 @@ UNUSED = (
 
 
 Entry = dict[str, Any]
-"""What pytest-json-report has recorded of one test: its phases, and in `metadata` what suite.py says of it."""
+"""What pytest-json-report has recorded of one test: its phases, and in `metadata` what plugin.py adds."""
 ANSWERED = (Status.FAILED, Status.MISSING, Status.REFUSED)  # what a test says of answers, and not of the machine
 
 
-class Recorded(Protocol):
-    """What is known of the dialogues between tests and a student's code; see transcripts.py."""
+class Replay(Protocol):
+    """What is recorded of the exchanges between tests and students' code; see grading/replay.py."""
 
-    def begin(self, test: str, number: int) -> Entry | None:
-        """What the test comes to, if it need not be run for that."""
+    def replay(self, test: str, number: int) -> Entry | None:
+        """Return the test's entry, or None when the test has to be run."""
 
-    def ended(self, test: str) -> bool:
-        """Whether the test, which has been run, asked what it was expected to; else it has to begin anew."""
+    def is_consistent(self, test: str) -> bool:
+        """Tell whether the test that was run asked every replayed question; if not, it has to be run anew."""
 
-    def keep(self, test: str, entry: Entry) -> None:
-        """Remember what the test that was run came to."""
+    def record(self, test: str, entry: Entry) -> None:
+        """Record the entry of the test that was run."""
 
 
 class Collection:
@@ -117,12 +117,12 @@ class Collection:
         self,
         wanted: Callable[[pytest.Item], bool],
         after: Callable[[pytest.Item, Entry], None] = lambda item, entry: None,
-        dialogue: Recorded | None = None,
+        replay: Replay | None = None,
     ) -> list[tuple[str, Entry]]:
         """Run the wanted tests; returns each one's name and its entry in pytest-json-report's record.
 
-        `after` is called with each test and its entry, and may change which ones are still wanted. A test of which
-        the `dialogue` knows what its answers come to is not run.
+        `after` is called with each test and its entry, and may change which ones are still wanted. A test
+        whose entry `replay` gives is not run.
         Raises what ends a pytest session: KeyboardInterrupt, pytest.exit, an error in a plugin.
         """
         ran = []
@@ -132,21 +132,21 @@ class Collection:
         with _quiet():
             for number, item in enumerate(self._session.items):
                 if wanted(item):  # which ones are is not known before those before have run
-                    entry = self._run_recorded(item, number, dialogue) if dialogue else self._run(item)
+                    entry = self._replayed(item, number, replay) if replay else self._run(item)
                     ran.append((item.nodeid, entry))
                     after(item, entry)
         return ran
 
-    def _run_recorded(self, item: pytest.Item, number: int, dialogue: Recorded) -> Entry:
-        known = dialogue.begin(item.nodeid, number)
-        if known is not None:
-            return known
+    def _replayed(self, item: pytest.Item, number: int, replay: Replay) -> Entry:
+        recorded = replay.replay(item.nodeid, number)
+        if recorded is not None:
+            return recorded
         entry = self._run(item)
-        while not dialogue.ended(item.nodeid):
-            dialogue.begin(item.nodeid, number)
+        while not replay.is_consistent(item.nodeid):
+            replay.replay(item.nodeid, number)
             entry = self._run(item)
         if entry.get("outcome") == "passed" or entry.get("metadata", {}).get("status") in ANSWERED:
-            dialogue.keep(item.nodeid, entry)
+            replay.record(item.nodeid, entry)
         return entry
 
     def _run(self, item: pytest.Item) -> Entry:

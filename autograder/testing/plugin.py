@@ -24,7 +24,7 @@ from autograder.testing.verdicts import verdict
 if TYPE_CHECKING:
     import torch
 
-    from autograder.testing.collection import Recorded
+    from autograder.testing.collection import Replay
     from autograder.testing.proxy import Endpoint, Student
 
 
@@ -231,13 +231,13 @@ def run_suites(
     only: Collection[str] | None = None,
     until_lost: bool = False,
     reference: Callable[[Path, Path], dict[str, Any]] | None = None,
-    dialogue: Recorded | None = None,
+    replay: Replay | None = None,
 ) -> tuple[Outcome, ...]:
     """Run an exercise's tests against `endpoint`, in this process; one outcome a test, in the files' order.
 
     `only` names the tasks whose tests are run, where not all are. With `until_lost` a task's tests end with the
-    first that does not pass: enough to see that it is lost, and no score. What the `dialogue` with the student's
-    code is known to come to is not found out again.
+    first that does not pass: enough to see that it is lost, and no score. A test whose result `replay` gives is
+    not run.
     """
     from autograder.testing.collection import collected  # noqa: PLC0415
 
@@ -259,7 +259,7 @@ def run_suites(
             ran = tests.run(
                 lambda item: (only is None or _task_of(item) in only) and _task_of(item) not in lost,
                 note_loss,
-                dialogue,
+                replay,
             )
             errors = tests.errors
             del tests.config.stash[CONTEXT]

@@ -20,7 +20,7 @@ class Endpoint(Protocol):
     """Whatever answers a request: a Dispatcher in this process, or a Worker."""
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request; see session.py for its form."""
+        """Answer one request; see dispatcher.py for its form."""
 
     def fresh(self) -> Endpoint:
         """The same submission in a new process, which knows nothing of the old one."""
