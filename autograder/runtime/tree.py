@@ -1,4 +1,4 @@
-"""Values come in lists, tuples and dicts: one way through them for everybody who changes or looks for what they hold."""
+"""The recursion over lists, tuples and dicts: change their items, or list them."""
 
 from __future__ import annotations
 

@@ -95,7 +95,11 @@ def in_our_words(reply: dict[str, Any]) -> dict[str, Any]:
     if failure and failure["kind"] == "refused":
         failure = failure | {"text": READY_MADE}
     refused = tuple(name if _is_known_function(name) else READY_MADE for name in facts["refused"])
-    return reply | {"value": tree_map(_named, reply["value"]), "facts": facts | {"refused": refused}, "failure": failure}
+    return reply | {
+        "value": tree_map(_named, reply["value"]),
+        "facts": facts | {"refused": refused},
+        "failure": failure,
+    }
 
 
 def _named(item: Any) -> Any:
