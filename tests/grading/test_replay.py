@@ -32,7 +32,7 @@ hint = { en = "Think of 2.", "zh-TW" = "想想 2。" }
 HEAD = """
 import pytest, random, torch
 from pathlib import Path
-from autograder import expect
+from autograder.testing import expect
 
 def note(name):
     with open(Path(__file__).with_name("ran"), "a") as file:

@@ -29,7 +29,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[CheckResult]:
     monkeypatch.chdir(LAB)
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     monkeypatch.delenv("PTQLAB_LANGUAGE", raising=False)
-    monkeypatch.setattr(lab, "_show", found.append)
+    monkeypatch.setattr("autograder.lab.checking._show", found.append)
     return found
 
 

@@ -19,7 +19,7 @@ hint = {{ en = "Think of {title}.", "zh-TW" = "想想 {title}。" }}
 PUBLIC = '''
 import pytest
 
-from autograder import expect
+from autograder.testing import expect
 
 
 @pytest.mark.task("1.1", kind="core")
@@ -42,7 +42,7 @@ def test_halve_of_six(student):
 HIDDEN = '''
 import pytest
 
-from autograder import expect
+from autograder.testing import expect
 
 LARGE = 918273.5  # hidden-marker-7f3a
 

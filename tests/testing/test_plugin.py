@@ -28,7 +28,7 @@ hint = { en = "Think of 2.", "zh-TW" = "想想 2。" }
 """
 PUBLIC = '''
 import pytest, torch
-from autograder import expect
+from autograder.testing import expect
 
 @pytest.mark.task("9.1", kind="core")
 def test_doubles(student, rng, device):
