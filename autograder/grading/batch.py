@@ -29,7 +29,10 @@ from autograder.grading.class_report import Code, code_of
 from autograder.grading.intake import Found, file_name
 from autograder.pool.executor import KEPT_MB, GraderDiedError, GraderGivenUpError, GraderPool
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission, Text
-from autograder.report import report_from_json, report_to_html, report_to_json, scores_csv, write_atomically
+from autograder.report.atomic import write_atomically
+from autograder.report.to_csv import scores_csv
+from autograder.report.to_html import report_to_html
+from autograder.report.to_json import report_from_json, report_to_json
 from autograder.scoring import rescore, unscored
 from autograder.submission.notebook import UnreadableError, read_bytes, read_submission, stub_code
 

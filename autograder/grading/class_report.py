@@ -19,9 +19,10 @@ from urllib.parse import quote
 from autograder.grading import similarity
 from autograder.grading.intake import Found, file_name
 from autograder.records import Exercise, PtqlabError, Report
-from autograder.report import report_from_json, write_atomically
+from autograder.report.atomic import write_atomically
 from autograder.report.class_data import Alike, ExerciseTally, Tallies
 from autograder.report.class_page import class_to_html
+from autograder.report.to_json import report_from_json
 from autograder.submission.notebook import UnreadableError, _sources, read_bytes
 
 PAGE = "class.html"

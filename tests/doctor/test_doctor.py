@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autograder.doctor.hardware import device_findings, instruction_findings
+from autograder.doctor.isolation import Surroundings, isolation_findings
+from autograder.doctor.runtimes import runtime_findings
 from rich.cells import cell_len
 
 from autograder import doctor
 from autograder.doctor import Finding, Findings, Verdict, trials
-from autograder.doctor.hardware import device_findings, instruction_findings
-from autograder.doctor.isolation import Surroundings, isolation_findings
-from autograder.doctor.runtimes import runtime_findings
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="isolation is examined on Linux only")
 

@@ -15,7 +15,7 @@ from autograder.course.catalog import find_exercises
 from autograder.exports.grades import Grade, read_grades, read_reports
 from autograder.exports.lms import canvas_csv, moodle_csv, read_table
 from autograder.records import Exercise, PtqlabError, Report, TaskScore
-from autograder.report import report_to_json
+from autograder.report.to_json import report_to_json
 
 SLUG = "01_tiny"
 POINTS = {"ada": 9.0, "bob": 4.5, "eve": None}  # eve's score is withheld

@@ -19,7 +19,7 @@ from autograder.grading.batch import Finished, Job, grade_class, outline, run_jo
 from autograder.grading.class_report import Code
 from autograder.grading.intake import Found
 from autograder.records import Outcome, Report, Settings, Status, Submission
-from autograder.report import report_to_json
+from autograder.report.to_json import report_to_json
 from autograder.scoring import score
 
 SLUG = "01_basic_quantization"

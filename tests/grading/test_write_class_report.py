@@ -16,7 +16,7 @@ from autograder.grading import class_report, similarity
 from autograder.grading.class_report import FINGERPRINTS, Code, Gathered, write_class_report
 from autograder.grading.intake import Found, file_name, find_submissions
 from autograder.records import Exercise, Limits, PtqlabError, Report, Task, TaskScore
-from autograder.report import report_to_json
+from autograder.report.to_json import report_to_json
 
 SLUG = "01_basic_quantization"
 REFERENCE = reference_source(ROOT / "solutions" / SLUG / "source.py")
