@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.cli.course import folders_to_read, folders_to_write
+from autograder.cli.course import folders_to_read, folders_to_write, need_solutions_folder
 from autograder.cli.options import CourseOption, SolutionsOption, epilog
 
 commands = typer.Typer()
@@ -31,6 +31,7 @@ def build(
     from autograder.course.notebooks import build as build_notebooks  # noqa: PLC0415
 
     folders = folders_to_read(course, solutions) if check else folders_to_write(course, solutions)
+    need_solutions_folder(folders)
     written = build_notebooks(folders.exercises, folders.solutions, check=check)
     for path in written:
         print(f"wrote {path.relative_to(folders.exercises.parent)}")
@@ -73,5 +74,6 @@ def release(
     from autograder.course.release import release as write_release  # noqa: PLC0415
 
     folders = folders_to_read(course, solutions)
+    need_solutions_folder(folders)
     write_release(out, folders.exercises, folders.solutions)
     print(f"wrote {out}")

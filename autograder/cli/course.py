@@ -46,12 +46,8 @@ def chosen(exercises: Sequence[Exercise], keys: Sequence[str] | None) -> list[Ex
 
 
 def folders_to_read(course: Path | None, solutions: Path | None) -> CourseFolders:
-    """Return the folders of a course with solutions."""
-    folders = _folders(find_exercises(course, solutions), solutions)
-    if not folders.solutions.is_dir():
-        raise _no_solutions(folders.solutions)
-    note(f"course: {folders.exercises.parent}")
-    return folders
+    """Return the folders of the course, and name the course on stderr."""
+    return _folders(read_course(course, solutions), solutions)
 
 
 def folders_to_write(course: Path | None, solutions: Path | None) -> CourseFolders:
@@ -67,8 +63,14 @@ def folders_to_write(course: Path | None, solutions: Path | None) -> CourseFolde
             f"Expected to write into the course around the working folder, but {here} is not inside {root}, the course "
             f"that was found; go there, or give --course {root}."
         )
-    note(f"course: {root}")
+    name_course(exercises[0])
     return _folders(exercises, solutions)
+
+
+def need_solutions_folder(folders: CourseFolders) -> None:
+    """Raise PtqlabError when the course has no solutions: without sources, no notebook is ever out of date."""
+    if not folders.solutions.is_dir():
+        raise _no_solutions(folders.solutions)
 
 
 def need_solutions(exercises: Sequence[Exercise]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from autograder.report.text import visible
+from autograder.report.text import visible_line
 
 
 def complain(sentence: str) -> None:
@@ -13,5 +13,5 @@ def complain(sentence: str) -> None:
 
 
 def note(line: str) -> None:
-    """Print a line; control characters and marks of direction, as a file's name may hold them, become visible."""
-    print(visible(line), file=sys.stderr)
+    """Print one line; line breaks and control characters, as a file's name may hold them, become visible."""
+    print(visible_line(line), file=sys.stderr)

@@ -69,7 +69,7 @@ def check(
 
 
 def _exercise_of(notebook: Path | None, key: str | None, course: Path | None) -> Exercise:
-    """Return the exercise that `key` names, else the one in whose folder the notebook lies, else the file's namesake."""
+    """Return the exercise that `key` names, else the one whose folder holds the notebook, else its namesake."""
     folder = notebook.parent.resolve() if notebook else Path.cwd()
     if key is None and (folder / "exercise.toml").is_file():
         exercise = load_exercise(folder)
