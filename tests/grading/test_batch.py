@@ -21,7 +21,7 @@ from autograder.grading.intake import Found
 from autograder.grading.job import Finished, Job, finish_job, run_job
 from autograder.grading.outline import outline
 from autograder.records import Outcome, Report, Settings, Status, Submission
-from autograder.report import report_to_json
+from autograder.report.to_json import report_to_json
 from autograder.scoring import score
 
 SLUG = "01_basic_quantization"

@@ -10,7 +10,7 @@ from support import ROOT
 
 from autograder import lab
 from autograder.lab.checking import check_namespace
-from autograder.report import CheckResult
+from autograder.report.table import CheckResult
 
 LAB = ROOT / "exercises" / "01_basic_quantization"
 WRONG = """

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from autograder.records import PtqlabError, Report
-from autograder.report import report_from_json, report_to_json, write_atomically
+from autograder.report.atomic import write_atomically
+from autograder.report.to_json import report_from_json, report_to_json
 
 Samples = dict[str, Report]
 KINDS = ("perfect", "failing", "unreadable", "withheld", "hostile")
