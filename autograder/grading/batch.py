@@ -23,7 +23,7 @@ from sys import intern
 from types import MappingProxyType
 from typing import Any
 
-from autograder.course.fingerprint import kit_version, tests_sha256
+from autograder.course.fingerprint import outcomes_sha256, points_sha256, provenance
 from autograder.grading.assignment import kept_settings
 from autograder.grading.class_report import Code, code_of
 from autograder.grading.intake import Found, file_name
@@ -88,6 +88,9 @@ def grade_class(
     for index, job in enumerate(todo):
         earlier = None if regrade else _already_graded(job, out)
         if earlier is not None:
+            if earlier.points_sha256 != points_sha256(job.exercise):
+                earlier = _rescored(earlier, job.exercise)
+                _write(_finished(job, earlier), report_path(out, job.found))
             done[index] = keep(earlier)
             gather(earlier, None)
             tell(earlier)
@@ -117,10 +120,10 @@ def outline(report: Report) -> Report:
     once.
     """
     tasks = tuple(
-        replace(task, id=intern(task.id), status=intern(task.status), title=_NOTHING, hint=_NOTHING, tests=())
+        replace(task, id=intern(task.id), status=intern(task.status), title=_NOTHING, hint=_NOTHING, items=(), tests=())
         for task in report.tasks
     )
-    common = ("exercise", "status", "isolation", "device", "kit_version", "tests_sha256")
+    common = ("exercise", "status", "isolation", "device", "kit_version", "outcomes_sha256", "points_sha256")
     same: dict[str, Any] = {name: intern(getattr(report, name)) for name in common}
     title = _TITLES.setdefault(tuple(report.title.items()), report.title)
     return replace(report, **same, title=title, tasks=tasks)
@@ -210,19 +213,8 @@ def _stubs(folder: Path, exercise: Exercise) -> tuple[str, ...]:
 
 
 def _withheld(job: Job, submission: Submission, reason: str) -> Report:
-    return unscored(
-        job.exercise,
-        submission,
-        "withheld",
-        reason,
-        job.settings,
-        isolation="not run",
-        device=job.settings.device,
-        kit_version=kit_version(),
-        tests_sha256=tests_sha256(job.exercise),
-        duration_s=0.0,
-        notes=submission.notes,
-    )
+    made_with = provenance(job.exercise, job.settings.seed, job.settings.device, "not run")
+    return unscored(job.exercise, submission, "withheld", reason, made_with)
 
 
 def _spread(
@@ -273,10 +265,12 @@ def _packed(job: Job) -> Job:
 
 def _compared(job: Job, finished: Finished) -> Finished:
     """What another machine says, if it has our kit and our tests; else nothing that we would sign."""
-    report, ours = finished.report, (kit_version(), tests_sha256(job.exercise))
-    if ours == (report.kit_version, report.tests_sha256):
+    report, theirs = finished.report, finished.report.provenance
+    ours = provenance(job.exercise, theirs.seed, theirs.device, theirs.isolation)
+    if ours == theirs:
         return finished
-    differs = "tests" if report.kit_version == ours[0] else f"version of ptqlab ({report.kit_version}, not {ours[0]})"
+    version = f"version of ptqlab ({theirs.kit_version}, not {ours.kit_version})"
+    differs = "exercise, data or torch" if theirs.kit_version == ours.kit_version else version
     reason = f"The machine that graded it has another {differs}; install the same there, and grade again."
     return _finished(job, _withheld(job, Submission(report.student, report.exercise, "", ""), reason))
 
@@ -307,8 +301,7 @@ def _already_graded(job: Job, out: Path) -> Report | None:
         return None
     same = (
         report.submission_sha256 == submission.sha256 != ""
-        and report.tests_sha256 == tests_sha256(job.exercise)
-        and report.kit_version == kit_version()
+        and report.outcomes_sha256 == outcomes_sha256(job.exercise)
         and report.seed == job.settings.seed
         and report.status in ("graded", "partial")
         and (report.isolation == "none") == (job.settings.isolation == "none")
@@ -337,9 +330,13 @@ def rescore_folder(out: Path, exercises: Sequence[Exercise]) -> list[Report]:
             raise PtqlabError(
                 f"{path} is about {report.exercise}, which is not among this course's exercises; move it away."
             )
-        new = rescore(by_slug[report.exercise], report)
+        new = _rescored(report, by_slug[report.exercise])
         write_atomically(path.with_suffix(".html"), report_to_html(new, language))
         write_atomically(path, report_to_json(new))
         reports.append(new)
     write_atomically(out / "scores.csv", scores_csv(reports, exercises))
     return reports
+
+
+def _rescored(report: Report, exercise: Exercise) -> Report:
+    return rescore(exercise, report, outcomes_sha256(exercise), points_sha256(exercise))

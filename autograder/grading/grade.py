@@ -9,7 +9,7 @@ from functools import cache
 
 import torch
 
-from autograder.course.fingerprint import kit_version, tests_sha256
+from autograder.course.fingerprint import outcomes_sha256, provenance
 from autograder.grading.reference import reference_namespace
 from autograder.grading.replay import ReplayCache, ReplayingWorker, known
 from autograder.records import Exercise, Limits, PtqlabError, Report, Settings, Submission
@@ -38,19 +38,9 @@ def grade(
     started = time.perf_counter()
     torch.set_num_threads(1)  # the inputs are small, and the other cores grade other students
     devices = _devices(settings)
-    facts = {"device": ", ".join(devices), "kit_version": kit_version(), "tests_sha256": tests_sha256(exercise)}
+    made_with = provenance(exercise, settings.seed, ", ".join(devices), "not run")
     if submission.problem:
-        return unscored(
-            exercise,
-            submission,
-            "unreadable",
-            submission.problem,
-            settings,
-            isolation="not run",
-            duration_s=0.0,
-            notes=submission.notes,
-            **facts,
-        )
+        return unscored(exercise, submission, "unreadable", submission.problem, made_with)
     walls = _walls(exercise, settings, secrets, "cuda" in devices)
     with Worker(submission.source, exercise.limits, walls, exercise.preload) as worker:
         worker.start()
@@ -66,17 +56,14 @@ def grade(
             reference=reference_namespace,
             dialogue=dialogue,
         )
-        notes = (*submission.notes, *worker.problems)
-    duration_s = round(time.perf_counter() - started, 3)
+        submission = replace(submission, notes=(*submission.notes, *worker.problems))
     return score(
         _part(exercise, only),
         submission,
         outcomes,
-        settings,
-        isolation=worker.isolation,
-        duration_s=duration_s,
-        notes=notes,
-        **facts,
+        replace(made_with, isolation=worker.isolation),
+        duration_s=round(time.perf_counter() - started, 3),
+        every_item=not until_lost,
     )
 
 
@@ -84,7 +71,7 @@ def _known(exercise: Exercise, settings: Settings, devices: tuple[str, ...]) -> 
     """What tests have said of answers so far, in this process: they depend on nothing else."""
     folders = filter(None, (exercise.folder, exercise.solution))
     stamps = tuple(file.stat().st_mtime_ns for folder in folders for file in sorted(folder.glob("*.py")))
-    about = (exercise.folder, stamps, tests_sha256(exercise), settings.seed, devices, exercise.limits)
+    about = (exercise.folder, stamps, outcomes_sha256(exercise), settings.seed, devices)
     return ReplayCache() if settings.every_test else known(about)
 
 

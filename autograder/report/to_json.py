@@ -15,13 +15,14 @@ from typing import Any
 
 from autograder.records import Outcome, PtqlabError, Report, TaskScore
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file format; raised when a key changes its meaning."""
 
 REPORT_STATUSES = frozenset({"graded", "partial", "unreadable", "withheld"})
 TASK_STATUSES = frozenset({"full", "partial", "none", "missing", "refused", "withheld"})
+ITEM_STATUSES = frozenset({"full", "partial", "none", "waiting", "unchecked", "withheld"})
 
-_TEST = 4  # levels above one: report, tasks, task, tests
+_TEST = 4  # levels above a test or an item: report, tasks, task, tests or items
 _PLAIN = (str, float, int, bool, type(None))  # in JSON as they are
 # Where the file's word differs from the field's name.
 _KEYS: Mapping[tuple[type, str], str] = {(Outcome, "test"): "id"}
@@ -56,7 +57,8 @@ def report_from_json(text: str) -> Report:
     data = _parsed(text)
     if not isinstance(data, dict) or data.get("format") != FORMAT or isinstance(data.get("format"), bool):
         came = data.get("format", "no format at all") if isinstance(data, dict) else type(data).__name__
-        raise _unfit(f"expected a report of format {FORMAT}, got {came!r}")
+        older = ", of a ptqlab whose tests belonged to no rubric item" if came == 1 and type(came) is int else ""
+        raise _unfit(f"expected a report of format {FORMAT}, got {came!r}{older}")
     del data["format"]
     report = typing.cast(Report, _loaded(Report, data, "report"))
     _check_statuses(report)
@@ -166,6 +168,10 @@ def _check_statuses(report: Report) -> None:
 def _check_task(task: TaskScore, where: str) -> None:
     if task.status not in TASK_STATUSES:
         raise _unfit(f"{where}.status is {task.status!r}, expected one of {', '.join(sorted(TASK_STATUSES))}")
+    for index, item in enumerate(task.items):
+        if item.status not in ITEM_STATUSES:
+            known = ", ".join(sorted(ITEM_STATUSES))
+            raise _unfit(f"{where}.items[{index}].status is {item.status!r}, expected one of {known}")
     if stray := [test.test for test in task.tests if test.task != task.id]:
         raise _unfit(f"{where} holds {stray[0]!r}, which belongs to another task")
 

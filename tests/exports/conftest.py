@@ -21,7 +21,7 @@ from typing import Any
 import nbformat
 import pytest
 from support import tiny_course
-from support.tiny_course import EXERCISE, HIDDEN, PUBLIC, SLUG, SOURCE, TASK, UNTOUCHED
+from support.tiny_course import EXERCISE, HIDDEN, PUBLIC, RUBRICS, SLUG, SOURCE, TASK, UNTOUCHED
 
 from autograder.course import notebooks
 
@@ -44,7 +44,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("1.2", "Counter", "3", "counting"),
         ("1.3", "halve", "2\nbonus = true", "halving"),
     )
-    table = "".join(TASK.format(id=i, function=f, points=p, title=t) for i, f, p, t in tasks)
+    table = "".join(TASK.format(id=i, function=f, points=p, title=t, rubric=RUBRICS[i]) for i, f, p, t in tasks)
     write(exercise / "exercise.toml", EXERCISE + table)
     write(exercise / "test_public.py", PUBLIC)
     write(solution / "test_hidden.py", HIDDEN)
