@@ -51,7 +51,9 @@ class _TaskView:
     anchor: str  # of its section; empty when it has none, because no test was run
     percent: int  # of its points, 0 to 100
     failing: tuple[Outcome, ...]
+    more_failing: int  # that are not spelled out
     waiting: tuple[Outcome, ...]  # tests of functions that are not written yet
+    all_waiting: int
     passed: tuple[Outcome, ...]
     waiting_items: bool  # an item is complete, but `values` is not: it earns nothing yet
     hint: Text  # where something of the student's own is left to do
@@ -124,7 +126,9 @@ def _view(place: int, task: TaskScore) -> _TaskView:
         anchor=f"task-{place}" if task.tests else "",
         percent=round(100 * min(1.0, max(0.0, task.earned / task.points))) if task.points else 0,
         failing=failing[:_OPEN_LIMIT],
+        more_failing=len(failing[_OPEN_LIMIT:]),
         waiting=waiting[:_OPEN_LIMIT],
+        all_waiting=len(waiting),
         passed=passed,
         waiting_items=any(item.status == "waiting" for item in task.items),
         hint=task.hint if waiting or any(test.status is not Status.GRADER_ERROR for test in failing) else {},

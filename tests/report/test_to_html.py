@@ -137,6 +137,24 @@ def test_passed_tests_are_collapsed_and_counted(samples: Samples) -> None:
     assert "The levels span the whole signed range." not in page.text
 
 
+@pytest.mark.parametrize(
+    ("status", "words"), [(Status.FAILED, "1 more did not pass."), (Status.MISSING, None)]
+)
+def test_of_a_task_with_very_many_tests_forty_are_spelled_out_and_the_others_counted(
+    samples: Samples, status: Status, words: str | None
+) -> None:
+    """A report stays a page that opens, and its counts stay true."""
+    task = samples["failing"].tasks[1]
+    tests = tuple(replace(task.tests[0], status=status, claim=f"Claim {number}.") for number in range(41))
+    html = report_to_html(replace(samples["failing"], tasks=(replace(task, tests=tests),)))
+    assert "Claim 39." in html
+    assert "Claim 40." not in html
+    assert (words or "41 tests are waiting for this task") in html
+    whole = report_to_html(replace(samples["failing"], tasks=(replace(task, tests=tests[:40]),)))
+    assert "Claim 39." in whole
+    assert "more did not pass" not in whole
+
+
 def test_a_perfect_report_offers_no_hint(samples: Samples) -> None:
     page = Page(report_to_html(samples["perfect"]))
     assert "All tests passed." in page.text
