@@ -9,18 +9,19 @@ from typing import Any, Literal
 
 import msgspec
 
-from autograder.records import Outcome, PtqlabError, Report, TaskScore
+from autograder.records import ItemScore, Outcome, PtqlabError, Report, TaskScore
 from autograder.runtime.schema import checked, struct_of
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file format; raised when a key changes its meaning."""
 
-_TEST = 4  # levels above one: report, tasks, task, tests
+_TEST = 4  # levels above a test or an item: report, tasks, task, tests or items
 _STORED = struct_of(
     Report,
     kinds={
         (Report, "status"): Literal["graded", "partial", "unreadable", "withheld"],
         (TaskScore, "status"): Literal["full", "partial", "none", "missing", "refused", "withheld"],
+        (ItemScore, "status"): Literal["full", "partial", "none", "waiting", "unchecked", "withheld"],
     },
     keys={(Outcome, "test"): "id"},
 )
@@ -60,7 +61,8 @@ def report_from_json(text: str) -> Report:
         raise _unfit(f"it is not valid JSON ({error})") from None
     version = data.pop("format", "no format at all") if isinstance(data, dict) else type(data).__name__
     if version != FORMAT or isinstance(version, bool):
-        raise _unfit(f"expected a report of format {FORMAT}, got {version!r}")
+        older = ", of a ptqlab whose tests belonged to no rubric item" if version == 1 else ""
+        raise _unfit(f"expected a report of format {FORMAT}, got {version!r}{older}")
     try:
         report = checked(Report, checked(_STORED, data, "report"), "report")
     except ValueError as error:

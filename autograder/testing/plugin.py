@@ -164,7 +164,7 @@ def _own_work(config: pytest.Config, folder: Path) -> Endpoint:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
-    config.addinivalue_line("markers", "task(id, kind): ties a test to a task's points; kind is core or edge")
+    config.addinivalue_line("markers", "task(id, item): ties a test to an item of a task's rubric")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -197,7 +197,7 @@ def pytest_json_runtest_metadata(item: pytest.Item, call: pytest.CallInfo[None])
     marker = item.get_closest_marker("task")
     if marker is None or (call.when != "setup" and call.excinfo is None):
         return {}
-    facts = {"task": str(marker.args[0]), "kind": str(marker.kwargs.get("kind", "")), "claim": _claim(item)}
+    facts = {"task": str(marker.args[0]), "item": str(marker.kwargs.get("item", "")), "claim": _claim(item)}
     return facts | (item.stash.get(VERDICT, {}) if call.excinfo is not None else {})
 
 

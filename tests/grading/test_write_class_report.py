@@ -39,7 +39,7 @@ def exercise(tmp_path: Path) -> Exercise:
 
 
 def a_report(student: str, sha256: str) -> Report:
-    task = TaskScore("1.1", {"en": "A task"}, 4.0, 4.0, False, "full", {}, ())
+    task = TaskScore("1.1", {"en": "A task"}, 4.0, 4.0, False, "full", {}, (), ())
     return Report(
         student,
         SLUG,
@@ -48,11 +48,13 @@ def a_report(student: str, sha256: str) -> Report:
         4.0,
         "graded",
         "",
-        "jail",
-        "cpu",
-        1,
         "0.1.0",
         "a" * 64,
+        "b" * 64,
+        1,
+        "cpu",
+        "jail",
+        Limits(),
         sha256,
         0.5,
         (),

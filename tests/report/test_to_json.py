@@ -40,7 +40,7 @@ def test_a_score_that_is_no_number_is_never_written(samples: Samples) -> None:
 
 def test_the_keys_that_gradebooks_read_are_there(samples: Samples) -> None:
     data = json.loads(report_to_json(samples["failing"]))
-    assert data["format"] == 1
+    assert data["format"] == 2
     assert data.keys() >= {
         "student",
         "exercise",
@@ -55,11 +55,18 @@ def test_the_keys_that_gradebooks_read_are_there(samples: Samples) -> None:
         "tasks",
     }
     task = data["tasks"][0]
-    assert task.keys() >= {"id", "points", "earned", "tests"}
+    assert task.keys() >= {"id", "points", "earned", "items", "tests"}
+    assert task["items"][0] | {"text": {}} == {
+        "item": "values",
+        "text": {},
+        "points": 2.4,
+        "earned": 0.0,
+        "status": "none",
+    }
     assert task["tests"][1] | {"claim": "", "message": ""} == {
         "id": "test_public.py::test_scale",
         "task": "1.1",
-        "kind": "core",
+        "item": "values",
         "hidden": False,
         "status": "failed",
         "claim": "",
@@ -84,9 +91,13 @@ def edited(report: Report, edit: Callable[[dict[str, Any]], object]) -> str:
 
 
 DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "another format": (lambda d: d.update(format=2), "format 1, got 2"),
+    "another format": (lambda d: d.update(format=3), r"format 2, got 3\. Grade"),
+    "the format before the rubric": (
+        lambda d: d.update(format=1),
+        r"format 2, got 1, of a ptqlab whose tests belonged to no rubric item\. Grade",
+    ),
     "no format": (lambda d: d.pop("format"), "no format at all"),
-    "true for 1": (lambda d: d.update(format=True), "format 1, got True"),
+    "true for 1": (lambda d: d.update(format=True), r"format 2, got True\. Grade"),
     "a missing key": (lambda d: d.pop("seed"), "missing required field `seed` at report"),
     "an unknown key": (lambda d: d.update(bonus=3), "unknown field `bonus` at report"),
     "a test's unknown key": (
@@ -115,6 +126,10 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a test's unknown status": (
         lambda d: d["tasks"][0]["tests"][1].update(status="won"),
         r"invalid enum value 'won' at report.tasks\[0\].tests\[1\].status",
+    ),
+    "an item's unknown status": (
+        lambda d: d["tasks"][0]["items"][2].update(status="paid"),
+        r"invalid enum value 'paid' at report.tasks\[0\].items\[2\].status",
     ),
     "a test of another task": (
         lambda d: d["tasks"][0]["tests"][0].update(task="1.2"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.rubrics import rubric_toml
 
 from autograder.course.catalog import load_exercise
 from autograder.records import Exercise, Status
@@ -25,11 +26,11 @@ functions = ["answer"]
 points = 4
 title = { en = "Answer", "zh-TW" = "答" }
 hint = { en = "Think.", "zh-TW" = "想想。" }
-"""
+""" + rubric_toml(values=60, errors=40)
 TESTS = '''
 import pytest
 
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_answer(student, device):
     """The answer is 42."""
     assert student.answer() == 42
@@ -225,17 +226,17 @@ def test_the_worker_of_the_last_run_is_not_kept_alive(make: Make) -> None:
 TWO_TASKS = '''
 import pytest
 
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_first(student):
     """It is 42."""
     assert student.answer() == 42
 
-@pytest.mark.task("9.2", kind="core")
+@pytest.mark.task("9.2", item="values")
 def test_other(student):
     """It is even."""
     assert student.answer() % 2 == 0
 
-@pytest.mark.task("9.1", kind="edge")
+@pytest.mark.task("9.1", item="errors")
 def test_second(student):
     """It is no bool."""
     assert type(student.answer()) is int
