@@ -254,3 +254,38 @@ def test_a_task_that_is_lost_can_be_given_up_while_the_others_go_on(make: Make) 
     assert ran(44, until_lost=True) == [lost, kept]
     assert ran(44) == [lost, kept, ("test_second", Status.PASSED)], "nothing of it stays"
     assert ran(42, until_lost=True) == ran(42) != []
+
+
+TORN = '''
+import pytest
+
+@pytest.fixture
+def torn():
+    yield
+    raise OSError("no space left")
+
+def test_answer(student, torn):
+    """No task's test: nobody has judged the error."""
+    assert student.answer() == 42
+'''
+
+
+def test_a_test_whose_fixture_fails_afterwards_has_not_passed(make: Make) -> None:
+    assert status(make(tests=TORN), lambda: 42) is Status.GRADER_ERROR
+
+
+MADE_ONCE = '''
+import pytest
+
+@pytest.mark.task("9.1", item="values")
+def test_made_once(student, once):
+    """Its expected value is made once."""
+    assert student.answer() == once("expected", lambda: student.answer())
+'''
+
+
+def test_what_was_made_once_ends_with_the_collection_that_is_cleared(make: Make) -> None:
+    toy = make(tests=MADE_ONCE)
+    assert [status(toy, lambda answer=answer: answer) for answer in (1, 2)] == [Status.PASSED, Status.FAILED]  # type: ignore[misc]
+    collection.COLLECTIONS.clear()
+    assert status(toy, lambda: 2) is Status.PASSED
