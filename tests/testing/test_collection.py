@@ -142,7 +142,7 @@ def test_ctrl_c_ends_the_run_and_leaves_nothing_set_up(make: Make, loads: list[A
     toy = make()
     with pytest.raises(KeyboardInterrupt):
         grade(toy, interrupted, devices=("simulated",))
-    assert not kernels.books  # the `device` fixture has closed its session
+    assert not kernels.SESSIONS  # the `device` fixture has closed its session
     assert grade(toy, lambda: 42, devices=("simulated",)) == [(Status.PASSED, "")]
     assert len(loads) == 2
 
