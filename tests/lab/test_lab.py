@@ -9,6 +9,7 @@ import pytest
 from support import ROOT
 
 from autograder import lab
+from autograder.lab import checking
 from autograder.lab.checking import check_namespace
 from autograder.report.table import CheckResult
 
@@ -29,7 +30,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[CheckResult]:
     monkeypatch.chdir(LAB)
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     monkeypatch.delenv("PTQLAB_LANGUAGE", raising=False)
-    monkeypatch.setattr(lab, "_show", found.append)
+    monkeypatch.setattr(checking, "_show", found.append)
     return found
 
 
