@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-# jsonschema compiles a grammar at import where it finds one, which takes each pytest process three CPU seconds: see autograder/sources.py
+# jsonschema compiles a grammar at import where it finds one, which takes each pytest process three CPU seconds: see autograder/course/sources.py
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 

@@ -30,6 +30,7 @@ from autograder.cli.options import (
 from autograder.records import Exercise, PtqlabError, Report, Settings
 
 if TYPE_CHECKING:
+    from autograder.grading.code_fingerprint import Code
     from autograder.grading.intake import Found
 
 # Modules of autograder.grading are imported by the commands that use them: they need Linux, and a second to import.
@@ -114,12 +115,18 @@ def _grade_class(
     regrade: bool,
 ) -> list[Report]:
     """Grade every submission, show the progress, and write the class report."""
-    from autograder.grading.batch import grade_class, outline  # noqa: PLC0415
+    from autograder.grading.batch import grade_class  # noqa: PLC0415
     from autograder.grading.class_report import Gathered, write_class_report  # noqa: PLC0415
+    from autograder.grading.outline import outline  # noqa: PLC0415
     from autograder.pool.executor import default_jobs  # noqa: PLC0415
     from autograder.report.terminal import ClassProgress  # noqa: PLC0415
 
     gathered = Gathered()
+
+    def on_report(report: Report, code: Code | None) -> None:
+        progress.finished(report)
+        gathered.add(report, code)
+
     with ClassProgress(len(submitted), console) as progress:
         reports = grade_class(
             submitted,
@@ -131,9 +138,8 @@ def _grade_class(
             pool=pool,
             elsewhere=pool is not None,
             regrade=regrade,
-            tell=progress.finished,
             keep=outline,
-            gather=gathered.add,
+            on_report=on_report,
         )
     with console.status("Making the class report"):
         write_class_report(out, exercises, submitted, settings.language, gathered)
@@ -143,8 +149,8 @@ def _grade_class(
 @commands.command(rich_help_panel=_PANEL, epilog=epilog("ptqlab rescore grades/", codes=_WITHHELD))
 def rescore(grades: Grades, course: CourseOption = None, solutions: SolutionsOption = None) -> None:
     """Apply changed points to stored test outcomes, without running a test."""
-    from autograder.grading.batch import rescore_folder  # noqa: PLC0415
     from autograder.grading.class_report import write_class_report  # noqa: PLC0415
+    from autograder.grading.rescoring import rescore_folder  # noqa: PLC0415
     from autograder.report.terminal import print_scoreboard  # noqa: PLC0415
 
     exercises = read_course(course, solutions)

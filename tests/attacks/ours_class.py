@@ -1,6 +1,6 @@
 """What is handed in, against the real grader: archives.opened, find_submissions, grade_class, as `ptqlab grade` does it.
 
-Each attack is graded in a class with an honest neighbour, by grading processes of the nursery. Prints JSON.
+Each attack is graded in a class with an honest neighbour, by grading processes of the fork server. Prints JSON.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from autograder.cli.app import app
 from autograder.course.catalog import find_exercises
 from autograder.exports.grades import Grade, read_grades, read_reports
 from autograder.exports.lms import canvas_csv, moodle_csv, read_table
-from autograder.records import Exercise, PtqlabError, Report, TaskScore
+from autograder.records import Exercise, Limits, PtqlabError, Report, TaskScore
 from autograder.report.to_json import report_to_json
 
 SLUG = "01_tiny"
@@ -48,6 +48,7 @@ def report(exercise: Exercise, student: str, earned: float | None) -> Report:
             "withheld" if earned is None else "partial",
             t.hint,
             (),
+            (),
         )
         for t in exercise.tasks
     )
@@ -59,11 +60,13 @@ def report(exercise: Exercise, student: str, earned: float | None) -> Report:
         exercise.possible,
         "withheld" if earned is None else "graded",
         "why" if earned is None else "",
-        "none",
-        "cpu",
+        "0",
+        "0",
+        "0",
         1,
-        "0",
-        "0",
+        "cpu",
+        "none",
+        Limits(),
         "0",
         0.0,
         (),

@@ -90,7 +90,7 @@ class Levels:
     def look(self, command: int, out: Path) -> None:
         written = len(list(out.glob(f"*/{SLUG}.json")))
         for one in watched.processes(command):
-            if one.role in ("command", "nursery", "grading process", "zygote"):
+            if one.role in ("command", "fork server", "grading process", "zygote"):
                 self.seen.setdefault((one.role, one.pid), []).append((written, watched.anonymous_kb(one.pid)))
 
     def growth_kb(self, size: int) -> dict[tuple[str, int], int]:
@@ -268,12 +268,14 @@ def test_the_disk_ends_where_it_began(batch: Batch) -> None:
 
 
 def test_the_memory_of_what_lasts_ends_where_it_began(batch: Batch, request: pytest.FixtureRequest) -> None:
-    """Of the command, of its nursery; in the whole class of each grading process and zygote, too.
+    """Of the command, of its fork server; in the whole class of each grading process and zygote, too.
 
     In twelve submissions those have not yet made what they make once, and one may be gone before the last tenth is looked at.
     """
     grown = batch.mixed.levels.growth_kb(len(batch.honest + batch.hostile))
-    roles = {"command", "nursery"} | ({"grading process", "zygote"} if request.config.getoption("--full") else set())
+    roles = {"command", "fork server"} | (
+        {"grading process", "zygote"} if request.config.getoption("--full") else set()
+    )
     measured = {process: kb for process, kb in grown.items() if process[0] in roles}
     assert {role for role, _ in measured} == roles
     assert {process: kb for process, kb in measured.items() if kb > GROWTH_KB} == {}

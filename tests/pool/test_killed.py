@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from support import demo, watched
 
-VICTIMS = ("worker", "zygote", "grading process", "nursery", "command")
+VICTIMS = ("worker", "zygote", "grading process", "fork server", "command")
 SAMPLE = ("worker", "grading process")  # the command is killed with all the others in a test of its own
 FULL_TRIALS = 10  # of each victim
 SEED = int(os.environ.get("PTQLAB_KILL_SEED", "0")) or secrets.randbelow(2**32)
