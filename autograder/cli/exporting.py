@@ -1,4 +1,4 @@
-"""The commands `ptqlab nbgrader`, `ptqlab export` and `ptqlab start`; cli/__init__.py registers them."""
+"""The commands `ptqlab nbgrader`, `ptqlab export` and `ptqlab start`; cli.py registers them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from autograder.grading.assignment import kept_language
 from autograder.grading.code_fingerprint import Code, comparable_code
 from autograder.grading.intake import Found, file_name
 from autograder.records import Exercise, PtqlabError, Report
-from autograder.report import write_atomically
+from autograder.report.atomic import write_atomically
 from autograder.report.class_data import Alike, ExerciseTally, Tallies
 from autograder.report.class_page import class_to_html
 

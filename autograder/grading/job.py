@@ -16,7 +16,8 @@ from autograder.course.fingerprint import kit_version, tests_sha256
 from autograder.grading.code_fingerprint import Code, comparable_code
 from autograder.grading.intake import Found
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission
-from autograder.report import report_to_html, report_to_json
+from autograder.report.to_html import report_to_html
+from autograder.report.to_json import report_to_json
 from autograder.runtime.process_state import STATE
 from autograder.scoring import unscored
 from autograder.submission.notebook import read_submission, stub_code

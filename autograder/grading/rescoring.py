@@ -8,7 +8,8 @@ from pathlib import Path
 from autograder.grading import store
 from autograder.grading.assignment import kept_language
 from autograder.records import Exercise, PtqlabError, Report
-from autograder.report import report_to_html, report_to_json
+from autograder.report.to_html import report_to_html
+from autograder.report.to_json import report_to_json
 from autograder.scoring import rescore
 
 

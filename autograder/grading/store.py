@@ -10,7 +10,9 @@ from autograder.course.fingerprint import kit_version, tests_sha256
 from autograder.grading.intake import Found, file_name
 from autograder.grading.job import Job, read
 from autograder.records import Exercise, Report
-from autograder.report import report_from_json, scores_csv, write_atomically
+from autograder.report.atomic import write_atomically
+from autograder.report.to_csv import scores_csv
+from autograder.report.to_json import report_from_json
 
 SCORES = "scores.csv"
 

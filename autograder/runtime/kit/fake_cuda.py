@@ -112,7 +112,7 @@ def on_cuda(tensor: Tensor) -> Tensor:
 
 
 def cuda_begins(module: Probe) -> None:
-    """Move a probe to a fake CUDA, for which torch's functions speak until `cuda_ends`."""
+    """Move a probe to a pretended CUDA, for which torch's functions speak until `cuda_ends`."""
     warm_up()  # what is imported meanwhile would find a CUDA
     cuda_ends()
     module.table = torch.nn.Parameter(on_cuda(module.table), requires_grad=False)
@@ -130,7 +130,7 @@ def cuda_begins(module: Probe) -> None:
 
 
 def cuda_ends() -> None:
-    """End the fake CUDA; the probe stays where it is."""
+    """Nothing is pretended any more; the probe stays where it is."""
     while _changed:
         setattr(*_changed.pop())
     _probes.clear()

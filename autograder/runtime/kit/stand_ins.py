@@ -60,7 +60,7 @@ def warm_up() -> None:
 
 
 def noted(module: Probe) -> list[dict[str, Any]]:
-    """Each call of a probe, in order: {"shape", "training", "grad", "seconds", "waited"}; the last as `fake_cuda`
+    """Each call of a probe, in order: {"shape", "training", "grad", "seconds", "waited"}; the last as `pretended`
     saw it.
     """
     return [dict(call) for call in module.calls]
