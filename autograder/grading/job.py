@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.course.catalog import load_exercise
-from autograder.course.fingerprint import kit_version, tests_sha256
+from autograder.course.fingerprint import provenance
 from autograder.grading.code_fingerprint import Code, comparable_code
 from autograder.grading.intake import Found
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission
@@ -89,19 +89,8 @@ def _stubs(folder: Path) -> tuple[str, ...]:
 def withheld(job: Job, reason: str, submission: Submission | None = None) -> Report:
     """Return a report without a score, which says why none is issued."""
     submission = submission or Submission(job.file.student, job.exercise.slug, "", "")
-    return unscored(
-        job.exercise,
-        submission,
-        "withheld",
-        reason,
-        job.settings,
-        isolation="not run",
-        device=job.settings.device,
-        kit_version=kit_version(),
-        tests_sha256=tests_sha256(job.exercise),
-        duration_s=0.0,
-        notes=submission.notes,
-    )
+    made_with = provenance(job.exercise, job.settings.seed, job.settings.device, "not run")
+    return unscored(job.exercise, submission, "withheld", reason, made_with)
 
 
 def _confirmed(grade: Callable[[], Report]) -> Report:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from autograder.course.fingerprint import kit_version, tests_sha256
+from autograder.course.fingerprint import outcomes_sha256
 from autograder.grading.intake import Found, file_name
 from autograder.grading.job import Job, read
 from autograder.records import Exercise, Report
@@ -48,7 +48,7 @@ def write_scores(
 
 
 def valid_report(out: Path, job: Job) -> Report | None:
-    """Return a submission's stored report if grading it again would give the same; None where it has to be graded."""
+    """Return a submission's stored report if its tests would end the same again; None where it has to be graded."""
     try:
         report = read_report(report_path(out, job.file))
         submission = read(job)
@@ -56,8 +56,7 @@ def valid_report(out: Path, job: Job) -> Report | None:
         return None
     same = (
         report.submission_sha256 == submission.sha256 != ""
-        and report.tests_sha256 == tests_sha256(job.exercise)
-        and report.kit_version == kit_version()
+        and report.outcomes_sha256 == outcomes_sha256(job.exercise)
         and report.seed == job.settings.seed
         and report.status in ("graded", "partial")
         and (report.isolation == "none") == (job.settings.isolation == "none")

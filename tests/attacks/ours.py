@@ -29,7 +29,10 @@ from autograder.grading.job import Job, run_job
 from autograder.pool import grader_main
 from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, Limits, Report, Settings, Submission
-from autograder.report import print_scoreboard, report_to_html, report_to_json, scoreboard_lines, scores_csv
+from autograder.report.terminal import print_scoreboard, scoreboard_lines
+from autograder.report.to_csv import scores_csv
+from autograder.report.to_html import report_to_html
+from autograder.report.to_json import report_to_json
 from autograder.runtime.memory import anonymous_mb
 from autograder.sandbox.worker import zygote
 from autograder.submission.notebook import read_submission

@@ -26,7 +26,8 @@ from autograder.grading.class_report import write_class_report
 from autograder.grading.intake import find_submissions
 from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, Report, Settings
-from autograder.report import report_to_html, report_to_json
+from autograder.report.to_html import report_to_html
+from autograder.report.to_json import report_to_json
 
 SETTINGS = Settings(seed=20260)
 HANGS_S = 300.0

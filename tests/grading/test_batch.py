@@ -20,8 +20,8 @@ from autograder.grading.code_fingerprint import Code
 from autograder.grading.intake import Found
 from autograder.grading.job import Finished, Job, finish_job, run_job
 from autograder.grading.outline import outline
-from autograder.records import Outcome, Report, Settings, Status, Submission
-from autograder.report import report_to_json
+from autograder.records import Outcome, Provenance, Report, Settings, Status, Submission
+from autograder.report.to_json import report_to_json
 from autograder.scoring import score
 
 SLUG = "01_basic_quantization"
@@ -29,24 +29,14 @@ EXERCISE = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
 
 
 def outcome(number: int, status: str) -> Outcome:
-    return Outcome(f"test_public.py::test_{number}", "1.1", "core", False, Status(status), "A claim.", "", 0.0)
+    return Outcome(f"test_public.py::test_{number}", "1.1", "values", False, Status(status), "A claim.", "", 0.0)
 
 
 def report_of(statuses: Sequence[str]) -> Report:
     outcomes = [outcome(number, status) for number, status in enumerate(statuses)]
     submission = Submission("ann", SLUG, "", "")
-    return score(
-        EXERCISE,
-        submission,
-        outcomes,
-        Settings(1),
-        isolation="",
-        device="cpu",
-        kit_version="",
-        duration_s=0.0,
-        tests_sha256="",
-        notes=(),
-    )
+    made_with = Provenance("", "", "", 1, "cpu", "", EXERCISE.limits)
+    return score(EXERCISE, submission, outcomes, made_with, every_item=False)
 
 
 FINE, FIRST, SECOND = ("passed", "passed"), ("crashed", "passed"), ("passed", "crashed")
@@ -122,7 +112,16 @@ def test_what_reports_have_in_common_is_kept_once() -> None:
     """A class of ten thousand has ten thousand of them, and each came from another process with words of its own."""
     one, other = (outline(pickle.loads(pickle.dumps(report_of(FINE)))) for _ in range(2))
     assert one == other
-    for name in ("title", "exercise", "status", "isolation", "device", "kit_version", "tests_sha256"):
+    for name in (
+        "title",
+        "exercise",
+        "status",
+        "isolation",
+        "device",
+        "kit_version",
+        "outcomes_sha256",
+        "points_sha256",
+    ):
         assert getattr(one, name) is getattr(other, name)
     for task, same in zip(one.tasks, other.tasks, strict=True):
         assert (task.id is same.id, task.status is same.status, task.title is same.title, task.hint is same.hint) == (

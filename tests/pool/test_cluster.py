@@ -228,7 +228,10 @@ def grade_here_sorted(folder: Path, tmp_path: Path, pool: Executor) -> list[Repo
 
 @pytest.mark.parametrize(
     "change, differs",
-    [({"tests_sha256": "0" * 64}, "tests"), ({"kit_version": "0.0.1"}, r"version of ptqlab \(0.0.1, not ")],
+    [
+        ({"outcomes_sha256": "0" * 64}, "exercise, data or torch"),
+        ({"kit_version": "0.0.1"}, r"version of ptqlab \(0.0.1, not "),
+    ],
 )
 def test_a_machine_with_another_course_or_kit_gives_no_score(
     one: Path, tmp_path: Path, graders: GraderPool, change: dict[str, str], differs: str
