@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from support.grader_jobs import find_out, knows_after_a_while, zygote_of_process
+from support.grader_jobs import find_out, knows, zygote_of_process
 
 from autograder.grading import replay
 from autograder.grading.replay import ReplayCache
@@ -190,13 +190,13 @@ def test_what_is_heard_is_about_one_exercise_and_seed(file: IO[bytes], monkeypat
 # --- real processes -----------------------------------------------------------------------------------------------
 
 
-def test_grading_processes_of_one_machine_share_and_those_of_another_do_not() -> None:
+def test_grading_processes_of_one_machine_share_and_those_of_another_do_not(tmp_path: Path) -> None:
     with GraderPool(2) as pool, GraderPool(1) as elsewhere:
         who = pool.submit(find_out).result()
-        answers = dict(pool.map(knows_after_a_while, range(2)))
+        answers = dict(pool.map(knows, [(str(tmp_path), 2)] * 2))
         assert len(answers) == 2
         assert answers == {who: True, next(iter(set(answers) - {who})): True}
-        assert dict(elsewhere.map(knows_after_a_while, range(1))).popitem()[1] is False
+        assert elsewhere.submit(knows, (str(tmp_path), 1)).result()[1] is False
 
 
 def test_a_zygote_has_no_descriptor_of_what_is_shared() -> None:
