@@ -33,7 +33,7 @@ shows that they are real; the other {rest} don't, and are kept as tests of robus
 |---|---|---|---|
 {summary}
 
-`make test` draws two of each category for whoever runs it, and one of each way to win for each of the other places; another
+`make test` draws one of each category for whoever runs it, and one of each way to win for another of the places; another
 commit draws others. `make prove` tries all of them everywhere, and against the naive graders.
 
 An attack wins if:

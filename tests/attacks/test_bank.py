@@ -1,7 +1,7 @@
 """No attack of the bank wins anything from the grader, whoever runs it and wherever; most win from a naive one.
 
 An attack is graded here on the path of `ptqlab grade`, as an ordinary user, and in a container that refuses namespaces (as
-both). A landing draws some of each category here, and one of each way to win elsewhere. The naive graders run in
+both). A landing draws one of each category here, and one of each way to win elsewhere. The naive graders run in
 `make prove`, and when an attack or a naive grader changes: see controls.py.
 """
 
@@ -26,7 +26,6 @@ HERE = Path(__file__).resolve().parent
 CALLED, BUILT = common.read_bank(), common.read_built()
 BANK = [*CALLED, *BUILT]
 CONTAINER = str(SUPPORT / "container.py")
-OF_A_CATEGORY = 2  # attacks that a landing tries here
 SLOW = ("a_moment_later", "archive_beside_plain_files")  # they keep a grader busy
 HANGS_S = 7200  # the whole bank takes minutes
 Ran = subprocess.CompletedProcess[str]
@@ -57,9 +56,7 @@ def mark(attack: common.Attack, place: str) -> pytest.MarkDecorator:
     """Have a landing draw an attack; a slow one is left to the proof."""
     if attack.name in SLOW:
         return pytest.mark.proof
-    if place == "here":
-        return pytest.mark.sampled(attack.category, OF_A_CATEGORY)
-    return pytest.mark.sampled(f"{place}: {attack.wins_if}", 1)
+    return pytest.mark.sampled(f"here: {attack.category}" if place == "here" else f"elsewhere: {attack.wins_if}", 1)
 
 
 class Runs:

@@ -19,7 +19,7 @@ CASES = {
     for case in cases(exercise)
 }
 SEED = 20261122
-OF_A_LAB = {"mutant": 3, "variant": 1}  # cases that a landing grades
+OF_A_LAB = {"mutant": 2, "variant": 1}  # cases that a landing grades
 
 
 def known() -> list[Any]:

@@ -91,7 +91,7 @@ class Levels:
     def look(self, command: int, out: Path) -> None:
         written = len(list(out.glob(f"*/{SLUG}.json")))
         for one in watched.processes(command):
-            if one.role in ("command", "nursery", "grading process", "zygote"):
+            if one.role in ("command", "fork server", "grading process", "zygote"):
                 self.seen.setdefault((one.role, one.pid), []).append((written, watched.anonymous_kb(one.pid)))
 
     def growth_kb(self, size: int) -> dict[tuple[str, int], int]:
@@ -263,7 +263,7 @@ def test_the_disk_ends_where_it_began(batch: Batch) -> None:
 @pytest.mark.proof
 @pytest.mark.parametrize("batch", [WHOLE], indirect=True)
 def test_the_memory_of_what_lasts_ends_where_it_began(batch: Batch) -> None:
-    """Of the command, of its nursery, of each grading process and zygote."""
+    """Of the command, of its fork server, of each grading process and zygote."""
     measured = batch.mixed.levels.growth_kb(len(batch.honest + batch.hostile))
-    assert {role for role, _ in measured} == {"command", "nursery", "grading process", "zygote"}
+    assert {role for role, _ in measured} == {"command", "fork server", "grading process", "zygote"}
     assert {process: kb for process, kb in measured.items() if kb > GROWTH_KB} == {}

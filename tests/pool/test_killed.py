@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from support import demo, watched
 
-VICTIMS = ("worker", "zygote", "grading process", "nursery", "command")
+VICTIMS = ("worker", "zygote", "grading process", "fork server", "command")
 TRIALS = 10  # of each victim
 SEED = int(os.environ.get("PTQLAB_KILL_SEED", "0")) or secrets.randbelow(2**32)
 OPTIONS = ("--seed", 20261123, "--jobs", 2)

@@ -71,7 +71,7 @@ def cores_of_each(meeting: Meeting) -> set[int]:
 
 
 def machine(_: int = 0) -> tuple[int, int]:
-    """The grading process, and the process that has the nursery it was forked by."""
+    """The grading process, and the process that has the fork server it was forked by."""
     return os.getpid(), _parent(os.getppid())
 
 
