@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from support import tiers
 
-# jsonschema compiles a grammar at import where it finds one, which takes each pytest process three CPU seconds: see autograder/sources.py
+# jsonschema compiles a grammar at import where it finds one, which takes each pytest process three CPU seconds: see autograder/course/sources.py
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
@@ -38,3 +39,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(f"Another commit draws others. Until they are mended, add to {tiers.ALWAYS.name}:")
         for nodeid in failed:
             terminalreporter.line(nodeid)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course folder with one exercise of three tasks."""
+    from support import tiny_course  # after the line above about jsonschema
+
+    return tiny_course.make_course(tmp_path_factory.mktemp("tiny"))

@@ -29,7 +29,7 @@ def main() -> None:
 
 def _graded(root: Path) -> str:
     from autograder.course.catalog import find_exercises  # noqa: PLC0415
-    from autograder.grading.batch import Job, run_job  # noqa: PLC0415 - imports torch
+    from autograder.grading.job import Job, run_job  # noqa: PLC0415 - imports torch
 
     source = root / "source"
     kept = json.loads((source / SETTINGS_FILE).read_text(encoding="utf-8"))

@@ -59,14 +59,14 @@ def one_scale(scale):
 # ------------------------------------------------------------------ 1.1 symmetric_quantization
 
 
-@pytest.mark.task("1.1", kind="core")
+@pytest.mark.task("1.1", item="values")
 def test_symmetric_by_hand(student):
     """±1.27 on the levels −127…127 makes steps of 0.01: 0.507 is 50.7 steps, stored as 51."""
     x = torch.tensor([0.0, 0.507, -0.334, 1.27, -1.188])
     check_symmetric(student.symmetric_quantization(x), x)  # q = [0, 51, -33, 127, -119]
 
 
-@pytest.mark.task("1.1", kind="core")
+@pytest.mark.task("1.1", item="values")
 def test_symmetric_largest_magnitude_may_be_negative(student, rng):
     """The value farthest from zero sets the scale, here −3; `bits` sets the levels: ±127, ±7, ±1."""
     x = between(-3.0, 1.7, (4, 6), rng)
@@ -74,14 +74,14 @@ def test_symmetric_largest_magnitude_may_be_negative(student, rng):
         check_symmetric(student.symmetric_quantization(x, bits=bits), x, bits)
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="extremes")
 def test_symmetric_zeros(student):
     """All-zero data gets a usable scale (finite, positive) and codes 0."""
     q, scale = expect.results(student.symmetric_quantization(torch.zeros(2, 3)), "q", "scale")
     expect.codes(q, torch.zeros(2, 3), expect.usable_scale(scale))
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="errors")
 def test_symmetric_refuses_other_bits(student):
     """`bits` is an int from 2 to 8; anything else is a ValueError."""
     x = torch.tensor([1.0, -2.0])
@@ -90,7 +90,7 @@ def test_symmetric_refuses_other_bits(student):
         expect.raises(ValueError, call, because=f"bits was {bits}")
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="errors")
 def test_symmetric_refuses_nan(student):
     """One NaN would make the scale NaN, and with it every value, silently; a ValueError says so."""
     x = torch.tensor([1.0, math.nan, -2.0])
@@ -101,21 +101,21 @@ def test_symmetric_refuses_nan(student):
 # ------------------------------------------------------------------ 1.2 asymmetric_quantization
 
 
-@pytest.mark.task("1.2", kind="core")
+@pytest.mark.task("1.2", item="values")
 def test_asymmetric_by_hand(student):
     """−0.953…1.597 is 255 steps of 0.01; 0 lies 95.3 steps above the lowest value, so it is code 95."""
     x = torch.tensor([-0.953, 0.0, 0.113, 0.306, 1.597])
     check_asymmetric(student.asymmetric_quantization(x), x)  # q = [0, 95, 106, 126, 255]
 
 
-@pytest.mark.task("1.2", kind="core")
+@pytest.mark.task("1.2", item="values")
 def test_asymmetric_range_contains_zero(student):
     """5…10 is widened to 0…10: otherwise the zero point would be −255, and no uint8 holds that."""
     x = torch.tensor([5.0, 7.05, 10.0])
     check_asymmetric(student.asymmetric_quantization(x), x)  # q = [127 or 128, 180, 255], zero point 0
 
 
-@pytest.mark.task("1.2", kind="core")
+@pytest.mark.task("1.2", item="values")
 def test_asymmetric_levels_follow_bits(student, rng):
     """`bits` levels: 0…255, 0…15, 0…3."""
     x = between(-0.94, 2.2, (4, 6), rng)
@@ -123,7 +123,7 @@ def test_asymmetric_levels_follow_bits(student, rng):
         check_asymmetric(student.asymmetric_quantization(x, bits=bits), x, bits)
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="extremes")
 def test_asymmetric_zeros(student):
     """All-zero data gets a usable scale, and its codes equal the zero point: exactly 0 when restored."""
     found = expect.results(student.asymmetric_quantization(torch.zeros(2, 3)), "q", "scale", "zero_point")
@@ -131,7 +131,7 @@ def test_asymmetric_zeros(student):
     expect.codes(found[0], torch.zeros(2, 3), scale, zero_point, signed=False)
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="errors")
 def test_asymmetric_refuses_other_bits(student):
     """`bits` is an int from 2 to 8; anything else is a ValueError."""
     x = torch.tensor([1.0, -2.0])
@@ -140,7 +140,7 @@ def test_asymmetric_refuses_other_bits(student):
         expect.raises(ValueError, call, because=f"bits was {bits}")
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="errors")
 def test_asymmetric_refuses_nan(student):
     """NaN has no place in a range: a ValueError."""
     x = torch.tensor([1.0, math.nan, -2.0])
@@ -151,7 +151,7 @@ def test_asymmetric_refuses_nan(student):
 # ------------------------------------------------------------------ 1.3 dequantize
 
 
-@pytest.mark.task("1.3", kind="core")
+@pytest.mark.task("1.3", item="values")
 def test_dequantize_by_hand(student):
     """Codes −4, 0 and 6 in steps of 0.5 are −2, 0 and 3; without a zero point it is 0."""
     q = torch.tensor([-4, 0, 6], dtype=torch.int8)
@@ -160,7 +160,7 @@ def test_dequantize_by_hand(student):
     expect.close(restored, torch.tensor([-2.0, 0.0, 3.0]), "the result")
 
 
-@pytest.mark.task("1.3", kind="core")
+@pytest.mark.task("1.3", item="values")
 def test_dequantize_below_the_zero_point(student):
     """Code 98 lies two steps below the zero point 100, so it is −1.0; uint8 itself knows no −2."""
     q = torch.tensor([98, 100, 103], dtype=torch.uint8)
@@ -175,7 +175,7 @@ def test_dequantize_below_the_zero_point(student):
     expect.close(restored, torch.tensor([-1.0, 0.0, 1.5]), "the result", lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.3", kind="edge")
+@pytest.mark.task("1.3", item="state")
 def test_dequantize_leaves_its_input(student):
     """Codes, scale and zero point are unchanged afterwards."""
     q, scale = torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8), torch.tensor([[0.5], [2.0]])
@@ -186,7 +186,7 @@ def test_dequantize_leaves_its_input(student):
 # ------------------------------------------------------------------ 1.4 BasicQuantizer
 
 
-@pytest.mark.task("1.4", kind="core")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_by_hand(student):
     """Calibrated on ±1.27, new data is stored in steps of 0.01 and restored from them."""
     quantizer = student.BasicQuantizer()
@@ -201,7 +201,7 @@ def test_quantizer_by_hand(student):
     expect.close(restored, torch.tensor([0.51, -0.33]), "the restored tensor")
 
 
-@pytest.mark.task("1.4", kind="core")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_asymmetric(student):
     """With symmetric=False: uint8 codes, and 0 lies at the zero point, here 95."""
     quantizer = student.BasicQuantizer(symmetric=False)
@@ -224,7 +224,7 @@ def test_quantizer_asymmetric(student):
     expect.close(restored, want, "the restored tensor", atol=1e-6, lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.4", kind="core")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_saturates(student):
     """New data beyond the calibrated range takes the last level: 3 becomes 127 when ±1.27 was calibrated."""
     quantizer = student.BasicQuantizer()
@@ -235,7 +235,7 @@ def test_quantizer_saturates(student):
     expect.codes(q, x, torch.tensor(0.01), lookalikes=own_range)  # [127, 50, -127 or -128]
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="errors")
 def test_quantizer_needs_calibration(student):
     """Before `calibrate` there is no scale: `quantize` is a RuntimeError."""
     quantizer = student.BasicQuantizer()
@@ -243,7 +243,7 @@ def test_quantizer_needs_calibration(student):
     expect.raises(RuntimeError, partial(quantizer.quantize, x), because="quantize came before calibrate")
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_calibrates_anew(student):
     """A second `calibrate` replaces the first, also when its data is smaller."""
     quantizer = student.BasicQuantizer()
@@ -253,7 +253,7 @@ def test_quantizer_calibrates_anew(student):
     expect.symmetric_scale(one_scale(quantizer.scale), torch.tensor(1.27), 8, first)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="errors")
 def test_quantizer_refuses_other_bits(student):
     """`bits` outside 2…8 is a ValueError, at the latest on first use."""
 
@@ -269,7 +269,7 @@ def test_quantizer_refuses_other_bits(student):
 # ------------------------------------------------------------------ 1.5 per_channel_quantization
 
 
-@pytest.mark.task("1.5", kind="core")
+@pytest.mark.task("1.5", item="values")
 def test_per_channel_by_hand(student):
     """Axis 0 keeps the rows: ±1.27 and ±254 get the steps 0.01 and 2, shaped [2, 1]."""
     weight = torch.tensor([[1.27, -0.507, 0.334], [-25.4, 254.0, 101.0]])
@@ -278,7 +278,7 @@ def test_per_channel_by_hand(student):
     expect.codes(q, weight, scale)  # [[127, -51, 33], [-13, 127, 50 or 51]]
 
 
-@pytest.mark.task("1.5", kind="core")
+@pytest.mark.task("1.5", item="values")
 def test_per_channel_keeps_the_axis_it_is_given(student, rng):
     """Axis 1 keeps the columns, as for GPT-2's Conv1D weights [in, out]: the scale is [1, 4]."""
     weight = between(-1.0, 1.0, (3, 4), rng) * torch.tensor([1.0, 30.0, 0.1, 5.0])
@@ -287,7 +287,7 @@ def test_per_channel_keeps_the_axis_it_is_given(student, rng):
     expect.codes(q, weight, expect.symmetric_scale(scale, largest, bits=4), bits=4)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="extremes")
 def test_per_channel_zero_channel(student):
     """A channel that is all zero gets a usable scale and codes 0; the others keep theirs."""
     weight = torch.tensor([[0.0, 0.0, 0.0], [1.27, -0.507, 0.334]])
@@ -297,7 +297,7 @@ def test_per_channel_zero_channel(student):
     expect.codes(q, weight, scale)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="errors")
 def test_per_channel_refuses_nan(student):
     """NaN in any channel is a ValueError."""
     weight = torch.tensor([[1.0, -2.0], [0.5, math.nan]])
@@ -308,7 +308,7 @@ def test_per_channel_refuses_nan(student):
 # ------------------------------------------------------------------ 1.6 group_quantization
 
 
-@pytest.mark.task("1.6", kind="core")
+@pytest.mark.task("1.6", item="values")
 def test_groups_by_hand(student):
     """Groups of two in a row of four: ±0.7 and ±14 on the levels −7…7 get the steps 0.1 and 2."""
     weight = torch.tensor([[0.7, -0.33, 14.0, -6.6], [7.0, 1.8, -0.07, 0.052]])
@@ -319,7 +319,7 @@ def test_groups_by_hand(student):
     expect.codes(q, weight, spread, bits=4)  # [[7, -3, 7, -3], [7, 2, -7, 5]]
 
 
-@pytest.mark.task("1.6", kind="core")
+@pytest.mark.task("1.6", item="values")
 def test_groups_of_128_by_default(student, rng):
     """By default 4 bits and groups of 128: 256 inputs make two scales a row."""
     weight = between(-1.0, 1.0, (3, 256), rng)
@@ -331,7 +331,7 @@ def test_groups_of_128_by_default(student, rng):
     expect.codes(q, weight, spread, bits=4)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="errors")
 def test_groups_must_fill_the_row(student):
     """Six inputs are not a whole number of groups of four: a ValueError."""
     weight = torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])
@@ -339,7 +339,7 @@ def test_groups_must_fill_the_row(student):
     expect.raises(ValueError, call, because="the input width was no multiple of group_size")
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="extremes")
 def test_groups_zero_group(student):
     """A group that is all zero gets a usable scale and codes 0."""
     weight = torch.tensor([[0.0, 0.0, 0.7, -0.33]])
@@ -352,7 +352,7 @@ def test_groups_zero_group(student):
 # ------------------------------------------------------------------ 1.7 pack_int4, unpack_int4
 
 
-@pytest.mark.task("1.7", kind="core")
+@pytest.mark.task("1.7", item="values")
 def test_pack_by_hand(student):
     """1 and 2 share the byte 0x21: the first value in the low nibble. −1 is 0xF, so −1 and 7 are 0x7F."""
     q = torch.tensor([[1, 2, -1, 7], [-8, 0, 3, -3]], dtype=torch.int8)
@@ -366,7 +366,7 @@ def test_pack_by_hand(student):
     expect.close(packed, torch.tensor([[0x21, 0x7F], [0x08, 0xD3]]), "packed", lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.7", kind="core")
+@pytest.mark.task("1.7", item="values")
 def test_unpack_by_hand(student):
     """0x21 holds 1 and 2; 0x7F holds −1 and 7: a nibble from 8 to 15 is negative."""
     packed = torch.tensor([0x21, 0x7F, 0x08], dtype=torch.uint8)
@@ -380,7 +380,7 @@ def test_unpack_by_hand(student):
     expect.close(q, torch.tensor([1, 2, -1, 7, -8, 0]), "unpacked", lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.7", kind="edge")
+@pytest.mark.task("1.7", item="errors")
 def test_pack_refuses_what_does_not_fit(student):
     """An odd number of values, or a value beyond −8…7, is a ValueError."""
     odd, large = torch.tensor([1, 2, 3], dtype=torch.int8), torch.tensor([1, 8], dtype=torch.int8)
@@ -391,7 +391,7 @@ def test_pack_refuses_what_does_not_fit(student):
 # ------------------------------------------------------------------ 1.8 metrics
 
 
-@pytest.mark.task("1.8", kind="core")
+@pytest.mark.task("1.8", item="values")
 def test_sqnr_by_hand(student):
     """A signal power of 9 + 16 against an error power of 1 is 10·log10(25) = 13.98 dB."""
     found = student.compute_sqnr(torch.tensor([3.0, 4.0]), torch.tensor([3.0, 3.0]))
@@ -405,7 +405,7 @@ def test_sqnr_by_hand(student):
     expect.close(expect.number(found, "SQNR"), 10 * math.log10(25), "SQNR", atol=1e-3, lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.8", kind="core")
+@pytest.mark.task("1.8", item="values")
 def test_cosine_by_hand(student):
     """[[1, 0], [1, 0]] and [[1, 0], [0, 1]] as flat vectors: 1 / (√2·√2) = 0.5; the length is irrelevant."""
     a, b = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -413,7 +413,7 @@ def test_cosine_by_hand(student):
     expect.close(found, 0.5, "cosine similarity", lookalikes={"is the plain dot product": 10.0})
 
 
-@pytest.mark.task("1.8", kind="core")
+@pytest.mark.task("1.8", item="values")
 def test_kl_by_hand(student):
     """Logits 0, 0 mean ½, ½, and 0, ln 3 mean ¼, ¾: ½·ln 2 + ½·ln ⅔ = 0.1438 nats; the other row stayed."""
     logits = torch.tensor([[0.0, 0.0], [1.0, 3.0]])
@@ -431,7 +431,7 @@ def test_kl_by_hand(student):
     expect.close(expect.number(found, "KL"), row / 2, "KL", rtol=1e-3, lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="extremes")
 def test_sqnr_of_equal_tensors(student):
     """No error at all: the SQNR is infinite."""
     x = torch.tensor([3.0, -4.0])
@@ -439,7 +439,7 @@ def test_sqnr_of_equal_tensors(student):
     expect.that(found == math.inf, "the SQNR of equal tensors is not infinite", f"{found:.6g}")
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="extremes")
 def test_kl_of_equal_logits(student):
     """Nothing lost: KL is 0."""
     logits = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]])

@@ -1,6 +1,6 @@
 """Public tests of exercise 02: small examples to follow by hand, and one model of the course.
 
-`student.f(x)` calls the student's f; `student.kit` makes layers and models where the student's code runs; `rng` is
+`student.f(x)` calls the student's f; `student.remote` makes layers and models where the student's code runs; `rng` is
 seeded by the assignment; `expect` says what a wrong answer looks like.
 """
 
@@ -59,14 +59,14 @@ def calibrated(student, *tensors, **options):
 # ------------------------------------------------------------------ 2.1 MinMaxCalibrator
 
 
-@pytest.mark.task("2.1", kind="core")
+@pytest.mark.task("2.1", item="values")
 def test_minmax_by_hand(student):
     """−1.02 in one tensor and 1.53 in another: the scale is 2.55 / 255 = 0.01, and 0 is level 102."""
     calibrator = calibrated(student, torch.tensor([0.0, 1.53]), torch.tensor([[-1.02], [0.4]]))
     check_parameters(calibrator.quantization_parameters(), -1.02, 1.53)
 
 
-@pytest.mark.task("2.1", kind="core")
+@pytest.mark.task("2.1", item="values")
 def test_minmax_symmetric(student):
     """Symmetric: the value farthest from zero, here −2.54, on level 127 (or 7 with 4 bits); the zero point is 0."""
     for bits in (8, 4):
@@ -74,7 +74,7 @@ def test_minmax_symmetric(student):
         check_parameters(calibrator.quantization_parameters(), -2.54, 1.7, bits, symmetric=True)
 
 
-@pytest.mark.task("2.1", kind="core")
+@pytest.mark.task("2.1", item="values")
 def test_minmax_order_and_split(student, rng):
     """Neither the order of the tensors nor how the data are split changes the answer."""
     x = torch.rand(60, generator=rng) * 3 - 1
@@ -83,7 +83,7 @@ def test_minmax_order_and_split(student, rng):
         check_parameters(calibrated(student, *parts).quantization_parameters(), -1.36, 2.9)
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="extremes")
 def test_minmax_zeros(student):
     """Zeros alone: the scale is finite and positive."""
     for symmetric in (False, True):
@@ -92,7 +92,7 @@ def test_minmax_zeros(student):
         expect.usable_scale(one_scale(scale))
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="errors")
 def test_minmax_without_data(student):
     """A calibrator that was shown nothing has no answer: RuntimeError."""
     for symmetric in (False, True):
@@ -100,7 +100,7 @@ def test_minmax_without_data(student):
         expect.raises(RuntimeError, calibrator.quantization_parameters, because="nothing was observed")
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="errors")
 def test_minmax_refuses_nan(student):
     """One NaN would spoil the range for good; a ValueError says so."""
     calibrator = student.MinMaxCalibrator()
@@ -142,7 +142,7 @@ def check_observed(student, found, recorder, inputs):
         expect.that(bool(((got - want).abs() <= 1e-4 * size).all()), words, name)
 
 
-@pytest.mark.task("2.3", kind="core")
+@pytest.mark.task("2.3", item="values")
 def test_calibrate_two_layers(student, rng):
     """Two linear layers in a row: the first sees the data, the second what the first one makes of them."""
     first, second = torch.randn((6, 4), generator=rng), torch.randn((3, 6), generator=rng)
@@ -153,7 +153,7 @@ def test_calibrate_two_layers(student, rng):
     check_observed(student, found, recorder, {"0": data, "1": [x @ first.T for x in data]})
 
 
-@pytest.mark.task("2.3", kind="core")
+@pytest.mark.task("2.3", item="values")
 def test_calibrate_finds_nested_layers(student, rng):
     """A layer inside a part of the model goes by its full name, as in named_modules()."""
     weights = [torch.randn((4, 4), generator=rng) for _ in range(3)]
@@ -167,7 +167,7 @@ def test_calibrate_finds_nested_layers(student, rng):
     check_observed(student, found, recorder, inputs)
 
 
-@pytest.mark.task("2.3", kind="edge")
+@pytest.mark.task("2.3", item="state")
 def test_calibrated_model_is_left_as_it_was(student, rng):
     """The model keeps its weights, its mode and its requires_grad, and no hook stays behind."""
     for training in (True, False):
@@ -246,7 +246,7 @@ def check_stored(student, layer, elements):
     expect.that(floats < elements, "the layer holds a float copy of the weight: nothing is saved")
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_by_hand(student):
     """(100 − 50)·127 + (25 − 50)·50 + (150 − 50)·(−30) = 2100 steps of 0.01 · 0.01, and a bias of 0.1: 0.31."""
     weight, bias = torch.tensor([[1.27, 0.5, -0.3]]), torch.tensor([0.1])
@@ -255,7 +255,7 @@ def test_linear_by_hand(student):
     check_output(student.remote.output(layer, x), x, weight, bias, torch.tensor(0.01), 50)
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_saturates(student, rng):
     """Inputs beyond the calibrated range are taken for its ends; [batch, tokens, in] works like [rows, in]."""
     weight, bias = on_grid((5, 24), torch.logspace(-3, 0, 5)[:, None], rng), torch.randn(5, generator=rng)
@@ -267,7 +267,7 @@ def test_linear_saturates(student, rng):
             check_output(student.remote.output(layer, x), x, weight, bias, scale, zero_point)
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_stores_integers(student, rng):
     """The weight is one int8 tensor, and no float copy of it is held anywhere."""
     weight, bias = torch.randn((24, 96), generator=rng), torch.randn(24, generator=rng)
@@ -275,7 +275,7 @@ def test_linear_stores_integers(student, rng):
     check_stored(student, student.StaticQuantizedLinear.from_float(handle, torch.tensor(0.1), 3), weight.numel())
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="values")
 def test_linear_without_bias(student, rng):
     """A linear layer may have no bias; the zero point may be a 0-dim tensor."""
     weight, scale = on_grid((5, 16), 0.01, rng), torch.tensor(0.05)
@@ -338,7 +338,7 @@ def check_predictions(logits, original, most):
     expect.that(same >= SAME, f"less than {SAME:.0%} of the predictions are the float model's", f"{same:.1%}")
 
 
-@pytest.mark.task("2.5", kind="core")
+@pytest.mark.task("2.5", item="values")
 def test_public_model(student, once, rng):
     """A new process that has only the state_dict and the source predicts as the float model does; the file is small."""
     described, calibration, evaluation, original, most = once("data", lambda: public_data(rng))
@@ -352,7 +352,7 @@ def test_public_model(student, once, rng):
     check_predictions(joined(student.remote.logits(loaded, evaluation), original), original, most)
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="artifact")
 def test_scales_are_fixed(student, rng):
     """A linear layer calibrated on values up to 3 takes values of a millionth for zeros: its scale is fixed."""
     weight, bias = torch.randn((4, 8), generator=rng), torch.randn(4, generator=rng)
@@ -366,7 +366,7 @@ def test_scales_are_fixed(student, rng):
     expect.that(torch.equal(*found), "the layer's scale follows its input: that is dynamic, not static")
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="state")
 def test_quantized_model_is_a_copy(student, rng):
     """The float model keeps its layers and its weights."""
     model = student.remote.sequential(student.remote.linear(torch.randn((4, 8), generator=rng)))
@@ -416,7 +416,7 @@ def check_same(found, wanted):
     expect.that(bool((found != found[:1]).any()), "the outputs are the same for every input")
 
 
-@pytest.mark.task("2.6", kind="core")
+@pytest.mark.task("2.6", item="values")
 def test_public_round_trip(student, once, rng):
     """One safetensors file, 3.5 times smaller; a new process that has only it and the source predicts the same."""
     described, calibration, evaluation, *_ = once("data", lambda: public_data(rng))
@@ -429,7 +429,7 @@ def test_public_round_trip(student, once, rng):
     check_same(student.remote.logits(loaded, evaluation[:1]), wanted)
 
 
-@pytest.mark.task("2.6", kind="edge")
+@pytest.mark.task("2.6", item="artifact")
 def test_another_configuration(student, rng):
     """A BERT of another size with another number of classes: the configuration comes from the file."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
@@ -440,7 +440,7 @@ def test_another_configuration(student, rng):
     check_same(student.remote.logits(student.load_quantized(f"{student.remote.put(files)}/{FILE}"), batches), wanted)
 
 
-@pytest.mark.task("2.6", kind="edge")
+@pytest.mark.task("2.6", item="artifact")
 def test_metadata_describes_the_model(student, rng):
     """The file's metadata name the transformers class and hold its configuration as JSON."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}

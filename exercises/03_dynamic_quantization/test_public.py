@@ -160,7 +160,7 @@ def check_times(found, calls, warmup, repeats):
 # ------------------------------------------------------------------ 3.1 dynamic_quantize
 
 
-@pytest.mark.task("3.1", kind="core")
+@pytest.mark.task("3.1", item="values")
 def test_per_token_by_hand(student):
     """Two tokens, ±1.27 and ±0.00254, get the steps 0.01 and 0.00002: both use all levels."""
     x = torch.tensor([[[1.27, -0.507, 0.334], [0.00254, 0.001, -0.002]]])
@@ -169,7 +169,7 @@ def test_per_token_by_hand(student):
     expect.codes(q, x, scale)  # [[[127, -51, 33], [127, 50, -100]]]
 
 
-@pytest.mark.task("3.1", kind="core")
+@pytest.mark.task("3.1", item="values")
 def test_per_tensor_by_hand(student):
     """The same two tokens with one step of 0.01 for both: the second one is rounded to nothing."""
     x = torch.tensor([[[1.27, -0.507, 0.334], [0.00254, 0.001, -0.002]]])
@@ -179,7 +179,7 @@ def test_per_tensor_by_hand(student):
     expect.codes(q, x, scale)  # [[[127, -51, 33], [0, 0, 0]]]
 
 
-@pytest.mark.task("3.1", kind="core")
+@pytest.mark.task("3.1", item="values")
 def test_per_token_follows_bits(student, rng):
     """`bits` sets the levels: ±127, ±7, ±1; the largest magnitude may be negative."""
     x = torch.rand((2, 3, 7), generator=rng) - 0.4
@@ -189,7 +189,7 @@ def test_per_token_follows_bits(student, rng):
         expect.codes(q, x, expect.symmetric_scale(scale, x[..., 2:3].abs(), bits), bits=bits)
 
 
-@pytest.mark.task("3.1", kind="edge")
+@pytest.mark.task("3.1", item="extremes")
 def test_zero_token(student):
     """A token of zeros gets a usable scale (finite, positive) and codes 0; its neighbour keeps its own."""
     x = torch.tensor([[0.0, 0.0, 0.0], [1.27, -0.507, 0.334]])
@@ -199,7 +199,7 @@ def test_zero_token(student):
     expect.codes(q, x, scale)
 
 
-@pytest.mark.task("3.1", kind="edge")
+@pytest.mark.task("3.1", item="errors")
 def test_refuses_other_arguments(student):
     """`bits` outside 2…8, or a granularity that is neither of the two, is a ValueError."""
     x = torch.tensor([[1.0, -2.0]])
@@ -212,7 +212,7 @@ def test_refuses_other_arguments(student):
 # ------------------------------------------------------------------ 3.2 DynamicQuantizedLinear
 
 
-@pytest.mark.task("3.2", kind="core")
+@pytest.mark.task("3.2", item="values")
 def test_linear_by_hand(student):
     """Codes [127, −51] times [127, 51] are 13,528; times 0.01 · 0.002, plus the bias 1, is 1.27056."""
     weight, bias = torch.tensor([[0.254, 0.1013], [-1.27, 0.9043]]), torch.tensor([1.0, 0.0])
@@ -223,7 +223,7 @@ def test_linear_by_hand(student):
     expect.close(found, torch.tensor([[1.27056, -2.0719]]), "the output", lookalikes=lookalikes)
 
 
-@pytest.mark.task("3.2", kind="core")
+@pytest.mark.task("3.2", item="values")
 def test_linear_tokens_on_their_own(student, rng):
     """Each token is quantized with its own scale, each output channel with its own, in 2 texts of 5 tokens."""
     x, _ = on_grid((2, 5, 24), torch.tensor([0.01, 3.0, 0.2, 40.0, 0.003]).reshape(1, 5, 1), rng)
@@ -234,7 +234,7 @@ def test_linear_tokens_on_their_own(student, rng):
     check_stored(student, layer, weight.numel())
 
 
-@pytest.mark.task("3.2", kind="core")
+@pytest.mark.task("3.2", item="values")
 def test_conv1d(student, rng):
     """GPT-2's Conv1D stores [in, out]: its output channels are columns."""
     x, _ = on_grid((2, 3, 24), torch.tensor([0.01, 3.0, 0.2]).reshape(1, 3, 1), rng)
@@ -245,7 +245,7 @@ def test_conv1d(student, rng):
     check_stored(student, layer, weight.numel())
 
 
-@pytest.mark.task("3.2", kind="edge")
+@pytest.mark.task("3.2", item="values")
 def test_linear_without_bias(student, rng):
     """A layer may have no bias, as all of Llama's."""
     x, _ = on_grid((3, 16), 0.02, rng)
@@ -254,7 +254,7 @@ def test_linear_without_bias(student, rng):
     check_output(student.remote.output(layer, x), x, weight)
 
 
-@pytest.mark.task("3.2", kind="edge")
+@pytest.mark.task("3.2", item="values")
 def test_linear_state_is_complete(student, rng):
     """Loaded into the layer of another weight, the state_dict makes it the same layer: nothing else is used."""
     weights = [on_grid((4, 16), step, rng)[0] for step in (0.1, 0.7)]
@@ -267,19 +267,19 @@ def test_linear_state_is_complete(student, rng):
 # ------------------------------------------------------------------ 3.3 quantize_model_dynamic
 
 
-@pytest.mark.task("3.3", kind="core")
+@pytest.mark.task("3.3", item="values")
 def test_gpt2(student, rng):
     """A GPT-2 with outlier channels and uneven rows of weights: 3.3 times smaller, and hardly another model."""
     check_model(student, "tiny-gpt2", rng)
 
 
-@pytest.mark.task("3.3", kind="core")
+@pytest.mark.task("3.3", item="values")
 def test_llama(student, rng):
     """A Llama with outlier channels and uneven rows of weights: 3.3 times smaller, and hardly another model."""
     check_model(student, "tiny-llama", rng)
 
 
-@pytest.mark.task("3.3", kind="edge")
+@pytest.mark.task("3.3", item="artifact")
 def test_tied_head_is_stored_once(student):
     """GPT-2's head and embedding are one weight; here they are most of the model, so stored twice it is too large."""
     model = student.remote.model("GPT2LMHeadModel", TIED)
@@ -288,7 +288,7 @@ def test_tied_head_is_stored_once(student):
     check_size(student.remote.state_dict(quantized), student.remote.shared(quantized), described)
 
 
-@pytest.mark.task("3.3", kind="edge")
+@pytest.mark.task("3.3", item="state")
 def test_model_is_left_as_it_was(student):
     """The model that is handed over keeps its weights, its layers and its mode."""
     model = student.remote.model("GPT2LMHeadModel", TIED)
@@ -297,7 +297,7 @@ def test_model_is_left_as_it_was(student):
     expect.that(student.remote.condition(model) == before, "the model that was handed over is changed; work on a copy")
 
 
-@pytest.mark.task("3.3", kind="edge")
+@pytest.mark.task("3.3", item="artifact")
 def test_state_fits_an_untrained_model(student):
     """A new process quantizes an untrained model, loads the state_dict, and predicts the same."""
     batch = {"input_ids": torch.arange(32).reshape(2, 16)}
@@ -320,7 +320,7 @@ def _state(student):
 # ------------------------------------------------------------------ 3.4 perplexity
 
 
-@pytest.mark.task("3.4", kind="core")
+@pytest.mark.task("3.4", item="values")
 def test_perplexity_by_hand(student):
     """After token 0 the next is 0 with probability ½; after 1 it is 1 with ¼: losses ln 2 and ln 4."""
     table = torch.tensor([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25], [0.2, 0.3, 0.5]]).log()
@@ -338,7 +338,7 @@ def test_perplexity_by_hand(student):
     expect.close(found, math.exp(mean), "the perplexity", rtol=1e-4, lookalikes=lookalikes)
 
 
-@pytest.mark.task("3.4", kind="core")
+@pytest.mark.task("3.4", item="values")
 def test_perplexity_shifts_by_one(student, rng):
     """The logits at one place predict the next token, and each text is on its own."""
     table = torch.randn((9, 9), generator=rng) * 2
@@ -364,7 +364,7 @@ def _losses(logits, tokens):
     return -logits.double().log_softmax(-1).gather(-1, tokens[..., None]).flatten()
 
 
-@pytest.mark.task("3.4", kind="edge")
+@pytest.mark.task("3.4", item="state")
 def test_perplexity_in_eval_mode(student):
     """The model is evaluated in eval mode without gradients, and is in training mode again afterwards."""
     table = torch.tensor([[2.0, 0.0], [0.5, 1.0]])
@@ -381,7 +381,7 @@ def test_perplexity_in_eval_mode(student):
 # ------------------------------------------------------------------ 3.5 benchmark_inference
 
 
-@pytest.mark.task("3.5", kind="core")
+@pytest.mark.task("3.5", item="values")
 def test_benchmark_counts_calls(student):
     """warmup + repeats calls, by default 3 + 10; the times are in order."""
     inputs = {"input_ids": torch.tensor([[0, 1, 1]])}
@@ -391,7 +391,7 @@ def test_benchmark_counts_calls(student):
         check_times(found, student.remote.noted(model), warmup, repeats)
 
 
-@pytest.mark.task("3.5", kind="core")
+@pytest.mark.task("3.5", item="values")
 def test_benchmark_knows_the_median(student):
     """A model that takes 0.01 s six times in ten and 0.2 s otherwise: the median is 0.01 s, the mean isn't."""
     seconds = [0.2, 0.2, 0.01, 0.2, 0.01, 0.01, 0.2, 0.01, 0.01, 0.01]
@@ -413,7 +413,7 @@ def check_quantile(found, name, lowest, highest):
     expect.that(found <= highest + 0.03, f"{name} is more than that share of the calls took", values)
 
 
-@pytest.mark.task("3.5", kind="edge")
+@pytest.mark.task("3.5", item="state")
 def test_benchmark_in_eval_mode(student):
     """All calls, warm-up too, are in eval mode without gradients; the model's mode and inputs stay."""
     model = student.remote.probe(torch.eye(2), dropout=0.5)
@@ -427,7 +427,7 @@ def test_benchmark_in_eval_mode(student):
     expect.that(student.remote.condition(model) == before, "the model is not in the mode in which it came")
 
 
-@pytest.mark.task("3.5", kind="edge")
+@pytest.mark.task("3.5", item="values")
 def test_benchmark_waits_for_the_device(student):
     """A GPU's call returns before its work is done: whoever times it waits for the device after each timed call."""
     # The GPU is pretended: tensors say that they lie on cuda:0, and torch.cuda and torch.accelerator answer as if one

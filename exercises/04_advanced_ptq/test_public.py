@@ -52,7 +52,7 @@ def even(lo, hi, outliers, rng, count=100_000):
     return x[torch.randperm(len(x), generator=rng)]
 
 
-@pytest.mark.task("4.1", kind="core")
+@pytest.mark.task("4.1", item="values")
 def test_percentile_by_hand(student, rng):
     """100,000 values spread over ±1 and 40 of ±50: 99.9 % of all |x| lie below 1, so the scale is about 1/127."""
     x = even(-1.0, 1.0, [50.0] * 20 + [-50.0] * 20, rng)
@@ -62,7 +62,7 @@ def test_percentile_by_hand(student, rng):
     expect.that(zero_point == 0, "a symmetric zero point is not 0")
 
 
-@pytest.mark.task("4.1", kind="core")
+@pytest.mark.task("4.1", item="values")
 def test_percentile_in_sorted_batches(student, rng):
     """The same values in ten batches, sorted from the smallest |x| up, and from the largest down: the same scale."""
     x = even(-1.0, 1.0, [50.0] * 20 + [-50.0] * 20, rng)
@@ -78,7 +78,7 @@ def test_percentile_in_sorted_batches(student, rng):
         between(float(scale) * 127, 0.989, 1.011, "the threshold, scale · 127, of sorted batches", known)
 
 
-@pytest.mark.task("4.1", kind="core")
+@pytest.mark.task("4.1", item="values")
 def test_percentile_asymmetric_by_hand(student, rng):
     """99,960 values spread from −1 to 3, 20 of −60 and 20 of 90: half of 0.1 % is cut off on either side."""
     x = even(-1.0, 3.0, [-60.0] * 20 + [90.0] * 20, rng, count=99_960)
@@ -93,14 +93,14 @@ def test_percentile_asymmetric_by_hand(student, rng):
     between(zero_point, 61, 67, "the zero point, about 1/4 of 255,")
 
 
-@pytest.mark.task("4.1", kind="edge")
+@pytest.mark.task("4.1", item="errors")
 def test_percentile_needs_data(student):
     """Before anything was observed there is no percentile: a RuntimeError."""
     calibrator = student.PercentileCalibrator()
     expect.raises(RuntimeError, calibrator.quantization_parameters, because="nothing was observed")
 
 
-@pytest.mark.task("4.1", kind="edge")
+@pytest.mark.task("4.1", item="errors")
 def test_percentile_refuses_nan(student):
     """NaN has no place in a ranking: a ValueError that names the problem."""
     calibrator = student.PercentileCalibrator()
@@ -108,7 +108,7 @@ def test_percentile_refuses_nan(student):
     expect.raises(ValueError, call, because="the data held NaN", named=True)
 
 
-@pytest.mark.task("4.1", kind="edge")
+@pytest.mark.task("4.1", item="extremes")
 def test_percentile_of_zeros(student):
     """All-zero data gets a usable scale: finite and positive."""
     scale, zero_point = observed(student.PercentileCalibrator(), [torch.zeros(3, 4), torch.zeros(5)])
@@ -131,7 +131,7 @@ KL_AT_6 = {
 THRESHOLDS = ((8, 10.2, 11.2), (4, 5.5, 6.15))  # bits, and between what the best candidates lie
 
 
-@pytest.mark.task("4.2", kind="core")
+@pytest.mark.task("4.2", item="values")
 def test_histogram_by_hand(student):
     """|x| in four bins between 0 and the largest |x| of both batches, here 4: the counts are 1, 2, 0, 3."""
     batches = [torch.tensor([0.25, -1.5, 1.25]), torch.tensor([[3.5, -4.0, 3.125]])]
@@ -146,14 +146,14 @@ def test_histogram_by_hand(student):
     expect.close(hist, torch.tensor([1.0, 2.0, 0.0, 3.0]), "hist", lookalikes=signed)
 
 
-@pytest.mark.task("4.2", kind="core")
+@pytest.mark.task("4.2", item="values")
 def test_kl_by_hand(student):
     """The notebook's example: P = [4, 4, 2, 2, 0, 2] / 14 and Q = [10/3, 10/3, 10/3, 3/2, 0, 3/2] / 13."""
     found = expect.number(student.kl_at(torch.tensor(HISTOGRAM, dtype=torch.float64), 6, levels=2), "kl_at")
     expect.close(found, 0.0392956, "kl_at", rtol=1e-4, lookalikes=KL_AT_6)
 
 
-@pytest.mark.task("4.2", kind="core")
+@pytest.mark.task("4.2", item="values")
 def test_kl_uneven_groups(student):
     """Bin j belongs to group floor(j · levels / i): 5 bins in 2 groups are bins 0 to 2 and bins 3 to 4."""
     hist = torch.tensor([7.0, 9.0, 3.0, 1.0, 2.0, 4.0])
@@ -164,7 +164,7 @@ def test_kl_uneven_groups(student):
     expect.close(found, 0.199209, "kl_at", rtol=1e-4, lookalikes=known)
 
 
-@pytest.mark.task("4.2", kind="core")
+@pytest.mark.task("4.2", item="values")
 def test_kl_calibrator_clips_an_outlier(student):
     """100,000 exponentially distributed values, none above 12.3, and one of 60: the best threshold is far below 60."""
     count = 100_000
@@ -181,7 +181,7 @@ def test_kl_calibrator_clips_an_outlier(student):
         expect.that(zero_point == 0, "a symmetric zero point is not 0")
 
 
-@pytest.mark.task("4.2", kind="edge")
+@pytest.mark.task("4.2", item="extremes")
 def test_kl_infinite(student):
     """Where nothing is left of Q, no threshold could be worse: infinity."""
     hist = torch.tensor([50.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 2.0])
@@ -189,21 +189,21 @@ def test_kl_infinite(student):
     expect.that(found == math.inf, "kl_at is not infinite where Q sums to 0", f"{found:.6g}")
 
 
-@pytest.mark.task("4.2", kind="edge")
+@pytest.mark.task("4.2", item="errors")
 def test_kl_needs_enough_bins(student):
     """64 bins can't be merged into 128 levels: a ValueError."""
     call = partial(student.kl_at, torch.ones(64), 64, levels=128)
     expect.raises(ValueError, call, because="there were fewer bins than levels")
 
 
-@pytest.mark.task("4.2", kind="edge")
+@pytest.mark.task("4.2", item="state")
 def test_kl_leaves_its_histogram(student):
     """hist[0] is replaced in a copy: the histogram itself is unchanged, for the next candidate."""
     student.kl_at(torch.tensor(HISTOGRAM, dtype=torch.float64), 6, levels=2)
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("4.2", kind="edge")
+@pytest.mark.task("4.2", item="errors")
 def test_kl_calibrator_needs_data(student):
     """Before anything was observed there is no histogram: a RuntimeError."""
     calibrator = student.KLCalibrator()
@@ -312,7 +312,7 @@ def check_layers(found, names, bits):
     return {name: {b: expect.number(kl, "KL") for b, kl in of_layer.items()} for name, of_layer in found.items()}
 
 
-@pytest.mark.task("4.4", kind="core")
+@pytest.mark.task("4.4", item="values")
 def test_sensitivity_of_a_small_model(student):
     """Each layer of a GPT-2 with one block, alone, at 3 and 6 bits: the KL of the model's outputs."""
     model = student.remote.model(**small_gpt2())
@@ -332,7 +332,7 @@ def test_sensitivity_of_a_small_model(student):
             expect.close(found[name][bits], kl, what, rtol=0.03, lookalikes=known)
 
 
-@pytest.mark.task("4.4", kind="core")
+@pytest.mark.task("4.4", item="values")
 def test_sensitivity_default_bits(student):
     """Without `bits`: 2, 3, 4, 6 and 8; two bits hurt every layer far more than eight."""
     model = student.remote.model(**small_gpt2())
@@ -341,7 +341,7 @@ def test_sensitivity_default_bits(student):
         expect.that(0 < of_layer[8] < of_layer[2] / 10, "two bits do not hurt far more than eight", f"{of_layer}")
 
 
-@pytest.mark.task("4.4", kind="edge")
+@pytest.mark.task("4.4", item="state")
 def test_sensitivity_leaves_the_model(student):
     """The model is as it was: weights, train or eval mode, hooks, gradients."""
     model = student.remote.model(**small_gpt2())
@@ -371,7 +371,7 @@ def check_plan(plan, sensitivity, sizes, budget):
     return sum(sensitivity[name][bits] for name, bits in plan.items())
 
 
-@pytest.mark.task("4.5", kind="core")
+@pytest.mark.task("4.5", item="values")
 def test_assign_by_hand(student):
     """Three layers, 600 bytes: `head` is small and sensitive and gets 8 bits, `wide` is large and calm and gets 2."""
     sensitivity = {
@@ -385,7 +385,7 @@ def test_assign_by_hand(student):
     expect.that(total <= 0.08 * 1.25, "another plan within the budget is far better", f"{plan}: {total:.4g}")
 
 
-@pytest.mark.task("4.5", kind="core")
+@pytest.mark.task("4.5", item="values")
 def test_assign_sixteen_and_own_choices(student):
     """Each layer offers bits of its own; 16 means left alone and costs 2 bytes a weight."""
     sensitivity = {"a": {16: 0.0, 4: 0.6}, "b": {8: 0.01, 3: 0.02}, "c": {2: 0.5, 5: 0.03, 16: 0.0}}
@@ -395,7 +395,7 @@ def test_assign_sixteen_and_own_choices(student):
     expect.that(total <= 0.05 * 1.25, "another plan within the budget is far better", f"{plan}: {total:.4g}")
 
 
-@pytest.mark.task("4.5", kind="core")
+@pytest.mark.task("4.5", item="values")
 def test_mixed_by_hand(student):
     """Layer "0" at 2 bits: levels −1, 0, 1 times the largest |w| of its row; layer "1" is left alone."""
     first = torch.tensor([[1.0, -0.4, 0.7], [0.2, 8.0, -6.0]])
@@ -416,7 +416,7 @@ def test_mixed_by_hand(student):
     )
 
 
-@pytest.mark.task("4.5", kind="core")
+@pytest.mark.task("4.5", item="values")
 def test_mixed_conv1d(student):
     """A Conv1D weight is [in, out]: one scale for each column."""
     weight = torch.tensor([[1.0, 0.2], [-0.4, 8.0], [0.7, -6.0]])
@@ -431,7 +431,7 @@ def test_mixed_conv1d(student):
     expect.close(found, want, "the weight of a Conv1D", atol=1e-5, lookalikes=known)
 
 
-@pytest.mark.task("4.5", kind="edge")
+@pytest.mark.task("4.5", item="values")
 def test_assign_infeasible(student):
     """Where even the fewest bits cost more than the budget, there is no plan: a ValueError."""
     sensitivity = {"a": {2: 0.5, 4: 0.1}, "b": {3: 0.2, 8: 0.0}}
@@ -439,7 +439,7 @@ def test_assign_infeasible(student):
     expect.raises(ValueError, call, because="even the cheapest plan costs more than the budget")
 
 
-@pytest.mark.task("4.5", kind="edge")
+@pytest.mark.task("4.5", item="values")
 def test_assign_counts_whole_bytes(student):
     """A layer's bytes are rounded up: 5 weights of 3 bits are 15 bits, which take 2 bytes."""
     sensitivity = {"a": {2: 0.5, 3: 0.4}, "b": {2: 0.5, 3: 0.4}}
@@ -447,7 +447,7 @@ def test_assign_counts_whole_bytes(student):
     check_plan(student.assign_bits(sensitivity, sizes, 3), sensitivity, sizes, 3)
 
 
-@pytest.mark.task("4.5", kind="edge")
+@pytest.mark.task("4.5", item="state")
 def test_mixed_returns_a_copy(student):
     """The model that was given keeps its weights."""
     model = student.remote.sequential(student.remote.linear(torch.tensor([[1.0, -0.4, 0.7]])))
@@ -505,7 +505,7 @@ def check_smoother(student, x, before, floats, made):
         expect.that(ratio <= 0.5, words, f"{ratio:.2f} times the error without SmoothQuant, expected at most 0.5")
 
 
-@pytest.mark.task("4.6", kind="core")
+@pytest.mark.task("4.6", item="values")
 def test_smoothquant_scales_by_hand(student):
     """Channel peaks 16 and 1 in the activations, 4 and 0.25 in the weight: scales √16 / √4 and √1 / √0.25."""
     weight = torch.tensor([[1.0, 0.25], [-4.0, 0.0], [2.0, -0.125]])
@@ -520,7 +520,7 @@ def test_smoothquant_scales_by_hand(student):
     expect.close(scales, torch.tensor([2.0, 2.0]), "the result", lookalikes=known)
 
 
-@pytest.mark.task("4.6", kind="core")
+@pytest.mark.task("4.6", item="values")
 def test_smoothquant_keeps_the_float_output(student, rng):
     """LayerNorm and two linear layers after smoothing: the same float output, a clearly smaller error in 8 bits."""
     x, gain = with_hot_channels(64, rng)
@@ -533,7 +533,7 @@ def test_smoothquant_keeps_the_float_output(student, rng):
     check_smoother(student, x, before, [(weight, None) for weight in weights], made)
 
 
-@pytest.mark.task("4.6", kind="edge")
+@pytest.mark.task("4.6", item="extremes")
 def test_smoothquant_zero_channels(student):
     """A channel that is zero, in the activations or in the weight, gets the scale 1: never 0, NaN or infinity."""
     weight = torch.tensor([[0.5, 0.0, 2.0, 0.0], [-0.25, 0.0, 1.0, 0.0]])
@@ -542,7 +542,7 @@ def test_smoothquant_zero_channels(student):
     expect.close(scales, torch.tensor([1.0, 1.0, 2.0, 1.0]), "the result")
 
 
-@pytest.mark.task("4.6", kind="edge")
+@pytest.mark.task("4.6", item="state")
 def test_smoothquant_leaves_the_originals(student, rng):
     """The norm and the linear layers that were handed in stay what they were: what comes back are copies."""
     _, gain = with_hot_channels(16, rng)
@@ -710,14 +710,14 @@ def check_smaller(size, files):
     expect.that(ratio >= 2.8, words, f"{ratio:.2f} times smaller, expected at least 2.8")
 
 
-@pytest.mark.task("4.7", kind="core")
+@pytest.mark.task("4.7", item="values")
 def test_onnx_export_runs_on_other_batch_sizes(student, rng):
     """The exported file answers as the model does, for a batch of 2 as it was shown and for batches of 1 and 5."""
     described, model = small_bert(rng)
     check_export(student, described, model, methods_token_batches((2, 1, 5), rng))
 
 
-@pytest.mark.task("4.7", kind="core")
+@pytest.mark.task("4.7", item="values")
 def test_onnx_quantizes_the_course_model(student, rng):
     """Export and quantize tiny-bert: 2.8 times smaller, the same first choice for 95 % of the rows, KL below 0.004."""
     model, rows = models.load_model("tiny-bert"), models.load_batches("tiny-bert", "calibration")
@@ -735,7 +735,7 @@ def test_onnx_quantizes_the_course_model(student, rng):
     expect.that(kl <= 4e-3 and agreement >= 0.95, words, f"KL {kl:.2g} nats, agreement {agreement:.1%}")
 
 
-@pytest.mark.task("4.7", kind="edge")
+@pytest.mark.task("4.7", item="artifact")
 def test_onnx_no_saturation(student, rng):
     """u8 × s8 products are added in pairs in 16 bits on many CPUs: no pair of stored weights may ever leave them."""
     content = float_perceptron((96, 128, 32), rng)
@@ -788,14 +788,14 @@ def check_gptq(found, weight, bits, group_size, *inputs):
         expect.that(ratio <= 0.95, words, f"{ratio:.3f} times that error, expected at most 0.95")
 
 
-@pytest.mark.task("4.8", kind="core")
+@pytest.mark.task("4.8", item="values")
 def test_gptq_beats_rounding(student, rng):
     """On inputs whose channels move together, later columns make up for the rounding of earlier ones."""
     weight, x = 0.05 * torch.randn(48, 128, generator=rng), correlated_inputs(384, 128, rng)
     check_gptq(student.gptq_quantize(weight, x), weight, 4, 128, x)
 
 
-@pytest.mark.task("4.8", kind="edge")
+@pytest.mark.task("4.8", item="extremes")
 def test_gptq_silent_channel(student, rng):
     """A channel that is always 0 has no curvature: the result is finite, and as good as before elsewhere."""
     weight, x = 0.05 * torch.randn(32, 64, generator=rng), correlated_inputs(256, 64, rng)
@@ -832,7 +832,7 @@ def few_hot(inputs, rng):
     return inputs
 
 
-@pytest.mark.task("4.9", kind="core")
+@pytest.mark.task("4.9", item="values")
 def test_awq_protects_hot_channels(student, rng):
     """Four channels are 20 to 80 times louder: with their weights scaled up, the error falls to 0.7 and less."""
     weight, x = 0.05 * torch.randn(48, 128, generator=rng), few_hot(correlated_inputs(256, 128, rng), rng)
@@ -841,7 +841,7 @@ def test_awq_protects_hot_channels(student, rng):
     expect.that(ratio <= 0.7, words, f"{ratio:.3f} times that error, expected at most 0.7")
 
 
-@pytest.mark.task("4.9", kind="edge")
+@pytest.mark.task("4.9", item="extremes")
 def test_awq_is_never_worse(student, rng):
     """Loud channels whose weights are the largest anyway: scales of 1 are among those to be tried."""
     weight, x = with_large_weights(0.05 * torch.randn(48, 64, generator=rng), torch.randn(256, 64, generator=rng), rng)
@@ -885,7 +885,7 @@ def check_spread(turned, weight, inputs):
     expect.that(ratio <= 0.6, words, f"{ratio:.3f} times the error without rotation, expected at most 0.6")
 
 
-@pytest.mark.task("4.10", kind="core")
+@pytest.mark.task("4.10", item="values")
 def test_hadamard_spreads_the_outliers(student, rng):
     """Three channels 8, 12 and 18 times as large: after the rotation W4A4 has at most 0.6 times the error."""
     weight, x = 0.05 * torch.randn(64, 256, generator=rng), spiky(192, 256, (8.0, 12.0, 18.0), rng)
@@ -893,7 +893,7 @@ def test_hadamard_spreads_the_outliers(student, rng):
     check_spread(turned, weight, x)
 
 
-@pytest.mark.task("4.10", kind="edge")
+@pytest.mark.task("4.10", item="errors")
 def test_hadamard_refuses_other_widths(student, rng):
     """48 and 96 are no powers of two: a ValueError."""
     for width in (48, 96):

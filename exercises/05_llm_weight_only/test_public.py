@@ -40,7 +40,7 @@ def small_checkpoint(student, rng):
 # ------------------------------------------------------------------ 5.1 quantize_checkpoint
 
 
-@pytest.mark.task("5.1", kind="core")
+@pytest.mark.task("5.1", item="values")
 def test_all_files_together_are_four_bits_a_weight(student, rng):
     """Every file counts: a float16 checkpoint becomes at least 3.4 times smaller, embedding and head included."""
     expect_checkpoint.holds_the_weights(student, rng)
@@ -49,7 +49,7 @@ def test_all_files_together_are_four_bits_a_weight(student, rng):
     expect_checkpoint.compressed(files, sum(tensor.nbytes for tensor in state.values()), LEAST_RATIO)
 
 
-@pytest.mark.task("5.1", kind="core")
+@pytest.mark.task("5.1", item="values")
 def test_index_and_config_describe_what_was_written(student, rng):
     """The new index names each tensor that was written and its file; config.json still says what model it is."""
     expect_checkpoint.holds_the_weights(student, rng)
@@ -59,7 +59,7 @@ def test_index_and_config_describe_what_was_written(student, rng):
     expect_checkpoint.config_kept(files, config)
 
 
-@pytest.mark.task("5.1", kind="core")
+@pytest.mark.task("5.1", item="values")
 def test_norms_are_kept(student, rng):
     """The norms' weights are few and delicate: they stand in the target as floats, with their values."""
     expect_checkpoint.holds_the_weights(student, rng)
@@ -67,7 +67,7 @@ def test_norms_are_kept(student, rng):
     expect_checkpoint.norms_kept(expect_checkpoint.quantized(student, source), state)
 
 
-@pytest.mark.task("5.1", kind="core")
+@pytest.mark.task("5.1", item="values")
 def test_a_changed_weight_changes_the_files(student, rng):
     """In groups of 128 a weight of 0.9 in ±7 is the code 1 and one of 2.1 is 2: a byte differs for each matrix."""
     expect_checkpoint.holds_the_weights(student, rng)
@@ -103,7 +103,7 @@ def growth_mb(student, layers):
         student.remote.discard(root)
 
 
-@pytest.mark.task("5.1", kind="core")
+@pytest.mark.task("5.1", item="values")
 def test_memory_does_not_grow_with_the_model(student, rng):
     """A model of four times as many layers takes at most 16 MB and one shard more memory.
 
@@ -119,7 +119,7 @@ def test_memory_does_not_grow_with_the_model(student, rng):
     expect.that(large - small <= ALLOWED_MB + shard, "memory grows with the model: something collects tensors", values)
 
 
-@pytest.mark.task("5.1", kind="edge")
+@pytest.mark.task("5.1", item="errors")
 def test_a_missing_shard_leaves_nothing_behind(student, rng):
     """The index names a shard that is not there: an error, and no file in the target folder or beside it."""
     source, _, _ = small_checkpoint(student, rng)
@@ -128,7 +128,7 @@ def test_a_missing_shard_leaves_nothing_behind(student, rng):
     expect_checkpoint.nothing_left(student, student.remote.put(files), "the second shard was missing")
 
 
-@pytest.mark.task("5.1", kind="edge")
+@pytest.mark.task("5.1", item="errors")
 def test_bits_out_of_range_are_refused(student, rng):
     """`bits` outside 2…8 is a ValueError."""
     source, root = small_checkpoint(student, rng)[0], student.remote.folder()
@@ -162,7 +162,7 @@ def moved(weight, rng, group=128):
     return (groups + half_step * noise).flatten(1)
 
 
-@pytest.mark.task("5.2", kind="core")
+@pytest.mark.task("5.2", item="values")
 def test_predictions_survive_in_a_fresh_process(student, rng):
     """A trained model, quantized, loaded where only its files are: KL at most twice that of random noise of 4-bit
     size.
@@ -186,7 +186,7 @@ def test_predictions_survive_in_a_fresh_process(student, rng):
     )
 
 
-@pytest.mark.task("5.2", kind="edge")
+@pytest.mark.task("5.2", item="extremes")
 def test_a_row_of_zeros_stays_zero(student, rng):
     """A token whose embedding is all zero, as padding has, gives finite logits, and the others keep theirs."""
     config = llama_config(1, 128, 128, 64)

@@ -149,7 +149,7 @@ def parameters_of(quantizer, symmetric, lo, hi, bits=8):
 # ------------------------------------------------------------------ 1.1 symmetric_quantization
 
 
-@pytest.mark.task("1.1", kind="core")
+@pytest.mark.task("1.1", item="values")
 def test_symmetric_every_bits(student, rng):
     """The largest magnitude, whichever its sign, lands on the highest level of any number of bits."""
     for bits, shape in zip(range(2, 9), SHAPES, strict=True):
@@ -158,35 +158,35 @@ def test_symmetric_every_bits(student, rng):
         check_symmetric(student.symmetric_quantization(x, bits=bits), x, bits)
 
 
-@pytest.mark.task("1.1", kind="core")
+@pytest.mark.task("1.1", item="values")
 def test_symmetric_default_is_8_bits(student, rng):
     """Without `bits`, 8 of them; a scale for all of a tensor, of any number of dimensions."""
     x = between(-2.94, 1.12, (3, 4, 5), rng)
     check_symmetric(student.symmetric_quantization(x), x)
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="inputs")
 def test_symmetric_precision(student, rng):
     """Half-precision data is quantized in float32 arithmetic, and small data as finely as any other."""
     for x in delicate((32, 32), rng):
         check_symmetric(student.symmetric_quantization(x), x)
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="errors")
 def test_symmetric_refuses_unusable_data(student, rng):
     """NaN, either infinity, or no data at all is a ValueError."""
     for because, x in unusable((3, 4), rng):
         expect.raises(ValueError, partial(student.symmetric_quantization, x), because=because, named=True)
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="state")
 def test_symmetric_leaves_its_input(student, rng):
     """The data is not modified."""
     student.symmetric_quantization(between(-2.0, 1.0, (4, 6), rng), bits=4)
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="inputs")
 def test_symmetric_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives, without a step for each element."""
     x = between(-2.0, 1.0, (16, 64), rng)
@@ -199,7 +199,7 @@ def test_symmetric_on_device(student, rng, device):
 # ------------------------------------------------------------------ 1.2 asymmetric_quantization
 
 
-@pytest.mark.task("1.2", kind="core")
+@pytest.mark.task("1.2", item="values")
 def test_asymmetric_one_sided(student, rng):
     """Data on one side of zero, either side, has its range widened to zero."""
     for lo, hi in ((2.2, 9.1), (-8.3, -3.3)):
@@ -207,7 +207,7 @@ def test_asymmetric_one_sided(student, rng):
         check_asymmetric(student.asymmetric_quantization(x), x)
 
 
-@pytest.mark.task("1.2", kind="core")
+@pytest.mark.task("1.2", item="values")
 def test_asymmetric_every_bits(student, rng):
     """The range of the data is spread over all levels of any number of bits; zero falls on a whole one."""
     for bits, shape in zip(range(2, 9), SHAPES, strict=True):
@@ -216,7 +216,7 @@ def test_asymmetric_every_bits(student, rng):
         check_asymmetric(student.asymmetric_quantization(x, bits=bits), x, bits)
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="values")
 def test_asymmetric_ends_of_the_range(student, rng):
     """With a range as wide below zero as above, an end lies half a level outside: it is clamped, and wraps around
     nowhere.
@@ -232,7 +232,7 @@ def test_asymmetric_ends_of_the_range(student, rng):
             )
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="inputs")
 def test_asymmetric_precision(student, rng):
     """Half-precision data is quantized in float32 arithmetic, and small data as finely as any other."""
     wide = between(-41000.0, 52000.0, (16, 32), rng).to(torch.float16)  # hi − lo overflows float16
@@ -240,21 +240,21 @@ def test_asymmetric_precision(student, rng):
         check_asymmetric(student.asymmetric_quantization(x), x)
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="errors")
 def test_asymmetric_refuses_unusable_data(student, rng):
     """NaN, either infinity, or no data at all is a ValueError."""
     for because, x in unusable((3, 4), rng):
         expect.raises(ValueError, partial(student.asymmetric_quantization, x), because=because, named=True)
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="state")
 def test_asymmetric_leaves_its_input(student, rng):
     """The data is not modified."""
     student.asymmetric_quantization(between(-2.0, 1.0, (4, 6), rng), bits=4)
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="inputs")
 def test_asymmetric_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives, without a step for each element."""
     x = between(-2.0, 1.2, (16, 64), rng)
@@ -268,7 +268,7 @@ def test_asymmetric_on_device(student, rng, device):
 # ------------------------------------------------------------------ 1.3 dequantize
 
 
-@pytest.mark.task("1.3", kind="core")
+@pytest.mark.task("1.3", item="values")
 def test_dequantize_random(student, rng):
     """All codes, signed and unsigned, above and below the zero point."""
     signed = torch.arange(-128, 128, dtype=torch.int8).reshape(4, 8, 8)
@@ -279,7 +279,7 @@ def test_dequantize_random(student, rng):
         check_dequantized(found, unsigned, torch.tensor(1.7), zero_point)
 
 
-@pytest.mark.task("1.3", kind="core")
+@pytest.mark.task("1.3", item="values")
 def test_dequantize_broadcasts(student, rng):
     """A scale and a zero point for each row, each column, each group, broadcast as torch does."""
     q = torch.randint(0, 256, (2, 3, 4), generator=rng, dtype=torch.uint8)
@@ -290,7 +290,7 @@ def test_dequantize_broadcasts(student, rng):
             check_dequantized(student.dequantize(q, scale, zero_point), q, scale, zero_point)
 
 
-@pytest.mark.task("1.3", kind="edge")
+@pytest.mark.task("1.3", item="inputs")
 def test_dequantize_zero_point_dtypes(student):
     """A zero point tensor of any integer dtype, also that of the codes, does not overflow."""
     q, scale = torch.tensor([0, 7, 128, 255], dtype=torch.uint8), torch.tensor(0.25)
@@ -301,7 +301,7 @@ def test_dequantize_zero_point_dtypes(student):
     check_dequantized(student.dequantize(q, scale, torch.tensor(-100, dtype=torch.int8)), q, scale, -100)
 
 
-@pytest.mark.task("1.3", kind="edge")
+@pytest.mark.task("1.3", item="extremes")
 def test_dequantize_zero_is_exact(student, rng):
     """The zero point's own code is restored to exactly zero, whatever the scale."""
     q = torch.full((5, 1), 173, dtype=torch.uint8)
@@ -311,7 +311,7 @@ def test_dequantize_zero_is_exact(student, rng):
     expect.that(bool((restored == 0).all()), "the zero point's code is not restored to exactly 0")
 
 
-@pytest.mark.task("1.3", kind="edge")
+@pytest.mark.task("1.3", item="inputs")
 def test_dequantize_on_device(student, rng, device):
     """The work is done, and the result lives, where the codes live, without a step for each element."""
     q = torch.randint(0, 256, (4, 256), generator=rng, dtype=torch.uint8)
@@ -326,7 +326,7 @@ def test_dequantize_on_device(student, rng, device):
 # ------------------------------------------------------------------ 1.4 BasicQuantizer
 
 
-@pytest.mark.task("1.4", kind="core")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_new_data(student, rng):
     """Scale and zero point come from the calibration data alone; new data beyond it saturates."""
     for symmetric in (True, False):
@@ -341,7 +341,7 @@ def test_quantizer_new_data(student, rng):
             expect.codes(q, x, scale, zero_point, bits=bits, signed=symmetric, lookalikes=other)
 
 
-@pytest.mark.task("1.4", kind="core")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_restores(student, rng):
     """Codes are restored with the calibrated scale and zero point."""
     for symmetric in (True, False):
@@ -352,7 +352,7 @@ def test_quantizer_restores(student, rng):
         check_restored(quantizer.dequantize(q), q, scale, zero_point)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_calibrates_from_scratch(student, rng):
     """A second calibration replaces the first one altogether, whatever the two ranges."""
     for symmetric in (True, False):
@@ -364,7 +364,7 @@ def test_quantizer_calibrates_from_scratch(student, rng):
             expect.codes(quantizer.quantize(x), x, scale, zero_point, signed=symmetric)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_owns_its_state(student, rng):
     """Two quantizers don't share what they were calibrated with."""
     wide, narrow = student.BasicQuantizer(), student.BasicQuantizer(bits=4, symmetric=False)
@@ -375,7 +375,7 @@ def test_quantizer_owns_its_state(student, rng):
     expect.codes(wide.quantize(x), x, torch.tensor(5.0 / 127, dtype=torch.float64), lookalikes=shared)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="errors")
 def test_quantizer_needs_calibration_both_ways(student):
     """Neither direction works before calibration: a RuntimeError."""
     for symmetric in (True, False):
@@ -386,7 +386,7 @@ def test_quantizer_needs_calibration_both_ways(student):
         expect.raises(RuntimeError, restore, because="dequantize came before calibrate")
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="extremes")
 def test_quantizer_zeros(student):
     """Calibrated on zeros, it stores and restores exactly zero."""
     for symmetric in (True, False):
@@ -400,7 +400,7 @@ def test_quantizer_zeros(student):
         expect.that(bool((restored == 0).all()), "zeros are not restored to exactly 0")
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="inputs")
 def test_quantizer_precision(student, rng):
     """Half-precision data is quantized in float32 arithmetic, and small data as finely as any other."""
     for symmetric in (True, False):
@@ -411,7 +411,7 @@ def test_quantizer_precision(student, rng):
             expect.codes(quantizer.quantize(data), data.float(), scale, zero_point, signed=symmetric)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="errors")
 def test_quantizer_refuses_unusable_calibration(student, rng):
     """Calibrating with NaN, either infinity, or no data at all is a ValueError."""
     for symmetric in (True, False):
@@ -420,7 +420,7 @@ def test_quantizer_refuses_unusable_calibration(student, rng):
             expect.raises(ValueError, partial(quantizer.calibrate, x), because=because, named=True)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="errors")
 def test_quantizer_refuses_other_bits_both_ways(student, rng):
     """`bits` outside 2…8, or no whole number, is a ValueError at the latest on first use, symmetric or not."""
     x = between(-1.0, 2.0, (6,), rng)
@@ -435,7 +435,7 @@ def test_quantizer_refuses_other_bits_both_ways(student, rng):
             expect.raises(ValueError, partial(use, bits, symmetric), because=f"bits was {bits}")
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="state")
 def test_quantizer_leaves_its_inputs(student, rng):
     """Neither calibration, nor quantizing, nor restoring modifies what it is given."""
     for symmetric in (True, False):
@@ -448,7 +448,7 @@ def test_quantizer_leaves_its_inputs(student, rng):
         expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="inputs")
 def test_quantizer_on_device(student, rng, device):
     """Scale, zero point, codes and restored values live where the data lives; no step for each element."""
     x = between(-2.0, 1.2, (16, 64), rng)
@@ -470,7 +470,7 @@ def test_quantizer_on_device(student, rng, device):
 # ------------------------------------------------------------------ 1.5 per_channel_quantization
 
 
-@pytest.mark.task("1.5", kind="core")
+@pytest.mark.task("1.5", item="values")
 def test_per_channel_any_axis(student, rng):
     """Any one axis of a tensor of three or four dimensions can be the one that is kept."""
     for shape, axis in (((4, 3, 2, 5), 0), ((4, 3, 2, 5), 1), ((2, 3, 4), 1), ((2, 3, 4), 2), ((5, 5), 1)):
@@ -479,7 +479,7 @@ def test_per_channel_any_axis(student, rng):
         check_per_channel(student.per_channel_quantization(x, axis=axis), x, 8, axis)
 
 
-@pytest.mark.task("1.5", kind="core")
+@pytest.mark.task("1.5", item="values")
 def test_per_channel_every_bits(student, rng):
     """Every number of bits from the fewest to the most has its own levels."""
     x = between(-1.0, 0.8, (4, 9), rng) * torch.tensor([[1.0], [0.02], [7.0], [150.0]])
@@ -487,7 +487,7 @@ def test_per_channel_every_bits(student, rng):
         check_per_channel(student.per_channel_quantization(x, bits=bits), x, bits, 0)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="values")
 def test_per_channel_negative_axis(student, rng):
     """A negative axis counts from the last one."""
     x = between(-1.0, 0.8, (2, 3, 4), rng) * 3.0 ** torch.arange(4)
@@ -495,7 +495,7 @@ def test_per_channel_negative_axis(student, rng):
         check_per_channel(student.per_channel_quantization(x, bits=6, axis=axis), x, 6, axis)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="extremes")
 def test_per_channel_zero_column(student, rng):
     """An all-zero channel in the middle gets a usable scale; its neighbours are not affected."""
     x = between(-1.0, 0.8, (5, 3), rng) * torch.tensor([1.0, 0.0, 40.0])
@@ -505,21 +505,21 @@ def test_per_channel_zero_column(student, rng):
     expect.codes(q, x, scale)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="inputs")
 def test_per_channel_precision(student, rng):
     """Half-precision weights are quantized in float32 arithmetic, and small ones as finely as any other."""
     for x in delicate((4, 256), rng):
         check_per_channel(student.per_channel_quantization(x), x, 8, 0)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="errors")
 def test_per_channel_refuses_unusable_data(student, rng):
     """NaN or infinity in a single channel, or no data at all, is a ValueError."""
     for because, x in unusable((3, 4), rng):
         expect.raises(ValueError, partial(student.per_channel_quantization, x), because=because, named=True)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="errors")
 def test_per_channel_refuses_other_bits(student, rng):
     """`bits` outside the range, or no whole number, is a ValueError."""
     x = between(-1.0, 1.0, (2, 3), rng)
@@ -528,7 +528,7 @@ def test_per_channel_refuses_other_bits(student, rng):
         expect.raises(ValueError, call, because=f"bits was {bits}")
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="state")
 def test_per_channel_leaves_its_input(student, rng):
     """The weights are not modified, whichever axis is kept."""
     for axis in (0, 1):
@@ -536,7 +536,7 @@ def test_per_channel_leaves_its_input(student, rng):
         expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="inputs")
 def test_per_channel_on_device(student, rng, device):
     """The work is done, and the results live, where the weights live; a loop over channels is fine."""
     x = between(-2.0, 1.0, (4, 512), rng) * torch.tensor([[1.0], [0.02], [7.0], [150.0]])
@@ -549,7 +549,7 @@ def test_per_channel_on_device(student, rng, device):
 # ------------------------------------------------------------------ 1.6 group_quantization
 
 
-@pytest.mark.task("1.6", kind="core")
+@pytest.mark.task("1.6", item="values")
 def test_groups_random(student, rng):
     """Neighbouring weights of a row share a scale, and only they."""
     weight = between(-1.0, 0.8, (3, 32), rng)
@@ -557,7 +557,7 @@ def test_groups_random(student, rng):
     check_groups(student.group_quantization(weight, group_size=8), weight, 4, 8)
 
 
-@pytest.mark.task("1.6", kind="core")
+@pytest.mark.task("1.6", item="values")
 def test_groups_every_bits_and_size(student, rng):
     """Any number of bits and any group size that divides the row, the whole row among them."""
     weight = between(-1.0, 0.8, (4, 12), rng) * 2.0 ** torch.arange(12)
@@ -566,7 +566,7 @@ def test_groups_every_bits_and_size(student, rng):
         check_groups(found, weight, bits, group_size)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="errors")
 def test_groups_must_divide_the_row(student, rng):
     """A row that is no whole number of groups is a ValueError, even if the whole matrix is one."""
     for shape, group_size in (((4, 6), 8), ((3, 8), 6), ((2, 4), 8)):
@@ -575,7 +575,7 @@ def test_groups_must_divide_the_row(student, rng):
         expect.raises(ValueError, call, because="the input width was no multiple of group_size")
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="extremes")
 def test_groups_zero_group_in_the_middle(student, rng):
     """An all-zero group gets a usable scale; its neighbours are not affected."""
     weight = between(-1.0, 0.8, (2, 12), rng) * torch.tensor([1.0, 0.0, 40.0]).repeat_interleave(4)
@@ -585,21 +585,21 @@ def test_groups_zero_group_in_the_middle(student, rng):
     expect.codes(q, weight, scale.repeat_interleave(4, dim=1), bits=4)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="inputs")
 def test_groups_precision(student, rng):
     """Half-precision weights are quantized in float32 arithmetic, and small ones as finely as any other."""
     for weight in delicate((4, 256), rng):
         check_groups(student.group_quantization(weight, bits=8, group_size=32), weight, 8, 32)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="errors")
 def test_groups_refuse_unusable_data(student, rng):
     """NaN or infinity in a single group, or no data at all, is a ValueError."""
     for because, x in unusable((3, 8), rng):
         expect.raises(ValueError, partial(student.group_quantization, x, group_size=4), because=because, named=True)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="errors")
 def test_groups_refuse_other_bits(student, rng):
     """`bits` outside the range, or no whole number, is a ValueError."""
     weight = between(-1.0, 1.0, (2, 4), rng)
@@ -608,14 +608,14 @@ def test_groups_refuse_other_bits(student, rng):
         expect.raises(ValueError, call, because=f"bits was {bits}")
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="state")
 def test_groups_leave_their_input(student, rng):
     """The weights are not modified."""
     student.group_quantization(between(-2.0, 1.0, (4, 8), rng), group_size=4)
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="inputs")
 def test_groups_on_device(student, rng, device):
     """The work is done, and the results live, where the weights live; a loop over groups is fine."""
     weight = between(-2.0, 1.0, (2, 1024), rng)
@@ -636,7 +636,7 @@ def all_pairs():
     return torch.where(nibbles > 7, nibbles - 16, nibbles).to(torch.int8), values.to(torch.uint8)
 
 
-@pytest.mark.task("1.7", kind="core")
+@pytest.mark.task("1.7", item="values")
 def test_pack_every_pair(student, rng):
     """Every pair of values has its byte, in a row of any length and with any leading dimensions."""
     pairs, values = all_pairs()
@@ -657,7 +657,7 @@ def test_pack_every_pair(student, rng):
         expect.close(packed, want, "packed", lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.7", kind="core")
+@pytest.mark.task("1.7", item="values")
 def test_unpack_every_byte(student, rng):
     """Every byte has its two values, in a row of any length and with any leading dimensions."""
     pairs, values = all_pairs()
@@ -674,7 +674,7 @@ def test_unpack_every_byte(student, rng):
         expect.close(q, want, "unpacked", lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.7", kind="edge")
+@pytest.mark.task("1.7", item="errors")
 def test_pack_refuses_odd_rows(student):
     """Bytes don't cross rows: an odd last dimension is a ValueError, even if the number of values is even."""
     for shape in ((2, 3), (2, 2, 5), (1,)):
@@ -682,7 +682,7 @@ def test_pack_refuses_odd_rows(student):
         expect.raises(ValueError, partial(student.pack_int4, q), because="the last dimension was odd")
 
 
-@pytest.mark.task("1.7", kind="edge")
+@pytest.mark.task("1.7", item="errors")
 def test_pack_refuses_wide_values(student):
     """A value that four bits cannot hold, on either side and in any integer dtype, is a ValueError."""
     for value in (8, -9, 15, 127, -128):
@@ -696,7 +696,7 @@ def test_pack_refuses_wide_values(student):
         expect.raises(ValueError, partial(student.pack_int4, q), because=because)
 
 
-@pytest.mark.task("1.7", kind="edge")
+@pytest.mark.task("1.7", item="state")
 def test_pack_and_unpack_leave_their_input(student):
     """Neither direction modifies what it is given."""
     pairs, values = all_pairs()
@@ -706,7 +706,7 @@ def test_pack_and_unpack_leave_their_input(student):
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.7", kind="edge")
+@pytest.mark.task("1.7", item="inputs")
 def test_pack_and_unpack_on_device(student, rng, device):
     """The work is done, and the results live, where the input lives, without a step for each element."""
     q = torch.randint(-8, 8, (4, 256), generator=rng, dtype=torch.int8)
@@ -791,7 +791,7 @@ def check_kl(value, logits, others):
     expect.close(expect.number(value, "KL"), want, "KL", rtol=1e-3, atol=1e-6, lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.8", kind="core")
+@pytest.mark.task("1.8", item="values")
 def test_sqnr_random(student, rng):
     """The ratio of the powers of signal and error over the whole tensor, in decibels."""
     x = between(1.0, 3.0, (4, 12), rng) * torch.tensor([[1.0], [5.0], [0.2], [2.0]])
@@ -800,7 +800,7 @@ def test_sqnr_random(student, rng):
         check_sqnr(student.compute_sqnr(x, x - noise), x, x - noise)
 
 
-@pytest.mark.task("1.8", kind="core")
+@pytest.mark.task("1.8", item="values")
 def test_cosine_random(student, rng):
     """The angle between the flattened tensors, whatever their lengths, means and signs."""
     a, b = between(0.5, 3.0, (2, 3, 8), rng), between(0.5, 3.0, (2, 3, 8), rng)
@@ -809,7 +809,7 @@ def test_cosine_random(student, rng):
     check_cosine(student.compute_cosine_sim(a, 7.0 * b), a, 7.0 * b)
 
 
-@pytest.mark.task("1.8", kind="core")
+@pytest.mark.task("1.8", item="values")
 def test_kl_random(student, rng):
     """The mean over all rows, of two- and three-dimensional logits, of the divergence from the original."""
     for shape in ((5, 7), (2, 3, 9)):
@@ -818,7 +818,7 @@ def test_kl_random(student, rng):
         check_kl(student.compute_kl_div(logits, others), logits, others)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="values")
 def test_kl_of_large_logits(student):
     """Large logits neither overflow nor underflow: no NaN, no infinity, no floor on probabilities."""
     logits = torch.tensor([[1000.0, 0.0, -1000.0], [5000.0, 4999.0, 0.0], [1000.0, 920.0, 0.0]])
@@ -826,21 +826,21 @@ def test_kl_of_large_logits(student):
     check_kl(student.compute_kl_div(logits, others), logits, others)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="values")
 def test_kl_of_one_row(student, rng):
     """One-dimensional logits are one row."""
     logits, others = torch.randn(6, generator=rng), torch.randn(6, generator=rng)
     check_kl(student.compute_kl_div(logits, others), logits, others)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="extremes")
 def test_sqnr_of_equal_zeros(student):
     """Equal tensors have an infinite ratio, all-zero ones too."""
     found = expect.number(student.compute_sqnr(torch.zeros(2, 3), torch.zeros(2, 3)), "SQNR")
     expect.that(found == math.inf, "the SQNR of equal tensors is not infinite: 0 / 0 is NaN")
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="inputs")
 def test_metrics_in_half_precision(student, rng):
     """float16 and bfloat16 inputs are measured in float32: squares overflow float16 early."""
     for dtype in (torch.float16, torch.bfloat16):
@@ -853,7 +853,7 @@ def test_metrics_in_half_precision(student, rng):
         check_kl(student.compute_kl_div(logits, others), logits, others)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="state")
 def test_metrics_leave_their_inputs(student, rng):
     """No metric modifies what it measures."""
     a, b = between(-1.0, 3.0, (4, 6), rng), between(-2.0, 1.0, (4, 6), rng)
@@ -862,7 +862,7 @@ def test_metrics_leave_their_inputs(student, rng):
         expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="inputs")
 def test_metrics_on_device(student, rng, device):
     """Each metric is computed where its inputs live, without a step for each element; a number lives anywhere."""
     x = between(-1.0, 3.0, (4, 256), rng)

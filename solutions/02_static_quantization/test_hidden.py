@@ -73,7 +73,7 @@ def between(lo, hi, shape, rng):
 # ------------------------------------------------------------------ 2.1 MinMaxCalibrator
 
 
-@pytest.mark.task("2.1", kind="core")
+@pytest.mark.task("2.1", item="values")
 def test_minmax_every_bits(student, rng):
     """Any number of bits, symmetric or not; tensors of any shape widen the range together."""
     for bits in range(2, 9):
@@ -83,7 +83,7 @@ def test_minmax_every_bits(student, rng):
             check_parameters(calibrator.quantization_parameters(), -2.3, 3.7, bits, symmetric)
 
 
-@pytest.mark.task("2.1", kind="core")
+@pytest.mark.task("2.1", item="values")
 def test_minmax_one_sided(student, rng):
     """Data on one side of zero, either side: the range is widened to contain zero."""
     for lo, hi in ((2.2, 9.1), (-8.3, -3.3)):
@@ -91,7 +91,7 @@ def test_minmax_one_sided(student, rng):
         check_parameters(calibrated(student, *parts).quantization_parameters(), lo, hi)
 
 
-@pytest.mark.task("2.1", kind="core")
+@pytest.mark.task("2.1", item="values")
 def test_minmax_goes_on(student, rng):
     """Asking changes nothing, and what is observed afterwards still counts; two calibrators share nothing."""
     one, two = calibrated(student, between(-1.3, 0.9, (8,), rng)), calibrated(student, between(-0.4, 6.2, (8,), rng))
@@ -102,7 +102,7 @@ def test_minmax_goes_on(student, rng):
     check_parameters(two.quantization_parameters(), -0.4, 6.2)
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="errors")
 def test_minmax_refuses_other_bits(student, rng):
     """A number of bits that there isn't is a ValueError, at the latest on first use."""
     for bits in (0, 1, 9, 16, -8, 2.5):
@@ -113,7 +113,7 @@ def test_minmax_refuses_other_bits(student, rng):
         expect.raises(ValueError, use, because=f"bits was {bits}")
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="errors")
 def test_minmax_refuses_unusable_data(student, rng):
     """NaN, either infinity, or no data at all is a ValueError, also after good data."""
     calibrator = calibrated(student, torch.tensor([1.0, -2.0]))
@@ -126,7 +126,7 @@ def test_minmax_refuses_unusable_data(student, rng):
     expect.raises(ValueError, call, because="the data was empty", named=True)
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="inputs")
 def test_minmax_precision(student, rng):
     """Half-precision data gives float32 scales, computed in float32, and small data as fine ones as any other."""
     small = between(-0.0661, 0.0603, (16, 8), rng)
@@ -136,14 +136,14 @@ def test_minmax_precision(student, rng):
             check_parameters(found, float(x.min()), float(x.max()), symmetric=symmetric)
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="state")
 def test_minmax_leaves_its_input(student, rng):
     """What is observed is not modified."""
     student.MinMaxCalibrator().observe(between(-2.0, 1.0, (4, 6), rng))
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="inputs")
 def test_minmax_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives, without a step for each element."""
     parts = [between(-2.0, 1.2, (8, 64), rng), between(-0.3, 2.9, (8, 64), rng)]
@@ -214,7 +214,7 @@ def inputs_of(model, batches):
     return seen
 
 
-@pytest.mark.task("2.3", kind="core")
+@pytest.mark.task("2.3", item="values")
 def test_calibrate_bert(student, rng):
     """Every linear layer of a BERT that is called, and no other; all batches, also uneven ones, in eval mode."""
     batches = small_batches(rng, (3, 9), (1, 4), (2, 12))
@@ -226,7 +226,7 @@ def test_calibrate_bert(student, rng):
         check_observed(student, student.calibrate_model(model, batches, recorder), recorder, inputs)
 
 
-@pytest.mark.task("2.3", kind="edge")
+@pytest.mark.task("2.3", item="values")
 def test_calibrate_layer_called_twice(student, rng):
     """A layer that is called twice in a pass sees both inputs."""
     weight = torch.randn((5, 5), generator=rng)
@@ -235,7 +235,7 @@ def test_calibrate_layer_called_twice(student, rng):
     check_observed(student, found, recorder, {"0": [x, x @ weight.T]})
 
 
-@pytest.mark.task("2.3", kind="edge")
+@pytest.mark.task("2.3", item="state")
 def test_calibrated_bert_is_left_as_it_was(student, rng):
     """The model keeps its mode, requires_grad and the hooks it had; weights and gradients stay; the batches, too."""
     model = student.remote.model("BertForSequenceClassification", SMALL_BERT)
@@ -259,7 +259,7 @@ def test_calibrated_bert_is_left_as_it_was(student, rng):
         expect.that(after[key] == before[key], words.get(key, "the model is not left as it was"), key)
 
 
-@pytest.mark.task("2.3", kind="edge")
+@pytest.mark.task("2.3", item="errors")
 def test_batch_that_raises(student, rng):
     """When a batch raises, no hook is left behind, the mode is restored, and nothing computed gradients."""
     probe = student.remote.probe(torch.randn((4, 4), generator=rng))
@@ -362,7 +362,7 @@ def made(student, rng, width, scale, zero_point):
     return layer, weight, bias
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_any_shape(student, rng):
     """Inputs with any number of dimensions before the last one; zero points anywhere in the range."""
     for scale, zero_point in ((0.013, 121), (0.4, 0), (0.002, 255), (1.7, 9)):
@@ -372,7 +372,7 @@ def test_linear_any_shape(student, rng):
             check_output(student.remote.output(layer, x), x, weight, bias, scale, zero_point)
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_far_beyond_its_range(student, rng):
     """New data far beyond the calibrated range, on either side, saturates at its ends."""
     for zero_point in (0, 77, 200):
@@ -381,7 +381,7 @@ def test_linear_far_beyond_its_range(student, rng):
         check_output(student.remote.output(layer, x), x, weight, bias, 0.05, zero_point)
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_holds_integers_only(student, rng):
     """The weight is one int8 tensor, before and after a forward pass; no float copy of it is held anywhere."""
     layer, weight, _ = made(student, rng, 320, 0.05, 100)
@@ -390,7 +390,7 @@ def test_linear_holds_integers_only(student, rng):
     check_stored(student, layer, weight.numel())
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_state_is_complete(student, rng):
     """The state_dict carries all that a forward pass needs: loaded into another layer, it makes it the same."""
     layer, weight, bias = made(student, rng, 40, 0.013, 121)
@@ -400,7 +400,7 @@ def test_linear_state_is_complete(student, rng):
     check_output(student.remote.output(other, x), x, weight, bias, 0.013, 121)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="values")
 def test_sums_beyond_float32(student, rng):
     """The sums of a very wide layer are exact to the last integer, also where large terms cancel."""
     half = 24576
@@ -421,7 +421,7 @@ def test_sums_beyond_float32(student, rng):
     )
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="extremes")
 def test_linear_zero_channel(student, rng):
     """An output channel of zeros gives its bias, and the others are not affected."""
     weight, bias = on_grid((4, 24), 0.02, rng), torch.randn(4, generator=rng)
@@ -434,7 +434,7 @@ def test_linear_zero_channel(student, rng):
     check_output(found[:, kept], x, weight[kept], bias[kept], 0.1, 66)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="inputs")
 def test_linear_of_small_values(student, rng):
     """Small weights and small inputs are quantized as finely as any others: no floor under a scale that they reach."""
     weight = on_grid((5, 24), torch.tensor([2.4e-6, 0.3, 1.3e-6, 2e-4, 5e-6])[:, None], rng)
@@ -444,7 +444,7 @@ def test_linear_of_small_values(student, rng):
         check_output(student.remote.output(layer, x), x, weight, None, scale, 121)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="inputs")
 def test_linear_kinds_of_zero_points(student, rng):
     """The zero point may be an int or a 0-dim tensor of any integer dtype that holds it."""
     weight, scale = on_grid((5, 16), 0.01, rng), torch.tensor(0.05)
@@ -454,7 +454,7 @@ def test_linear_kinds_of_zero_points(student, rng):
         check_output(student.remote.output(layer, x), x, weight, None, scale, 201)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="inputs")
 def test_linear_half_precision_input(student, rng):
     """A half-precision input is quantized in float32 arithmetic."""
     layer, weight, bias = made(student, rng, 64, 0.0137, 121)
@@ -463,7 +463,7 @@ def test_linear_half_precision_input(student, rng):
     check_output(student.remote.output(layer, x), x, weight, bias, torch.tensor(0.0137), 121)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="state")
 def test_float_linear_is_left_as_it_was(student, rng):
     """from_float does not touch the layer that it is given, nor does a forward pass touch its input."""
     weight = on_grid((5, 24), 0.01, rng)
@@ -475,7 +475,7 @@ def test_float_linear_is_left_as_it_was(student, rng):
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="inputs")
 def test_linear_on_device(student, rng, device):
     """A layer made from one on a device works there, without a step for each element."""
     weight, bias = on_grid((16, 48), torch.logspace(-2, 1, 16)[:, None], rng), torch.randn(16, generator=rng)
@@ -543,7 +543,7 @@ def reference_kl(reference, described, calibration, evaluation, original):
     return kl(original, torch.cat(reference.remote.logits(quantized, evaluation)))
 
 
-@pytest.mark.task("2.5", kind="core")
+@pytest.mark.task("2.5", item="values")
 def test_held_back_model(student, reference, once, rng):
     """A model that nobody has: its file is small, and a new process with this file predicts as the float model does."""
     described, calibration, evaluation, original = data = once("data", lambda: held_back(rng))
@@ -558,7 +558,7 @@ def test_held_back_model(student, reference, once, rng):
     check_predictions(joined(student.remote.logits(loaded, evaluation), original), original, most)
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="artifact")
 def test_linears_in_a_model(student, rng):
     """Each output channel errs as little as 8 bits allow: inputs over all unsigned levels, weights by channels."""
     steps = torch.logspace(-3, 0, 6)[:, None]
@@ -576,7 +576,7 @@ def test_linears_in_a_model(student, rng):
     expect.that(worst <= 1.4, words, f"{worst:.2f} times, at most 1.4")
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="artifact")
 def test_each_layer_has_its_own_range(student, rng):
     """Two layers whose inputs differ in size by far: each has the range that it was calibrated on."""
     weight = torch.randn((6, 64), generator=rng)
@@ -590,7 +590,7 @@ def test_each_layer_has_its_own_range(student, rng):
     expect.that(worst <= 3.0, words, f"the error is {worst:.2f} times that of 8 bits, at most 3")
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="artifact")
 def test_calibration_counts_in_a_transformer(student, rng):
     """Calibrated on one word, a BERT predicts other than calibrated on many: its activations are quantized, by that."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
@@ -606,7 +606,7 @@ def test_calibration_counts_in_a_transformer(student, rng):
     expect.that(not torch.equal(one, many), words)
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="artifact")
 def test_embeddings_by_rows(student, rng):
     """An embedding becomes int8 with one scale for each row, and a lookup gives the rows back."""
     weight = on_grid((9, 40), torch.logspace(-2, 1, 9)[:, None], rng)
@@ -636,7 +636,7 @@ def test_embeddings_by_rows(student, rng):
     expect.that(floats < weight.numel(), "the embedding is still held in float")
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="artifact")
 def test_every_layer_is_quantized(student, rng):
     """Every linear layer and every embedding is stored in int8, the small ones, too."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
@@ -646,7 +646,7 @@ def test_every_layer_is_quantized(student, rng):
     expect.that(integers >= weights, "not every linear layer and embedding is int8", f"{integers} of {weights}")
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="state")
 def test_quantized_bert_is_a_copy(student, rng):
     """The model that is handed over keeps its layers and weights; the two share nothing that could be changed."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
@@ -740,7 +740,7 @@ def check_same(found, wanted):
     expect.that(bool((found != found[:1]).any()), "the outputs are the same for every input")
 
 
-@pytest.mark.task("2.6", kind="core")
+@pytest.mark.task("2.6", item="values")
 def test_held_back_round_trip(student, once, rng):
     """A model that nobody has goes through one small file into a new process, and predicts there as before."""
     described, calibration, evaluation, _ = once("data", lambda: held_back(rng))
@@ -754,7 +754,7 @@ def test_held_back_round_trip(student, once, rng):
     check_same(student.remote.logits(loaded, evaluation[:1]), wanted)
 
 
-@pytest.mark.task("2.6", kind="edge")
+@pytest.mark.task("2.6", item="artifact")
 def test_another_architecture(student, rng):
     """The class comes from the file: a Llama makes the same way as a BERT."""
     described = {"class_name": "LlamaForCausalLM", "config": SMALL_LLAMA, "state": None}
@@ -766,7 +766,7 @@ def test_another_architecture(student, rng):
     check_same(student.remote.logits(student.load_quantized(f"{student.remote.put(files)}/{FILE}"), batches), wanted)
 
 
-@pytest.mark.task("2.6", kind="edge")
+@pytest.mark.task("2.6", item="artifact")
 def test_integers_decide(student, rng):
     """What the loaded model predicts comes from the integers in the file: other integers, other predictions."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
@@ -781,7 +781,7 @@ def test_integers_decide(student, rng):
     expect.that(not torch.allclose(one, other, atol=1e-4), "the predictions do not depend on the integers in the file")
 
 
-@pytest.mark.task("2.6", kind="edge")
+@pytest.mark.task("2.6", item="state")
 def test_saving_leaves_the_model(student, rng):
     """Saving changes nothing in the model."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}

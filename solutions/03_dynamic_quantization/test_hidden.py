@@ -233,7 +233,7 @@ def tokens(shape, rng):
 # ------------------------------------------------------------------ 3.1 dynamic_quantize
 
 
-@pytest.mark.task("3.1", kind="core")
+@pytest.mark.task("3.1", item="values")
 def test_per_token_any_shape(student, rng):
     """One scale for each vector of the last dimension, whatever the dimensions before it, at any number of bits."""
     for bits, shape in zip(range(2, 9), ((11,), (4, 9), (2, 3, 9), (2, 2, 3, 9)) * 2, strict=False):
@@ -241,7 +241,7 @@ def test_per_token_any_shape(student, rng):
         check_dynamic(student.dynamic_quantize(x, bits=bits), x, bits, "per_token")
 
 
-@pytest.mark.task("3.1", kind="core")
+@pytest.mark.task("3.1", item="values")
 def test_per_tensor_any_shape(student, rng):
     """One scale for everything, whatever the shape, at any number of bits."""
     for bits, shape in zip(range(2, 9), ((11,), (4, 9), (2, 3, 9), (2, 2, 3, 9)) * 2, strict=False):
@@ -249,7 +249,7 @@ def test_per_tensor_any_shape(student, rng):
         check_dynamic(student.dynamic_quantize(x, bits=bits, granularity="per_tensor"), x, bits, "per_tensor")
 
 
-@pytest.mark.task("3.1", kind="edge")
+@pytest.mark.task("3.1", item="extremes")
 def test_all_zero_tensor(student):
     """Zeros everywhere get usable scales and codes 0, in both granularities."""
     x = torch.zeros(2, 3, 5)
@@ -258,7 +258,7 @@ def test_all_zero_tensor(student):
         expect.codes(q, x, expect.usable_scale(scale, shape=shape))
 
 
-@pytest.mark.task("3.1", kind="edge")
+@pytest.mark.task("3.1", item="inputs")
 def test_dynamic_precision(student, rng):
     """Half-precision activations are quantized in float32 arithmetic, and small ones as finely as any other."""
     x = torch.rand((16, 64), generator=rng) * 0.12 - 0.06
@@ -268,7 +268,7 @@ def test_dynamic_precision(student, rng):
             check_dynamic(student.dynamic_quantize(data, granularity=granularity), data, 8, granularity)
 
 
-@pytest.mark.task("3.1", kind="edge")
+@pytest.mark.task("3.1", item="errors")
 def test_dynamic_refuses_other_arguments(student):
     """A number of bits or a granularity that there isn't is a ValueError."""
     x = torch.tensor([[1.0, -2.0]])
@@ -281,7 +281,7 @@ def test_dynamic_refuses_other_arguments(student):
         expect.raises(ValueError, call, because="the granularity was neither per_token nor per_tensor")
 
 
-@pytest.mark.task("3.1", kind="edge")
+@pytest.mark.task("3.1", item="state")
 def test_dynamic_leaves_its_input(student, rng):
     """The activations are not modified."""
     for granularity in ("per_token", "per_tensor"):
@@ -289,7 +289,7 @@ def test_dynamic_leaves_its_input(student, rng):
         expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("3.1", kind="edge")
+@pytest.mark.task("3.1", item="inputs")
 def test_dynamic_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives, without a step for each element or token."""
     x = tokens((8, 64, 4), rng)
@@ -319,7 +319,7 @@ def made(student, kind, rng, width, bias=True, times=1.0):
     return student.DynamicQuantizedLinear.from_float(handle), weight, added
 
 
-@pytest.mark.task("3.2", kind="core")
+@pytest.mark.task("3.2", item="values")
 def test_layers_any_shape(student, rng):
     """Both kinds of layer, for inputs with any number of dimensions before the last one."""
     for kind in ("linear", "conv1d"):
@@ -329,7 +329,7 @@ def test_layers_any_shape(student, rng):
             check_output(student.remote.output(layer, x), x, weight, bias)
 
 
-@pytest.mark.task("3.2", kind="core")
+@pytest.mark.task("3.2", item="values")
 def test_square_layers(student, rng):
     """A square weight tells nothing by its shape: the kind of the layer says which axis is the output."""
     weight, _ = on_grid((16, 16), torch.logspace(-2, 1, 16)[:, None], rng)
@@ -339,7 +339,7 @@ def test_square_layers(student, rng):
         check_output(student.remote.output(layer, x), x, weight)
 
 
-@pytest.mark.task("3.2", kind="core")
+@pytest.mark.task("3.2", item="values")
 def test_token_in_other_company(student, rng):
     """A token's output is the same next to other tokens, however large those are."""
     layer, weight, bias = made(student, "linear", rng, 40)
@@ -350,7 +350,7 @@ def test_token_in_other_company(student, rng):
         check_output(student.remote.output(layer, data)[:, :1], x[:, :1], weight, bias)
 
 
-@pytest.mark.task("3.2", kind="core")
+@pytest.mark.task("3.2", item="values")
 def test_layers_store_integers(student, rng):
     """The weight is one int8 tensor, and no float copy of it is held anywhere."""
     for kind in ("linear", "conv1d"):
@@ -358,7 +358,7 @@ def test_layers_store_integers(student, rng):
         check_stored(student, layer, weight.numel())
 
 
-@pytest.mark.task("3.2", kind="edge")
+@pytest.mark.task("3.2", item="values")
 def test_wide_layer_without_bias(student, rng):
     """Without a bias, and with many inputs: large sums of integers lose nothing."""
     layer, weight, _ = made(student, "linear", rng, 3000, bias=False)
@@ -366,7 +366,7 @@ def test_wide_layer_without_bias(student, rng):
     check_output(student.remote.output(layer, x), x, weight)
 
 
-@pytest.mark.task("3.2", kind="edge")
+@pytest.mark.task("3.2", item="inputs")
 def test_layers_of_small_values(student, rng):
     """Small weights and small tokens are quantized as finely as any others: no floor under a scale that they reach."""
     steps = torch.tensor([2.4e-6, 0.3, 1.3e-6, 2e-4, 5e-6])[:, None]
@@ -376,7 +376,7 @@ def test_layers_of_small_values(student, rng):
         check_output(student.remote.output(layer, x), x, weight)
 
 
-@pytest.mark.task("3.2", kind="edge")
+@pytest.mark.task("3.2", item="extremes")
 def test_zero_tokens_and_channels(student, rng):
     """A token of zeros gives the bias, and so does an output channel of zeros; the rest is not affected."""
     weight, _ = on_grid((5, 24), ROWS[:5, None], rng)
@@ -391,7 +391,7 @@ def test_zero_tokens_and_channels(student, rng):
     check_output(found[kept][:, rows], x[kept], weight[rows], bias[rows])
 
 
-@pytest.mark.task("3.2", kind="edge")
+@pytest.mark.task("3.2", item="values")
 def test_layers_state_is_complete(student, rng):
     """The state_dict carries all that a forward pass needs, for both kinds of layer."""
     for kind in ("linear", "conv1d"):
@@ -401,7 +401,7 @@ def test_layers_state_is_complete(student, rng):
         check_output(student.remote.output(other, x), x, weight, bias)
 
 
-@pytest.mark.task("3.2", kind="edge")
+@pytest.mark.task("3.2", item="state")
 def test_float_layer_is_left_as_it_was(student, rng):
     """from_float does not touch the layer that it is given, nor does a forward pass touch its input."""
     weight, _ = on_grid((5, 24), 0.01, rng)
@@ -413,7 +413,7 @@ def test_float_layer_is_left_as_it_was(student, rng):
         expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("3.2", kind="edge")
+@pytest.mark.task("3.2", item="inputs")
 def test_layer_on_device(student, rng, device):
     """A layer made from one on a device works there, without a step for each element."""
     weight, _ = on_grid((16, 48), torch.logspace(-2, 1, 16)[:, None], rng)
@@ -463,19 +463,19 @@ def check_artifact(student, reference, once, name, rng):
     expect.that(ratio <= PERPLEXITY, f"the perplexity is more than {PERPLEXITY} times as large", f"{ratio:.3f}")
 
 
-@pytest.mark.task("3.3", kind="core")
+@pytest.mark.task("3.3", item="values")
 def test_held_back_gpt2(student, reference, once, rng):
     """A GPT-2 that nobody has: its file is small, and a new process with this file predicts as the float model."""
     check_artifact(student, reference, once, "tiny-gpt2", rng)
 
 
-@pytest.mark.task("3.3", kind="core")
+@pytest.mark.task("3.3", item="values")
 def test_held_back_llama(student, reference, once, rng):
     """A Llama that nobody has: its file is small, and a new process with this file predicts as the float model."""
     check_artifact(student, reference, once, "tiny-llama", rng)
 
 
-@pytest.mark.task("3.3", kind="edge")
+@pytest.mark.task("3.3", item="artifact")
 def test_tied_heads(student):
     """A tied head, of either architecture, shares the embedding's integers: the file holds them once."""
     for kind, config, head in (
@@ -488,7 +488,7 @@ def test_tied_heads(student):
         check_size(student.remote.state_dict(quantized), student.remote.shared(quantized), described)
 
 
-@pytest.mark.task("3.3", kind="edge")
+@pytest.mark.task("3.3", item="artifact")
 def test_every_layer_is_quantized(student):
     """Of every linear layer and every embedding, positions and the head too, only integers are stored."""
     for kind, config in SQUARE:
@@ -501,7 +501,7 @@ def test_every_layer_is_quantized(student):
         expect.that(floats < WIDTH * WIDTH, words, f"{floats} floats")
 
 
-@pytest.mark.task("3.3", kind="edge")
+@pytest.mark.task("3.3", item="state")
 def test_models_are_left_as_they_were(student):
     """The model that is handed over keeps its weights, layers, mode and ties; its copy can be changed freely."""
     for kind, config in (("GPT2LMHeadModel", TIED_GPT2), ("LlamaForCausalLM", TIED_LLAMA)):
@@ -523,7 +523,7 @@ def uneven(vocabulary, rng):
     return [{"input_ids": torch.randint(0, vocabulary, shape, generator=rng)} for shape in shapes]
 
 
-@pytest.mark.task("3.4", kind="core")
+@pytest.mark.task("3.4", item="values")
 def test_perplexity_of_uneven_batches(student, rng):
     """Every predicted token weighs the same, in batches of any size and length."""
     table, batches = torch.randn((11, 11), generator=rng) * 3, uneven(11, rng)
@@ -537,7 +537,7 @@ def test_perplexity_of_uneven_batches(student, rng):
     expect.close(found, want, "the perplexity", rtol=1e-4, lookalikes=lookalikes)
 
 
-@pytest.mark.task("3.4", kind="core")
+@pytest.mark.task("3.4", item="values")
 def test_perplexity_of_a_transformer(student, rng):
     """It is that of the model's own logits."""
     model, batches = student.remote.model("GPT2LMHeadModel", TIED_GPT2), uneven(2048, rng)
@@ -546,7 +546,7 @@ def test_perplexity_of_a_transformer(student, rng):
     expect.close(found, want, "the perplexity", rtol=1e-4)
 
 
-@pytest.mark.task("3.4", kind="edge")
+@pytest.mark.task("3.4", item="inputs")
 def test_perplexity_of_large_logits(student, rng):
     """Large logits, whose exponential overflows, and unlikely tokens, whose probability underflows, are no problem."""
     table, batches = torch.randn((7, 7), generator=rng), uneven(7, rng)
@@ -557,7 +557,7 @@ def test_perplexity_of_large_logits(student, rng):
     expect.close(math.log(max(found, 1e-30)), math.log(want), "the logarithm of the perplexity", rtol=1e-4)
 
 
-@pytest.mark.task("3.4", kind="edge")
+@pytest.mark.task("3.4", item="inputs")
 def test_perplexity_of_half_logits(student, rng):
     """Half-precision logits are evaluated in float32."""
     batches = uneven(11, rng)
@@ -568,7 +568,7 @@ def test_perplexity_of_half_logits(student, rng):
         expect.close(found, want, "the perplexity", rtol=1e-4)
 
 
-@pytest.mark.task("3.4", kind="edge")
+@pytest.mark.task("3.4", item="state")
 def test_perplexity_leaves_the_model(student, rng):
     """Eval mode and no gradients while it measures; afterwards model and batches are as they were, in either mode."""
     table, batches = torch.randn((5, 5), generator=rng), uneven(5, rng)
@@ -586,7 +586,7 @@ def test_perplexity_leaves_the_model(student, rng):
         expect.close(expect.number(found, "the perplexity"), want, "the perplexity", rtol=1e-4)
 
 
-@pytest.mark.task("3.4", kind="edge")
+@pytest.mark.task("3.4", item="inputs")
 def test_perplexity_on_device(student, rng, device):
     """A model and batches on a device are measured there."""
     table, batches = torch.randn((9, 9), generator=rng), uneven(9, rng)
@@ -599,7 +599,7 @@ def test_perplexity_on_device(student, rng, device):
 # ------------------------------------------------------------------ 3.5 benchmark_inference
 
 
-@pytest.mark.task("3.5", kind="core")
+@pytest.mark.task("3.5", item="values")
 def test_benchmark_calls(student):
     """Exactly warmup + repeats calls with the whole batch, whatever the two numbers."""
     inputs = {"input_ids": torch.tensor([[0, 1, 1], [1, 0, 0]])}
@@ -611,7 +611,7 @@ def test_benchmark_calls(student):
         expect.that(all(call["shape"] == [2, 3] for call in calls), "the model was not called with the batch as it is")
 
 
-@pytest.mark.task("3.5", kind="core")
+@pytest.mark.task("3.5", item="values")
 def test_benchmark_leaves_out_the_warm_up(student, rng):
     """Slow first calls don't count, and the three numbers are quantiles of single calls, in seconds."""
     order = torch.randperm(10, generator=rng).tolist()
@@ -625,7 +625,7 @@ def test_benchmark_leaves_out_the_warm_up(student, rng):
     check_quantile(p90, "p90_s", taken[8], taken[9])
 
 
-@pytest.mark.task("3.5", kind="core")
+@pytest.mark.task("3.5", item="values")
 def test_benchmark_leaves_out_a_tenth(student, rng):
     """One very fast and one very slow call of twenty-one are beyond p10 and p90, whichever way these interpolate."""
     order = torch.randperm(21, generator=rng).tolist()
@@ -638,7 +638,7 @@ def test_benchmark_leaves_out_a_tenth(student, rng):
     check_quantile(p90, "p90_s", taken[17], taken[19])
 
 
-@pytest.mark.task("3.5", kind="edge")
+@pytest.mark.task("3.5", item="state")
 def test_benchmark_leaves_the_model(student):
     """Eval mode and no gradients in every call; afterwards the model is as it was, in either mode."""
     for training in (True, False):

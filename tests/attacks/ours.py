@@ -1,4 +1,4 @@
-"""The bank against the real grader, as `ptqlab grade` has it: a grading process of the nursery, run_job, the reports.
+"""The bank against the real grader, as `ptqlab grade` has it: a grading process of the fork server, run_job, the reports.
 
 All attacks are graded in one grading process, as a class is. What counts as a win is looked for after each of them, all
 ways and not only the one that the attack is after. Prints JSON.
@@ -23,13 +23,16 @@ from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children
 from rich.console import Console
 
 from autograder.course.catalog import load_exercise
-from autograder.grading.batch import Job, run_job
 from autograder.grading.grade import grade
 from autograder.grading.intake import Found
+from autograder.grading.job import Job, run_job
 from autograder.pool import grader_main
 from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, Limits, Report, Settings, Submission
-from autograder.report import print_scoreboard, report_to_html, report_to_json, scoreboard_lines, scores_csv
+from autograder.report.terminal import print_scoreboard, scoreboard_lines
+from autograder.report.to_csv import scores_csv
+from autograder.report.to_html import report_to_html
+from autograder.report.to_json import report_to_json
 from autograder.runtime.memory import anonymous_mb
 from autograder.sandbox.worker import zygote
 from autograder.submission.notebook import read_submission

@@ -1,6 +1,6 @@
 """What is handed in, against the real grader: archives.opened, find_submissions, grade_class, as `ptqlab grade` does it.
 
-Each attack is graded in a class with an honest neighbour, by grading processes of the nursery. Prints JSON.
+Each attack is graded in a class with an honest neighbour, by grading processes of the fork server. Prints JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from autograder.grading.class_report import write_class_report
 from autograder.grading.intake import find_submissions
 from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, Report, Settings
-from autograder.report import report_to_html, report_to_json
+from autograder.report.to_html import report_to_html
+from autograder.report.to_json import report_to_json
 
 SETTINGS = Settings(seed=20260)
 

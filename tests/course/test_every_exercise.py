@@ -10,7 +10,7 @@ from support import ROOT
 
 from autograder.course.catalog import find_exercises
 from autograder.grading.verify import Case, cases, document, examine
-from autograder.records import Exercise, Report, Settings, Submission
+from autograder.records import VALUES, Exercise, Report, Settings, Submission
 
 EXERCISES = {exercise.slug: exercise for exercise in find_exercises(ROOT)}
 CASES = {
@@ -86,14 +86,16 @@ def test_an_answer_that_computes_nothing_earns_nothing(slug: str, body: str) -> 
 
 
 @pytest.mark.parametrize("slug", EXERCISES)
-def test_every_task_has_core_and_edge_tests_and_enough_known_answers(slug: str) -> None:
+def test_every_item_of_every_task_has_tests_and_enough_known_answers(slug: str) -> None:
     exercise = EXERCISES[slug]
     assert exercise.solution is not None, f"solutions/{slug} is missing"
     report = graded(slug, "reference")
     known = list(cases(exercise))
     for task in report.tasks:
-        assert {test.kind for test in task.tests} == {"core", "edge"}, f"task {task.id} needs core and edge tests"
-        assert {test.hidden for test in task.tests} == {True, False}, f"task {task.id} needs public and hidden tests"
+        items = {item.item for item in task.items}
+        assert {test.item for test in task.tests} == items, f"task {task.id} needs a test of each item, and no others"
+        places = {test.hidden for test in task.tests if test.item == VALUES}
+        assert places == {True, False}, f"task {task.id} needs public and hidden tests of values"
         mutants = [case for case in known if case.kind == "mutant" and task.id in case.loses]
         assert len(mutants) >= 4, f"task {task.id} has {len(mutants)} mutants; four are needed"
     for kind, name in (("mutants", "loses"), ("variants", "variant of")):

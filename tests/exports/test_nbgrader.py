@@ -17,7 +17,7 @@ from nbgrader.utils import get_username
 from support import ROOT
 from typer.testing import CliRunner
 
-from autograder.cli import app
+from autograder.cli.app import app
 from autograder.course.catalog import find_exercises
 from autograder.exports.nbgrader import graded_cell_id, source_notebook
 

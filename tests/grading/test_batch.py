@@ -14,12 +14,14 @@ from support import ROOT
 
 import autograder.grading.grade
 from autograder.course.catalog import load_exercise
-from autograder.grading import batch
-from autograder.grading.batch import Finished, Job, grade_class, outline, run_job
-from autograder.grading.class_report import Code
+from autograder.grading import code_fingerprint, dispatch, store
+from autograder.grading.batch import grade_class
+from autograder.grading.code_fingerprint import Code
 from autograder.grading.intake import Found
-from autograder.records import Outcome, Report, Settings, Status, Submission
-from autograder.report import report_to_json
+from autograder.grading.job import Finished, Job, finish_job, run_job
+from autograder.grading.outline import outline
+from autograder.records import Outcome, Provenance, Report, Settings, Status, Submission
+from autograder.report.to_json import report_to_json
 from autograder.scoring import score
 
 SLUG = "01_basic_quantization"
@@ -27,24 +29,14 @@ EXERCISE = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
 
 
 def outcome(number: int, status: str) -> Outcome:
-    return Outcome(f"test_public.py::test_{number}", "1.1", "core", False, Status(status), "A claim.", "", 0.0)
+    return Outcome(f"test_public.py::test_{number}", "1.1", "values", False, Status(status), "A claim.", "", 0.0)
 
 
 def report_of(statuses: Sequence[str]) -> Report:
     outcomes = [outcome(number, status) for number, status in enumerate(statuses)]
     submission = Submission("ann", SLUG, "", "")
-    return score(
-        EXERCISE,
-        submission,
-        outcomes,
-        Settings(1),
-        isolation="",
-        device="cpu",
-        kit_version="",
-        duration_s=0.0,
-        tests_sha256="",
-        notes=(),
-    )
+    made_with = Provenance("", "", "", 1, "cpu", "", EXERCISE.limits)
+    return score(EXERCISE, submission, outcomes, made_with, every_item=False)
 
 
 FINE, FIRST, SECOND = ("passed", "passed"), ("crashed", "passed"), ("passed", "crashed")
@@ -82,21 +74,21 @@ class Counting(Executor):
         self.out += 1
         self.most = max(self.most, self.out)
         future: Future[Any] = Future()
-        self.students.append(args[0].found.student)
-        future.set_result(Finished(replace(report_of(FINE), student=args[0].found.student), "a page", "a record"))
+        self.students.append(args[0].file.student)
+        future.set_result(Finished(replace(report_of(FINE), student=args[0].file.student), "a page", "a record"))
         return future
 
 
 def test_a_large_class_is_handed_out_by_and_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(batch, "MOST_HANDED_OUT", 3)
+    monkeypatch.setattr(dispatch, "MOST_HANDED_OUT", 3)
     found = [Found(f"student{number}", SLUG, tmp_path / f"{number}.py") for number in range(10)]
     pool = Counting()
 
-    def finished(_: Report) -> None:
+    def finished(report: Report, code: Code | None) -> None:
         pool.out -= 1
 
     kept = grade_class(
-        found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, tell=finished, keep=outline
+        found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline, on_report=finished
     )
     assert sorted(pool.students) == sorted(item.student for item in found)
     assert pool.most == 4, "three, and the next one before the report of the first that is ready is written"
@@ -120,7 +112,16 @@ def test_what_reports_have_in_common_is_kept_once() -> None:
     """A class of ten thousand has ten thousand of them, and each came from another process with words of its own."""
     one, other = (outline(pickle.loads(pickle.dumps(report_of(FINE)))) for _ in range(2))
     assert one == other
-    for name in ("title", "exercise", "status", "isolation", "device", "kit_version", "tests_sha256"):
+    for name in (
+        "title",
+        "exercise",
+        "status",
+        "isolation",
+        "device",
+        "kit_version",
+        "outcomes_sha256",
+        "points_sha256",
+    ):
         assert getattr(one, name) is getattr(other, name)
     for task, same in zip(one.tasks, other.tasks, strict=True):
         assert (task.id is same.id, task.status is same.status, task.title is same.title, task.hint is same.hint) == (
@@ -134,11 +135,11 @@ def test_code_that_cannot_be_compared_costs_nobody_a_score(monkeypatch: pytest.M
     def fails(*_: object) -> None:
         raise RecursionError("too deep to compare")
 
-    monkeypatch.setattr(batch, "code_of", fails)
+    monkeypatch.setattr(code_fingerprint, "code_of", fails)
     monkeypatch.setattr(autograder.grading.grade, "grade", lambda *_: report_of(FINE))
     handed = tmp_path / "ann.py"
     handed.write_text("x = 1")
-    finished = batch.finish_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))
+    finished = finish_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))
     assert finished.report.status == report_of(FINE).status
     assert finished.code == Code("", "")
 
@@ -150,10 +151,10 @@ def test_code_that_cannot_be_read_again_is_graded_anew(monkeypatch: pytest.Monke
         raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
 
     found = [Found("ann", SLUG, tmp_path / "ann.py")]
-    earlier = batch.report_path(tmp_path / "out", found[0])
+    earlier = store.report_path(tmp_path / "out", found[0])
     earlier.parent.mkdir(parents=True)
     earlier.write_text(report_to_json(report_of(FINE)), encoding="utf-8")
-    monkeypatch.setattr(batch, "read", fails)
+    monkeypatch.setattr(store, "read", fails)
     pool = Counting()
     grade_class(found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline)
     assert pool.students == ["ann"]

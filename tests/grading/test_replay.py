@@ -1,20 +1,22 @@
-"""Answers that are known need no test: the outcome is the one that the test would give, and the student's code can't tell."""
+"""Recorded answers need no test: the result is the one that the test would give, and the student's code can't tell."""
 
 from __future__ import annotations
 
 import ast
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import ROOT
 from support.mixed_answers import own_answers
+from support.rubrics import rubric_toml
 
 from autograder.course.catalog import load_exercise
+from autograder.course.sources import reference_source
 from autograder.grading import replay
 from autograder.grading.grade import grade
-from autograder.grading.reference import reference_source
-from autograder.grading.replay import MOST_ENDINGS, ReplayCache, ReplayingWorker
+from autograder.grading.replay import MOST_RESULTS, Exchange, ReplayCache, ReplayingWorker
 from autograder.records import Exercise, Limits, Outcome, Report, Settings, Status, Submission
 from autograder.sandbox.worker import Question, Worker
 from autograder.testing.plugin import run_suites
@@ -28,18 +30,18 @@ functions = ["double", "count", "Meter"]
 points = 4
 title = { en = "Double", "zh-TW" = "加倍" }
 hint = { en = "Think of 2.", "zh-TW" = "想想 2。" }
-"""
+""" + rubric_toml(values=100)
 HEAD = """
 import pytest, random, torch
 from pathlib import Path
-from autograder import expect
+from autograder.testing import expect
 
 def note(name):
     with open(Path(__file__).with_name("ran"), "a") as file:
         file.write(name + " ")
 """
 DOUBLES = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_doubles(student, rng, device):
     "double(x) is twice x."
     note("doubles")
@@ -48,14 +50,14 @@ def test_doubles(student, rng, device):
     assert student.double(3) == 6, f"double(3) is 6, not {student.double(3)}"
 """
 COUNTS = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_counts(student):
     "count() says how often it was called."
     note("counts")
     assert [student.count(), student.count(), student.count()] == [1, 2, 3]
 """
 METERS = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_meters(student):
     "A meter keeps its reading, and a new process has none."
     note("meters")
@@ -65,7 +67,7 @@ def test_meters(student):
     assert [student.count(), student.Meter().step()] == [1, 1]
 """
 EXPECTS_DEATH = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_dies(student):
     "double(1) ends the process."
     assert student.count() == 1
@@ -73,7 +75,7 @@ def test_dies(student):
         student.double(1)
 """
 SLEEPS = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_sleeps(student):
     "double(1) says how long it slept, and did."
     with student.measuring():
@@ -81,7 +83,7 @@ def test_sleeps(student):
     assert answer == 0.2 <= student.last_call.seconds
 """
 TAKES_ITS_TIME = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_in_time(student):
     "double(1) is 2."
     import time
@@ -92,14 +94,14 @@ def test_in_time(student):
         raise
 """
 REFUSES = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_refuses(student):
     "double refuses texts, and says why."
     note("refuses")
     expect.raises(TypeError, lambda: student.double("two"), because="it is a text", named=True)
 """
 RANDOM = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_of_any_number(student):
     "double(n) is 2 n, whichever n."
     note("random")
@@ -107,7 +109,7 @@ def test_of_any_number(student):
     assert student.double(n) == 2 * n
 """
 SHORTER = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_of_any_length(student):
     "double(1) is 2, however often it is asked."
     note("shorter")
@@ -141,12 +143,12 @@ class Class:
         (exercise / "test_public.py").write_text(HEAD + "".join(tests))
         (solution / "test_hidden.py").write_text("")
         self.exercise: Exercise = load_exercise(exercise, folder / "solutions")
-        self.notes, self.known = exercise / "ran", ReplayCache()
+        self.notes, self.cache = exercise / "ran", ReplayCache()
 
-    def grade(self, source: str, known: ReplayCache | None = None) -> dict[str, Outcome]:
+    def grade(self, source: str, cache: ReplayCache | None = None) -> dict[str, Outcome]:
         with Worker(textwrap.dedent(source), Limits(call_cpu_s=1)) as worker:
-            dialogue = ReplayingWorker(worker, self.known if known is None else known)
-            outcomes = run_suites(self.exercise, dialogue, 1, ("cpu", "simulated"), hidden=True, dialogue=dialogue)
+            student = ReplayingWorker(worker, self.cache if cache is None else cache)
+            outcomes = run_suites(self.exercise, student, 1, ("cpu", "simulated"), hidden=True, replay=student)
         return {outcome.test.rpartition("::")[2]: outcome for outcome in outcomes}
 
     def ran(self) -> list[str]:
@@ -175,7 +177,7 @@ def test_the_second_student_with_the_same_answers_needs_no_test(tmp_path: Path) 
 @pytest.mark.parametrize(
     "double", ["x * x", "3 * x", "x + x + 0.5", "[1, 2]", "1 / 0", "{}['secret']", "x.to('cpu') * 2"]
 )
-def test_an_answer_that_is_not_known_is_judged_by_the_test(tmp_path: Path, double: str) -> None:
+def test_an_answer_that_is_not_recorded_is_judged_by_the_test(tmp_path: Path, double: str) -> None:
     """The message, too, is the one that the test gives, and the next student with that mistake needs no test."""
     students = Class(tmp_path, DOUBLES)
     students.grade(RIGHT)
@@ -191,7 +193,7 @@ def test_an_answer_that_is_not_known_is_judged_by_the_test(tmp_path: Path, doubl
 
 @pytest.mark.parametrize("wrong_at", [1, 2, 3])
 def test_code_is_called_as_often_as_the_test_does(tmp_path: Path, wrong_at: int) -> None:
-    """A test that takes over in the middle of a dialogue does not ask again: the code would count it."""
+    """A test that takes over in the middle does not ask again: the code would count it."""
     students = Class(tmp_path, COUNTS, DOUBLES)
     students.grade(RIGHT)
     odd = RIGHT.replace("return calls", f"return calls if calls != {wrong_at} else 9")
@@ -203,7 +205,7 @@ def test_code_is_called_as_often_as_the_test_does(tmp_path: Path, wrong_at: int)
     assert students.grade(RIGHT)["test_counts"].status is Status.PASSED
 
 
-def test_what_happens_in_one_test_reaches_the_next_as_without_knowledge(tmp_path: Path) -> None:
+def test_what_happens_in_one_test_reaches_the_next_as_without_a_cache(tmp_path: Path) -> None:
     """The code's own state goes on from test to test, whether they run or not."""
     students = Class(
         tmp_path, COUNTS, COUNTS.replace("test_counts", "test_counts_on").replace("[1, 2, 3]", "[4, 5, 6]")
@@ -232,7 +234,7 @@ def test_a_worker_that_dies_before_it_has_said_why_has_crashed(tmp_path: Path) -
     assert students.grade(dies)["test_in_time"].status is Status.CRASHED
 
 
-def test_not_written_and_refused_are_known_too(tmp_path: Path) -> None:
+def test_not_written_and_refused_are_replayed_too(tmp_path: Path) -> None:
     students = Class(tmp_path, DOUBLES)
     for source, status in (
         ("def double(x): raise NotImplementedError", Status.MISSING),
@@ -263,7 +265,7 @@ def test_a_worker_that_dies_is_tried_each_time(tmp_path: Path, double: str, stat
         assert set(students.ran()) == {"doubles"}
 
 
-def test_a_death_that_a_test_expects_is_part_of_no_dialogue(tmp_path: Path) -> None:
+def test_a_death_that_a_test_expects_is_not_recorded(tmp_path: Path) -> None:
     students = Class(tmp_path, EXPECTS_DEATH)
     assert students.grade(RIGHT.replace("return 2 * x", "import os; os._exit(0)"))["test_dies"].status is Status.PASSED
     assert students.grade(RIGHT)["test_dies"].status is Status.FAILED
@@ -323,20 +325,74 @@ def test_a_test_that_asks_less_than_before_is_noticed(tmp_path: Path) -> None:
     assert students.ran() == ["shorter", "shorter"]
 
 
-def test_what_is_kept_of_one_test_is_bounded() -> None:
-    known, question = ReplayCache(), Question(b"frame", 1, "double", 0)
-    for number in range(MOST_ENDINGS + 3):
-        known.keep("a test", [(question, False, bytes([number]))], {"number": number})
-    assert known._tests["a test"].endings == 3
-    assert known._tests["a test"].size == len(question.frame)
+FIRST, SECOND = Question(b"f" * 40, 1, "double", 0), Question(b"s" * 60, 2, "double", 0)
+RECORDED = [Exchange(FIRST, False, b"1"), Exchange(SECOND, False, b"2")]
 
 
-def test_what_is_kept_of_an_exercise_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def replayed(cache: ReplayCache, *answers: bytes) -> dict[str, object] | None:
+    """The entry of "a test" after these answers; None where none is recorded."""
+    step: Any = cache.start("a test")
+    for answer in answers:
+        step = step.following.get(answer) if step else None
+    return getattr(step, "entry", None)
+
+
+def test_a_result_is_found_by_all_answers_that_led_to_it() -> None:
+    cache = ReplayCache()
+    cache.record("a test", RECORDED, {"outcome": "passed"})
+    cache.record("a test", [RECORDED[0], Exchange(SECOND, False, b"3")], {"outcome": "failed"})
+    assert [replayed(cache, b"1", answer) for answer in (b"2", b"3", b"4")] == [
+        {"outcome": "passed"},
+        {"outcome": "failed"},
+        None,
+    ]
+    assert cache.start("another test") is None
+
+
+@pytest.mark.parametrize(
+    "exchanges",
+    [
+        [Exchange(SECOND, False, b"1")],
+        [Exchange(FIRST, True, b"1")],
+        RECORDED[:1],
+        [*RECORDED, Exchange(FIRST, False, b"3")],
+        RECORDED,
+    ],
+    ids=["another question", "in a new process", "a question less", "a question more", "it was run all the same"],
+)
+def test_a_test_that_contradicts_what_is_recorded_is_not_trusted_any_more(exchanges: list[Exchange]) -> None:
+    cache = ReplayCache()
+    cache.record("a test", RECORDED, {"outcome": "passed"})
+    cache.record("a test", exchanges, {"outcome": "passed"})
+    assert cache.start("a test") is None
+    cache.record("a test", RECORDED, {"outcome": "passed"})
+    assert cache.start("a test") is None, "nor is anything more of it recorded"
+
+
+def test_what_is_recorded_of_one_test_is_bounded() -> None:
+    """Past the bound it begins anew: the answers of the next students are as likely as those before."""
+    cache = ReplayCache()
+    for number in range(MOST_RESULTS + 3):
+        cache.record("a test", [Exchange(FIRST, False, bytes([number]))], {"number": number})
+    kept = [number for number in range(MOST_RESULTS + 3) if replayed(cache, bytes([number]))]
+    assert kept == [MOST_RESULTS, MOST_RESULTS + 1, MOST_RESULTS + 2]
+
+
+def test_what_is_recorded_of_an_exercise_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "MOST_BYTES", 100)
-    known = ReplayCache()
+    cache = ReplayCache()
     for number in range(3):
-        known.keep(f"test {number}", [(Question(b"x" * 40, number, "double", 0), False, b"")], {})
-    assert [known.first(f"test {number}") is None for number in range(3)] == [False, False, True]
+        cache.record(f"test {number}", [Exchange(Question(b"x" * 40, number, "double", 0), False, b"")], {})
+    assert [cache.start(f"test {number}") is None for number in range(3)] == [False, False, True]
+
+
+def test_a_cache_is_found_by_its_key_until_too_many_others_came() -> None:
+    first = replay.replay_cache(("an exercise", 1))
+    first.record("a test", RECORDED, {"outcome": "passed"})
+    assert replay.replay_cache(("an exercise", 1)) is first
+    others = [replay.replay_cache(("an exercise", seed)) for seed in range(2, 2 + replay.MOST_CACHES)]
+    assert [cache.start("a test") for cache in others] == [None] * replay.MOST_CACHES
+    assert replay.replay_cache(("an exercise", 1)).start("a test") is None
 
 
 def without_times(report: Report) -> list[tuple[object, ...]]:

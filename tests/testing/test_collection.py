@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.rubrics import rubric_toml
 
 from autograder.course.catalog import load_exercise
 from autograder.records import Exercise, Status
@@ -25,11 +26,11 @@ functions = ["answer"]
 points = 4
 title = { en = "Answer", "zh-TW" = "答" }
 hint = { en = "Think.", "zh-TW" = "想想。" }
-"""
+""" + rubric_toml(values=60, errors=40)
 TESTS = '''
 import pytest
 
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_answer(student, device):
     """The answer is 42."""
     assert student.answer() == 42
@@ -38,8 +39,8 @@ Make = Callable[..., Exercise]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_collected_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collection, "_kept", {})
+def _nothing_collected_before() -> None:
+    collection.COLLECTIONS.clear()
 
 
 @pytest.fixture
@@ -183,7 +184,7 @@ def test_what_a_test_leaves_on_itself_is_gone_in_the_next_run(make: Make) -> Non
 def test_no_more_collections_are_kept_than_a_course_needs(make: Make) -> None:
     for number in range(collection.MOST_KEPT + 3):
         assert status(make(f"course{number}"), lambda: 42) is Status.PASSED
-    assert len(collection._kept) == collection.MOST_KEPT
+    assert len(collection.COLLECTIONS) == collection.MOST_KEPT
 
 
 def test_nothing_is_left_in_the_import_system_or_the_environment(make: Make) -> None:
@@ -225,17 +226,17 @@ def test_the_worker_of_the_last_run_is_not_kept_alive(make: Make) -> None:
 TWO_TASKS = '''
 import pytest
 
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_first(student):
     """It is 42."""
     assert student.answer() == 42
 
-@pytest.mark.task("9.2", kind="core")
+@pytest.mark.task("9.2", item="values")
 def test_other(student):
     """It is even."""
     assert student.answer() % 2 == 0
 
-@pytest.mark.task("9.1", kind="edge")
+@pytest.mark.task("9.1", item="errors")
 def test_second(student):
     """It is no bool."""
     assert type(student.answer()) is int
