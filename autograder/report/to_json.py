@@ -61,7 +61,7 @@ def report_from_json(text: str) -> Report:
         raise _unfit(f"it is not valid JSON ({error})") from None
     version = data.pop("format", "no format at all") if isinstance(data, dict) else type(data).__name__
     if version != FORMAT or isinstance(version, bool):
-        older = ", of a ptqlab whose tests belonged to no rubric item" if version == 1 else ""
+        older = ", of a ptqlab whose tests belonged to no rubric item" if version == 1 and version is not True else ""
         raise _unfit(f"expected a report of format {FORMAT}, got {version!r}{older}")
     try:
         report = checked(Report, checked(_STORED, data, "report"), "report")
