@@ -331,7 +331,7 @@ def _run_file(loader: importlib.machinery.SourceFileLoader, module: types.Module
             _refuse_module(".".join(parts[index:]).removesuffix(".__init__"), module)
 
 
-class _Watch(importlib.abc.MetaPathFinder):
+class _Finder(importlib.abc.MetaPathFinder):
     """Finds the modules that hold something ready-made when they are imported later."""
 
     def find_spec(
@@ -358,7 +358,7 @@ class BlockedApis:
             _refuse_operations()
             for name, module in list(sys.modules.items()):
                 _refuse_module(name, module)
-            sys.meta_path.insert(0, _watch)
+            sys.meta_path.insert(0, _finder)
             importlib.machinery.SourceFileLoader.exec_module = _run_file  # type: ignore[assignment]
         _STATE.installed.append(self)
 
@@ -368,7 +368,7 @@ class BlockedApis:
             return
         _STATE.installed.remove(self)
         if not _STATE.installed:
-            sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _watch]
+            sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _finder]
             del importlib.machinery.SourceFileLoader.exec_module  # which it has from its base
             _STATE.restore()
 
@@ -379,7 +379,7 @@ class BlockedApis:
         self.remove()
 
 
-_watch = _Watch()
+_finder = _Finder()
 
 
 def install() -> BlockedApis:

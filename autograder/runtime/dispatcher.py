@@ -83,12 +83,12 @@ class Dispatcher:
         if request["op"] == "read":
             return tuple(self._give(getattr(self.objects[owner], attribute)) for attribute in args)
         function = kit.FUNCTIONS[name] if request["op"] == "kit" else self._find(owner, name)
-        before = [(path, value, tree_map(lambda item: item, value)) for path, value in _named(args, kwargs)]
+        containers = [(path, value, tree_map(lambda item: item, value)) for path, value in _named(args, kwargs)]
         contents = [(path, tensor, _content(tensor)) for path, tensor in _tensors(args, kwargs)]
         try:
             return self._give(function(*args, **kwargs))
         finally:
-            rewritten = [path for path, value, held in before if not _holds(value, held)]
+            rewritten = [path for path, value, copy in containers if not _holds(value, copy)]
             overwritten = [path for path, tensor, content in contents if _content(tensor) != content]
             facts["mutated"] = tuple(dict.fromkeys(rewritten + overwritten))
 
@@ -173,15 +173,15 @@ def _named(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield (f"argument {index + 1}" if isinstance(index, int) else f"argument {index!r}"), value
 
 
-def _holds(value: Any, held: Any) -> bool:
-    """Whether containers hold what they held: no entry taken out, put in or replaced."""
-    if type(held) in (list, tuple):
-        return type(value) in (list, tuple) and len(value) == len(held) and all(map(_holds, value, held))
-    if type(held) is dict:
+def _holds(value: Any, copy: Any) -> bool:
+    """Whether containers hold what their copies hold: no entry taken out, put in or replaced."""
+    if type(copy) in (list, tuple):
+        return type(value) in (list, tuple) and len(value) == len(copy) and all(map(_holds, value, copy))
+    if type(copy) is dict:
         return (
-            type(value) is dict and value.keys() == held.keys() and all(_holds(value[key], held[key]) for key in held)
+            type(value) is dict and value.keys() == copy.keys() and all(_holds(value[key], copy[key]) for key in copy)
         )
-    return value is held
+    return value is copy
 
 
 def _tensors(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:

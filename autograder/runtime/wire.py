@@ -100,13 +100,13 @@ def decode(header: bytes, body: bytes | bytearray | memoryview, wrap: Wrap) -> A
             max_bin_len=len(header),
             max_ext_len=0,
         )
-        reader = _Reader(memoryview(body), wrap)
-        message = reader.value(tree, 0)
+        decoder = _Decoder(memoryview(body), wrap)
+        message = decoder.value(tree, 0)
     except WireError:
         raise
     except Exception as error:  # whatever a hostile frame makes the parsers say, it is one thing to us
         raise WireError(f"the frame can't be parsed ({type(error).__name__})") from None
-    if reader.at != len(body):
+    if decoder.offset != len(body):
         raise WireError("the frame carries bytes that no tensor claims")
     return message
 
@@ -178,11 +178,11 @@ def raw_bytes(plain: torch.Tensor) -> memoryview:
 _READ_AS_IS = _AS_IS | {int}
 
 
-class _Reader:
+class _Decoder:
     """Walks one decoded header, taking each tensor's bytes from the body in order."""
 
     def __init__(self, body: memoryview, wrap: Wrap) -> None:
-        self.body, self.wrap, self.at, self.nodes = body, wrap, 0, 0
+        self.body, self.wrap, self.offset, self.nodes = body, wrap, 0, 0
 
     def value(self, node: object, depth: int) -> Any:
         self.nodes += 1
@@ -220,7 +220,7 @@ class _Reader:
         raise WireError("the frame has a malformed value")  # not quoted: it may carry what a test must not say
 
     def dict(self, items: list[Any], depth: int) -> dict[Any, Any]:
-        found: dict[Any, Any] = {}
+        entries: dict[Any, Any] = {}
         odd = 0
         for item in items:
             if type(item) is not list or len(item) != 2:
@@ -229,10 +229,10 @@ class _Reader:
             if odd > MAX_ODD_KEYS:
                 raise WireError("the frame has a dict with too many keys that are no strings")
             key = item[0] if type(item[0]) is str else self.value(item[0], depth)
-            if (type(key) is not str and not _is_key(key)) or key in found:
+            if (type(key) is not str and not _is_key(key)) or key in entries:
                 raise WireError("the frame has a dict with a key that is no plain value, or that comes twice")
-            found[key] = self.value(item[1], depth)
-        return found
+            entries[key] = self.value(item[1], depth)
+        return entries
 
     def tensor(self, dtype_name: str, shape: list[Any], device: str) -> torch.Tensor:
         dtype = DTYPES.get(dtype_name)
@@ -241,10 +241,10 @@ class _Reader:
         if dtype is None or not sizes_ok or math.prod(max(n, 1) for n in shape) > 2**40:
             raise WireError("the frame claims a tensor of unknown dtype or impossible shape")
         size = math.prod(shape) * dtype.itemsize
-        if size > len(self.body) - self.at:
+        if size > len(self.body) - self.offset:
             raise WireError("the frame claims a tensor larger than its bytes")
-        raw = bytearray(self.body[self.at : self.at + size])
-        self.at += size
+        raw = bytearray(self.body[self.offset : self.offset + size])
+        self.offset += size
         return self.wrap(_from_bytes(raw, dtype, shape), device)
 
 

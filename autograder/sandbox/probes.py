@@ -39,10 +39,10 @@ def attempt(secrets: list[str], memory_mb: int, writable: list[str], grader: int
         "memory": lambda: mmap.mmap(-1, (memory_mb + 64) << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close(),
         "cpu": _cpu_is_unlimited,
     }
-    found = {item: _refused(act) for item, act in probes.items()}
-    found["secrets"] = all(_refused(lambda path=path: _read(path)) for path in secrets)  # type: ignore[misc]
-    found["foreign files"] = all(_refused(lambda path=path: _write(path)) for path in writable)  # type: ignore[misc]
-    return found
+    refused = {item: _refused(act) for item, act in probes.items()}
+    refused["secrets"] = all(_refused(lambda path=path: _read(path)) for path in secrets)  # type: ignore[misc]
+    refused["foreign files"] = all(_refused(lambda path=path: _write(path)) for path in writable)  # type: ignore[misc]
+    return refused
 
 
 def _refused(act: Callable[[], object]) -> bool:

@@ -112,21 +112,21 @@ def _type_in_our_words(name: str) -> str:
     if name.startswith("torch.Tensor ("):
         return OTHER_TENSOR
     module, _, kind = name.rpartition(".")
-    found = _held(sys.modules.get(module), kind)
-    return MODULE if isinstance(found, type) and issubclass(found, torch.nn.Module) else OTHER_CLASS
+    named = _attribute(sys.modules.get(module), kind)
+    return MODULE if isinstance(named, type) and issubclass(named, torch.nn.Module) else OTHER_CLASS
 
 
 def _is_known_function(name: str) -> bool:
     library, *parts = name.split(".")
     if parts[:1] == ["ops"] and library == "torch":
         return tuple(parts[1:]) in _operators()
-    found: Any = sys.modules.get(library) if library in LIBRARIES else None
+    named: Any = sys.modules.get(library) if library in LIBRARIES else None
     for part in parts:
-        found = _held(found, part)
-    return callable(getattr(found, "__func__", found) if isinstance(found, staticmethod | classmethod) else found)
+        named = _attribute(named, part)
+    return callable(getattr(named, "__func__", named) if isinstance(named, staticmethod | classmethod) else named)
 
 
-def _held(owner: object, name: str) -> Any:
+def _attribute(owner: object, name: str) -> Any:
     """What a module or class has under a name now; never asked for it, since modules import, or make, what they are
     asked for.
     """

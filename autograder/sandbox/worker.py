@@ -110,11 +110,11 @@ class Worker:
             return self.believed(self.ask(question), request, question)
         self._prepare(question)
         started = time.perf_counter()
-        with memory.Watch(self._pid()) as seen:
+        with memory.Watch(self._pid()) as watch:
             raw = self.ask(question)
         reply, seconds = self.believed(raw, request, question), time.perf_counter() - started
-        found = {"start_mb": seen.start_mb, "peak_growth_mb": seen.growth_mb, "seconds": seconds}
-        return reply | {"facts": reply["facts"] | found}
+        measured = {"start_mb": watch.start_mb, "peak_growth_mb": watch.growth_mb, "seconds": seconds}
+        return reply | {"facts": reply["facts"] | measured}
 
     def question(self, request: dict[str, Any]) -> Question:
         """The next question, in the form in which it is sent."""

@@ -74,10 +74,10 @@ class Student:
     _measured: bool = False  # inside of `measuring()`
     allowed: tuple[str, ...] = ()  # libraries whose ready-made quantizers the calls may use
 
-    def __getattr__(self, name: str) -> _Member:
+    def __getattr__(self, name: str) -> _Function:
         if name.startswith("_"):
             raise AttributeError(name)
-        return _Member(self, MODULE, name, name)
+        return _Function(self, MODULE, name, name)
 
     @property
     def remote(self) -> _Remote:
@@ -108,9 +108,9 @@ class Student:
 
     def _ask(self, op: str, target: int, name: str, label: str, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        given = (args, kwargs) if op == "call" else None
+        arguments = (args, kwargs) if op == "call" else None
         if op != "kit":  # a reader knows their own functions
-            self.last_call = Call(label, given)
+            self.last_call = Call(label, arguments)
         request = {
             "op": op,
             "target": target,
@@ -128,7 +128,7 @@ class Student:
         facts = dict(reply["facts"])
         refused = facts.pop("refused")
         if op != "kit":
-            self.last_call = Call(label, given, **facts)
+            self.last_call = Call(label, arguments, **facts)
         elif self.last_call is not None:
             self.last_call = replace(self.last_call, **facts)
         if refused and (reply["failure"] or {}).get("kind") != "undefined":
@@ -143,10 +143,10 @@ class Student:
         Raises TimedOutError or Crashed when the worker ends meanwhile: that is then the call's outcome.
         """
         question = {"op": "words", "target": MODULE, "name": "", "args": (request,), "kwargs": {}, "simulated": False}
-        told = self._endpoint.run(question)["value"]
-        if type(told) is not tuple or len(told) != 3 or not all(type(word) is str for word in told):
+        answer = self._endpoint.run(question)["value"]
+        if type(answer) is not tuple or len(answer) != 3 or not all(type(word) is str for word in answer):
             return "Exception", "(its message could not be read)", ""
-        return told
+        return answer
 
 
 class _Remote:
@@ -159,7 +159,7 @@ class _Remote:
         return lambda *args, **kwargs: self._student._ask("kit", MODULE, name, f"kit.{name}", args, kwargs)
 
 
-class _Member:
+class _Function:
     """A function of the module, or a method of an object: it can be called."""
 
     def __init__(self, student: Student, target: int, name: str, label: str) -> None:
@@ -170,12 +170,12 @@ class _Member:
         student, target, name, label = self._parts
         return student._ask("call", target, name, label, args, kwargs)
 
-    def __getattr__(self, name: str) -> _Member:
+    def __getattr__(self, name: str) -> _Function:
         """A function of a class: `student.QuantizedLinear.from_float(layer)`."""
         if name.startswith("_"):
             raise AttributeError(name)
-        student, target, own, label = self._parts
-        return _Member(student, target, f"{own}.{name}", f"{label}.{name}")
+        student, target, owner, label = self._parts
+        return _Function(student, target, f"{owner}.{name}", f"{label}.{name}")
 
 
 class Handle:
@@ -189,13 +189,13 @@ class Handle:
         if name.startswith("__"):
             raise AttributeError(name)
         student, number, label = self._student, self._ref.number, f"{self._label}.{name}"
-        known = student._endpoint.methods
-        if (self.type_name, label) not in known:
+        methods = student._endpoint.methods
+        if (self.type_name, label) not in methods:
             value = student._ask("get", number, name, label)
             if type(value) is not str or value != METHOD:
                 return value
-            known.add((self.type_name, label))
-        return _Member(student, number, name, label)
+            methods.add((self.type_name, label))
+        return _Function(student, number, name, label)
 
     def read(self, *names: str) -> tuple[Any, ...]:
         """Several attributes at once: `scale, zero_point = quantizer.read("scale", "zero_point")`."""
@@ -237,11 +237,11 @@ class InProcess:
         if not request.get("measured"):
             return self._session.run(request)
         started = time.perf_counter()
-        with memory.Watch() as seen:
+        with memory.Watch() as watch:
             reply = self._session.run(request)
         reply["facts"] |= {
-            "start_mb": seen.start_mb,
-            "peak_growth_mb": seen.growth_mb,
+            "start_mb": watch.start_mb,
+            "peak_growth_mb": watch.growth_mb,
             "seconds": time.perf_counter() - started,
         }
         return reply

@@ -53,8 +53,8 @@ class OnCuda(Tensor):
         to_host = _name_the_host((kwargs or {}).values())
         if to_host or func.overloadpacket.__name__ in _READS:
             _wait()
-        given = pytree.tree_map_only(OnCuda, lambda tensor: tensor.host, (args, kwargs or {}))
-        host_args, host_kwargs = pytree.tree_map_only(torch.device, lambda _: torch.device("cpu"), given)
+        on_host = pytree.tree_map_only(OnCuda, lambda tensor: tensor.host, (args, kwargs or {}))
+        host_args, host_kwargs = pytree.tree_map_only(torch.device, lambda _: torch.device("cpu"), on_host)
         result = func(*host_args, **host_kwargs)
         return result if to_host else pytree.tree_map_only(Tensor, cls, result)
 

@@ -13,12 +13,12 @@ class Recorder:
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self.seen: list[dict[str, Any]] = []
+        self.notes: list[dict[str, Any]] = []
 
     def observe(self, tensor: Tensor) -> None:
         """Note what came."""
         values = tensor.detach().double()
-        self.seen.append(
+        self.notes.append(
             {
                 "count": values.numel(),
                 "shape": list(values.shape),
@@ -38,12 +38,12 @@ class Recorders:
     """Makes recorders, and remembers them: hand it over where a calibrator's class is asked for."""
 
     def __init__(self) -> None:
-        self.made: list[Recorder] = []
+        self.recorders: list[Recorder] = []
 
     def __call__(self) -> Recorder:
         """A new recorder."""
-        self.made.append(Recorder(len(self.made)))
-        return self.made[-1]
+        self.recorders.append(Recorder(len(self.recorders)))
+        return self.recorders[-1]
 
 
 def recorder() -> Recorders:
@@ -53,4 +53,4 @@ def recorder() -> Recorders:
 
 def recorded(factory: Recorders) -> list[list[dict[str, Any]]]:
     """For each recorder, in the order in which they were made, a note on each tensor that it was shown."""
-    return [list(one.seen) for one in factory.made]
+    return [list(recorder.notes) for recorder in factory.recorders]

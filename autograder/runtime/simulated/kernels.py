@@ -175,8 +175,8 @@ class Kernel:
     def _write(self, op: Any, args: Any, kwargs: Any, host_args: list[Any], host_kwargs: dict[str, Any]) -> Any:
         """Run an operation that writes to its arguments, and return those that it returns."""
         schema = self.op._schema
-        given = dict(zip((a.name for a in schema.arguments), args, strict=False)) | kwargs
-        targets = {name: given[name] for name in self.writes if isinstance(given.get(name), torch.Tensor)}
+        arguments = dict(zip((a.name for a in schema.arguments), args, strict=False)) | kwargs
+        targets = {name: arguments[name] for name in self.writes if isinstance(arguments.get(name), torch.Tensor)}
         for name, target in targets.items():
             if target.device.type != DEVICE.type:
                 raise refuse_mixed(self.name, target.device)
@@ -188,7 +188,7 @@ class Kernel:
                 targets[name].data = to_device(host_kwargs[name])
         results = result if isinstance(result, tuple) else (result,)
         returned = tuple(
-            given[_alias(schema, r)] if _is_written(r) else on_device(value)
+            arguments[_alias(schema, r)] if _is_written(r) else on_device(value)
             for r, value in zip(schema.returns, results, strict=False)
         )
         return returned if isinstance(result, tuple) else returned[0] if returned else None
@@ -284,8 +284,8 @@ class Resize(Kernel):
         """Resize `tensor`."""
         if tuple(tensor.shape) != tuple(size):
             host = torch.empty(size, dtype=tensor.dtype)
-            kept = min(host.numel(), tensor.numel())
-            host.view(-1)[:kept] = to_host(tensor).reshape(-1)[:kept]
+            common = min(host.numel(), tensor.numel())
+            host.view(-1)[:common] = to_host(tensor).reshape(-1)[:common]
             tensor.data = to_device(host)
         return tensor
 
