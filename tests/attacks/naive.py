@@ -97,7 +97,7 @@ def reference() -> tuple[str, str]:
     import torch
 
     from autograder.course.catalog import load_exercise
-    from autograder.submission.notebook import read_submission
+    from autograder.submission.reader import read_submission
 
     exercise = load_exercise(ROOT / "exercises" / "01_basic_quantization", None)
     text = read_submission(ROOT / "solutions" / "01_basic_quantization" / "source.py", exercise, "reference").source

@@ -35,7 +35,7 @@ from autograder.report.to_html import report_to_html
 from autograder.report.to_json import report_to_json
 from autograder.runtime.memory import anonymous_mb
 from autograder.sandbox.worker import zygote
-from autograder.submission.notebook import read_submission
+from autograder.submission.reader import read_submission
 
 SLUG = "01_basic_quantization"
 SETTINGS = Settings(seed=20260)

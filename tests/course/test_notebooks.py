@@ -20,7 +20,7 @@ from autograder.course import notebooks, sources
 from autograder.course.catalog import load_exercise
 from autograder.lab.datasets import load_layer
 from autograder.submission.loading import load_module
-from autograder.submission.notebook import read_submission
+from autograder.submission.reader import read_submission
 
 SLUGS = sorted(path.parent.name for path in ROOT.glob("solutions/*/source.py"))
 LANGUAGES = ("en", "zh-TW")
