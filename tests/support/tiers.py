@@ -76,7 +76,7 @@ def _sampled(item: pytest.Item) -> tuple[tuple[str, str], int, str]:
     mark = item.get_closest_marker("sampled")
     assert mark is not None
     group, count, key = (*mark.args, item.nodeid)[:3]
-    return (str(item.path), str(group)), int(count), str(key)
+    return (item.nodeid.partition("::")[0], str(group)), int(count), str(key)
 
 
 def ranked(names: Iterable[str], seed: str) -> list[str]:
