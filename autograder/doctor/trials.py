@@ -1,4 +1,4 @@
-"""What `ptqlab doctor` tries, each in an interpreter of its own: `python -P -c "…; main('landlock')"`.
+"""The trials of `ptqlab doctor`, each in an interpreter of its own: `python -P -c "…; main('landlock')"`.
 
 A trial does the thing itself (unshares, restricts itself, opens a session) and returns the facts about it;
 the process then ends, and its restrictions with it.

@@ -91,6 +91,7 @@ def configure(config: Any, exercises: str, solutions: str, language: str = "en")
         f"{theirs}CheckCellMetadata",
     ]
     config.Autograde.autograde_preprocessors = [
+        f"{reading}Restore",  # the reader has taken all metadata away again
         f"{grading}Grade",
         f"{theirs}AssignLatePenalties",
         f"{theirs}CheckCellMetadata",

@@ -21,10 +21,10 @@ from nbgrader.preprocessors import ClearSolutions, SaveAutoGrades
 from traitlets import Enum, Float, Unicode
 
 from autograder.exports.nbgrader import GRADES, graded_cell_id
+from autograder.grading.choice import choose_notebook
 from autograder.grading.intake import Found
 from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, PtqlabError, Report, Settings, TaskScore
-from autograder.submission.notebook import choose_notebook, stub_code
 
 Result = tuple[NotebookNode, Any]
 
@@ -115,7 +115,7 @@ def _found(folder: Path, student: str, exercise: Exercise) -> Found:
     """The one file that counts, of those named like the exercise, as `ptqlab grade` chooses it."""
     names = (f"{exercise.slug}{suffix}" for suffix in (".ipynb", ".zh-TW.ipynb", ".py"))
     paths = [folder / name for name in names if (folder / name).is_file()]
-    chosen = paths[0] if len(paths) == 1 else choose_notebook(paths, stub_code(exercise))
+    chosen = choose_notebook(paths, exercise)
     if isinstance(chosen, str):
         return Found(student, exercise.slug, None, chosen, withheld=True)
     return Found(student, exercise.slug, chosen)

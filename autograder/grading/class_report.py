@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from autograder.grading import similarity, store
 from autograder.grading.assignment import kept_language
-from autograder.grading.code_fingerprint import Code, comparable_code
+from autograder.grading.code_fingerprint import Code, code_of
 from autograder.grading.intake import Found, file_name
 from autograder.records import Exercise, PtqlabError, Report
 from autograder.report.atomic import write_atomically
@@ -103,7 +103,7 @@ def _updated_fingerprints(
         key = _key(file.student, file.exercise)
         if file.path is None or key in fingerprints or not digests.get(key):
             continue
-        code = gathered.code(key) or comparable_code(by_slug[file.exercise], file.path)
+        code = gathered.code(key) or code_of(file.read(by_slug[file.exercise]))
         if code.sha256 == digests[key]:
             about = {"student": file.student, "exercise": file.exercise}
             fingerprints[key] = about | {"sha256": code.sha256, "code": code.fingerprint}

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
-from autograder.grading import similarity
-from autograder.records import Exercise
-from autograder.runtime.process_state import STATE
-from autograder.submission.notebook import UnreadableError, _sources, read_bytes
+from autograder.submission.record import Record
 
 
 @dataclass(frozen=True)
@@ -20,31 +15,6 @@ class Code:
     fingerprint: str
 
 
-def code_of(exercise: Exercise, path: Path, data: bytes | None = None) -> Code:
-    """Return the code of a submission; `data` is the file's content, where it has been read already."""
-    cells, sha256 = _cells(path, data)
-    return Code(sha256, similarity.fingerprint(cells, _handed_out(exercise.folder)))
-
-
-def comparable_code(exercise: Exercise, path: Path, data: bytes | None = None) -> Code:
-    """Return the same as `code_of`; code that can't be compared is empty, and costs nobody a score or the page."""
-    try:
-        return code_of(exercise, path, data)
-    except Exception:
-        return Code("", "")
-
-
-def _cells(path: Path, data: bytes | None = None) -> tuple[list[str], str]:
-    """Return a notebook's code cells, or a script's text, as the grader reads them, and the file's sha256."""
-    try:
-        data = read_bytes(path) if data is None else data
-        return _sources(path.name, data), hashlib.sha256(data).hexdigest()
-    except UnreadableError:
-        return [], ""
-
-
-@STATE.keep(8)
-def _handed_out(exercise: Path) -> frozenset[str]:
-    """Return the definitions that everybody has, because they stand in the notebooks as handed out."""
-    notebooks = sorted(exercise.glob("*.ipynb"))
-    return frozenset(code for notebook in notebooks for _, code in similarity.definitions(_cells(notebook)[0]))
+def code_of(record: Record) -> Code:
+    """Return the code of a file that has been read; of one that our own fault kept from being read, none is known."""
+    return Code("" if record.fault else record.sha256, record.tokens)

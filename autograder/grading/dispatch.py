@@ -15,7 +15,8 @@ from itertools import islice
 from autograder.course.fingerprint import provenance
 from autograder.grading.job import Finished, Job, finish_job, finished, withheld
 from autograder.pool.executor import GraderDiedError, GraderGivenUpError
-from autograder.submission.notebook import UnreadableError, read_bytes
+from autograder.submission.notebook import UnreadableError
+from autograder.submission.recognition import opened
 
 MOST_TRIES = 2  # a submission whose grading process died is tried once more
 MOST_HANDED_OUT = 2048  # submissions at a time; on a cluster their files wait in the scheduler's memory
@@ -71,8 +72,9 @@ def _with_content(job: Job) -> Job:
     if job.file.path is None:
         return job
     try:
-        return replace(job, data=read_bytes(job.file.path))
-    except UnreadableError as error:
+        with opened(job.file.path) as content:
+            return replace(job, data=content.read())
+    except (UnreadableError, OSError) as error:
         return replace(job, file=replace(job.file, path=None, problem=str(error)))
 
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from autograder.course.catalog import load_exercise
 from autograder.course.fingerprint import provenance
-from autograder.grading.code_fingerprint import Code, comparable_code
+from autograder.grading.code_fingerprint import Code, code_of
 from autograder.grading.intake import Found
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission
 from autograder.report.to_html import report_to_html
 from autograder.report.to_json import report_to_json
 from autograder.runtime.process_state import STATE
 from autograder.scoring import unscored
-from autograder.submission.notebook import read_submission, stub_code
+from autograder.submission.reader import submission_of
+from autograder.submission.record import Record
 
 MOST_GRADINGS = 3  # of a submission with a crash, until two of them agree
 
@@ -48,8 +47,8 @@ class Finished:
 
 def finish_job(job: Job) -> Finished:
     """Grade one submission, and make the files that are written of it."""
-    code = comparable_code(job.exercise, job.file.path, job.data) if job.file.path else None
-    return finished(job, run_job(job), code)
+    record = job.file.read(job.exercise, job.data)
+    return finished(job, grade_record(job, record), code_of(record) if job.file.path else None)
 
 
 def finished(job: Job, report: Report, code: Code | None = None) -> Finished:
@@ -58,32 +57,26 @@ def finished(job: Job, report: Report, code: Code | None = None) -> Finished:
 
 
 def run_job(job: Job) -> Report:
-    """Read and grade one submission; a fault of our own withholds its score and says so."""
+    """Read and grade one submission."""
+    return grade_record(job, job.file.read(job.exercise, job.data))
+
+
+def grade_record(job: Job, record: Record) -> Report:
+    """Grade a submission that has been read; a fault of our own withholds its score and says so."""
     from autograder.grading.grade import grade  # noqa: PLC0415 - imports torch, which only grading processes need
 
     _freeze_heap()
     if job.file.withheld:
         return withheld(job, job.file.problem)
-    submission = None
+    submission = submission_of(record, job.file.student, job.exercise.slug)
+    if record.fault:
+        return withheld(job, record.fault, submission)
     try:
-        submission = read(job)
         return _confirmed(lambda: grade(job.exercise, submission, job.settings, job.secrets))
     except PtqlabError:
         raise  # the machine or the arguments are at fault, for every submission alike
     except Exception as error:
         return withheld(job, f"The grader itself failed: {type(error).__name__}: {error}", submission)
-
-
-def read(job: Job) -> Submission:
-    """Return what the student handed in; a missing file is a submission with a problem."""
-    if job.file.path is None:
-        return Submission(job.file.student, job.exercise.slug, "", "", problem=job.file.problem)
-    return read_submission(job.file.path, job.exercise, job.file.student, _stubs(job.exercise.folder), job.data)
-
-
-@STATE.keep(8)
-def _stubs(folder: Path) -> tuple[str, ...]:
-    return stub_code(load_exercise(folder))
 
 
 def withheld(job: Job, reason: str, submission: Submission | None = None) -> Report:

@@ -20,7 +20,7 @@ from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission
 from autograder.runtime.dispatcher import MODULE
 from autograder.runtime.process_state import STATE
-from autograder.submission.notebook import read_submission
+from autograder.submission.reader import read_submission
 from autograder.submission.slicing import Cell, slice_cells
 from autograder.testing.plugin import run_suites
 from autograder.testing.proxy import InProcess

@@ -10,13 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 from support.tiny_course import SLUG
 
-from autograder.cli import main
+from autograder.cli import grading, main
 from autograder.cli.app import app
 from autograder.cli.course import chosen
 from autograder.course.catalog import LANGUAGES, find_exercises
@@ -279,3 +280,28 @@ def test_check_takes_a_file_of_any_name_when_told_the_exercise(run: Run, tiny: P
     assert run("check", "mine.py", "--course", tiny)[0] == 2
     code, out, _ = run("check", "mine.py", "-e", "01", "--task", "1.1", "--course", tiny)
     assert code == 0, out
+
+
+# --- other systems ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", ["grade x --out y", "verify"])
+def test_grading_says_that_it_needs_linux(run: Run, monkeypatch: pytest.MonkeyPatch, arguments: str) -> None:
+    monkeypatch.setattr(grading, "sys", SimpleNamespace(platform="darwin"))
+    code, out, err = run(*arguments.split())
+    assert (code, out) == (2, "")
+    assert err.startswith("ptqlab: Grading needs Linux")
+
+
+def test_the_commands_are_there_where_there_is_no_linux() -> None:
+    """Students type `ptqlab check` on macOS and Windows; it must not import what only grading needs."""
+    program = (
+        "import os, sys\n"
+        "for name in ('fork', 'geteuid', 'pidfd_open'): os.__dict__.pop(name, None)\n"
+        "for name in ('resource', 'fcntl', 'pwd', 'pyseccomp', 'jupytext'): sys.modules[name] = None\n"
+        "import autograder.cli.app, autograder.course.start, autograder.lab.checking\n"
+        "print(sorted(name for name in sys.modules if name.startswith(('autograder.grading', 'autograder.sandbox'))))"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -13,8 +14,9 @@ import pytest
 from support import ROOT
 
 import autograder.grading.grade
+from autograder.course import fingerprint
 from autograder.course.catalog import load_exercise
-from autograder.grading import code_fingerprint, dispatch, store
+from autograder.grading import dispatch, store
 from autograder.grading.batch import grade_class
 from autograder.grading.code_fingerprint import Code
 from autograder.grading.intake import Found
@@ -22,6 +24,7 @@ from autograder.grading.job import Finished, Job, finish_job, run_job
 from autograder.grading.outline import outline
 from autograder.records import Outcome, Provenance, Report, Settings, Status, Submission
 from autograder.report.to_json import report_to_json
+from autograder.sandbox import reading
 from autograder.scoring import score
 
 SLUG = "01_basic_quantization"
@@ -129,32 +132,50 @@ def test_what_reports_have_in_common_is_kept_once() -> None:
         ) * 4
 
 
-def test_code_that_cannot_be_compared_costs_nobody_a_score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An error of our own there would end the batch, for everybody."""
-
-    def fails(*_: object) -> None:
-        raise RecursionError("too deep to compare")
-
-    monkeypatch.setattr(code_fingerprint, "code_of", fails)
-    monkeypatch.setattr(autograder.grading.grade, "grade", lambda *_: report_of(FINE))
+def test_a_fault_of_the_reader_withholds_the_score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A score is withheld by our own fault, says so, and ends nobody else's grading."""
+    monkeypatch.setattr(reading.Reader, "ask", instead_of_asking)
     handed = tmp_path / "ann.py"
     handed.write_text("x = 1")
     finished = finish_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))
-    assert finished.report.status == report_of(FINE).status
+    assert (finished.report.status, finished.report.earned) == ("withheld", None)
+    assert finished.report.reason == "The reader itself failed: KeyError: 'ours'"
     assert finished.code == Code("", "")
 
 
-def test_code_that_cannot_be_read_again_is_graded_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An error of our own there would end the batch, for everybody."""
+def instead_of_asking(*_: object) -> None:
+    raise KeyError("ours")
 
-    def fails(*_: object) -> Submission:
-        raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
 
-    found = [Found("ann", SLUG, tmp_path / "ann.py")]
-    earlier = store.report_path(tmp_path / "out", found[0])
-    earlier.parent.mkdir(parents=True)
-    earlier.write_text(report_to_json(report_of(FINE)), encoding="utf-8")
-    monkeypatch.setattr(store, "read", fails)
+def test_a_file_that_is_too_much_is_its_students_sentence(tmp_path: Path) -> None:
+    """It earns 0 points; nothing is withheld."""
+    handed = tmp_path / "ann.ipynb"
+    handed.write_text("[" * 10_000)
+    report = finish_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ())).report
+    assert (report.status, report.earned) == ("unreadable", 0.0)
+    assert report.reason.startswith("ann.ipynb is no notebook: its JSON is too deep")
+
+
+def test_what_was_graded_is_known_by_its_bytes_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An earlier report counts for the same file, which is not read again; for another one it doesn't."""
+    handed = tmp_path / "ann.py"
+    handed.write_text("x = 1")
+    found = Found("ann", SLUG, handed)
+    earlier = replace(
+        report_of(FINE),
+        status="graded",
+        earned=0.0,
+        submission_sha256=hashlib.sha256(b"x = 1").hexdigest(),
+        tests_sha256=fingerprint.tests_sha256(EXERCISE),
+        kit_version=fingerprint.kit_version(),
+    )
+    place = store.report_path(tmp_path / "out", found)
+    place.parent.mkdir(parents=True)
+    place.write_text(report_to_json(earlier), encoding="utf-8")
+    monkeypatch.setattr(reading.Reader, "ask", instead_of_asking)
     pool = Counting()
-    grade_class(found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline)
+    grade_class([found], [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline)
+    assert pool.students == []
+    handed.write_text("x = 2")
+    grade_class([found], [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline)
     assert pool.students == ["ann"]

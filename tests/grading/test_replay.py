@@ -401,16 +401,16 @@ def without_times(report: Report) -> list[tuple[object, ...]]:
     return [(report.status, report.earned, report.notes), *[(task.id, task.earned) for task in report.tasks], *tests]
 
 
-def test_a_mixed_class_gets_the_reports_of_a_class_whose_every_test_runs(request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("students", [6, pytest.param(200, marks=pytest.mark.proof)])
+def test_a_mixed_class_gets_the_reports_of_a_class_whose_every_test_runs(students: int) -> None:
     """Right, unusual and wrong answers in all mixtures, each student after the others and alone."""
-    full = request.config.getoption("--full")
     lab = load_exercise(ROOT / "exercises" / "01_basic_quantization", ROOT / "solutions")
     assert lab.solution is not None
     reference = reference_source(lab.solution / "source.py")
     earned = set()
-    for number in range(200 if full else 6):
+    for number in range(students):
         student = Submission(f"student{number}", lab.slug, "\n\n".join([reference, *own_answers(lab, number)]), "")
         after, alone = (grade(lab, student, Settings(11, every_test=anew)) for anew in (False, True))
         assert without_times(after) == without_times(alone)
         earned.add(after.earned)
-    assert len(earned) > (20 if full else 3)
+    assert len(earned) > (20 if students > 100 else 3)
