@@ -166,8 +166,8 @@ def test_what_was_graded_is_known_by_its_bytes_alone(monkeypatch: pytest.MonkeyP
         status="graded",
         earned=0.0,
         submission_sha256=hashlib.sha256(b"x = 1").hexdigest(),
-        tests_sha256=fingerprint.tests_sha256(EXERCISE),
-        kit_version=fingerprint.kit_version(),
+        outcomes_sha256=fingerprint.outcomes_sha256(EXERCISE),
+        points_sha256=fingerprint.points_sha256(EXERCISE),
     )
     place = store.report_path(tmp_path / "out", found)
     place.parent.mkdir(parents=True)
