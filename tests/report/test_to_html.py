@@ -137,9 +137,7 @@ def test_passed_tests_are_collapsed_and_counted(samples: Samples) -> None:
     assert "The levels span the whole signed range." not in page.text
 
 
-@pytest.mark.parametrize(
-    ("status", "words"), [(Status.FAILED, "1 more did not pass."), (Status.MISSING, None)]
-)
+@pytest.mark.parametrize(("status", "words"), [(Status.FAILED, "1 more did not pass."), (Status.MISSING, None)])
 def test_of_a_task_with_very_many_tests_forty_are_spelled_out_and_the_others_counted(
     samples: Samples, status: Status, words: str | None
 ) -> None:
