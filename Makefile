@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-DEMO ?= demo-grades
+DEMO ?= build/demo
 UNUSED := /tests/|transformers/models/(?!auto|bert/|gpt2|llama/)
 
 .DEFAULT_GOAL := help
@@ -14,18 +14,21 @@ help:  ## this list
 setup: $(VENV)/.ready  ## a virtual environment with everything in it
 
 $(VENV)/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ptqlab needs Python 3.11 or newer, this is " + sys.version.split()[0])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m compileall -qq -j 0 -x '$(UNUSED)' $(VENV)/lib || true  # pip would use one core, and compile all
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ptqlab needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	@echo "1/3 Making the virtual environment $(VENV): some seconds"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "2/3 Installing ptqlab and about 180 packages, torch among them: 2 GB on disk, a minute or two"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	@echo "3/3 Compiling the libraries on all cores: half a minute"
+	@$(BIN)/python -m compileall -qq -j 0 -x '$(UNUSED)' $(VENV)/lib || true  # pip would use one core, and compile all
+	@touch $@
 
 demo: setup  ## grade a bundled class of notebooks and show the scoreboard
-	$(BIN)/python -P tests/support/demo.py $(DEMO)-class
-	$(BIN)/ptqlab grade $(DEMO)-class --out $(DEMO) --exercise 01 --jobs 2 --seed 7 --regrade
-	@echo "Open the reports in $(DEMO)/<student>/01_basic_quantization.html"
+	$(BIN)/python -P tests/support/demo.py $(DEMO)/submitted
+	$(BIN)/ptqlab grade $(DEMO)/submitted --out $(DEMO)/grades --exercise 01 --jobs 2 --seed 7 --regrade
+	@echo "Open the reports in $(DEMO)/grades/<student>/01_basic_quantization.html"
 
-test: setup  ## everything that must hold
+test: setup  ## what every landing must pass: minutes
 	$(BIN)/ptqlab build --check
 	$(MAKE) --jobs 2 lint suite
 
@@ -38,9 +41,9 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-prove: setup  ## the full-size proofs: ten seeds, large classes, long fuzzing
+prove: setup  ## everything, at full size: hours; docs/proof.md
 	$(BIN)/ptqlab verify --seeds 10 --jobs 2
-	$(BIN)/pytest --full --timeout 0
+	$(BIN)/pytest -m '' --timeout 0
 
 bench: setup  ## CPU seconds a submission: ptqlab, nbgrader, one pytest process
 	$(BIN)/python -P tests/benchmarks/compare.py
@@ -49,4 +52,4 @@ figures: setup  ## what each method does to each model: docs/figures.md
 	$(BIN)/python -P tests/benchmarks/figures.py
 
 clean:  ## remove what the targets above made, but the environment
-	rm -rf $(DEMO) $(DEMO)-class build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache

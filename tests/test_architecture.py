@@ -69,7 +69,7 @@ def test_nothing_that_ships_has_an_init_file(folder: str) -> None:
 def test_the_package_is_the_clones_own() -> None:
     """An editable install that left files in site-packages/autograder/ would hide the package."""
     done = run("import autograder.testing.plugin as s; print(s.__file__)")
-    assert done.stdout.strip() == str(ROOT / "autograder" / "suite.py"), done.stderr
+    assert done.stdout.strip() == str(ROOT / "autograder" / "testing" / "plugin.py"), done.stderr
 
 
 def test_a_wheel_carries_the_exercises_and_data_but_no_solution(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ DECIDING = (
     "lab/models.py",
     "lab/pretrained.py",
     "lab/rescaling",
+    "grading/environment.py",
     "grading/grade.py",
     "grading/reference.py",
     "grading/replay.py",

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from autograder.exports.gradescope import SETTINGS_FILE, results
+from autograder.grading.choice import choose_notebook
 from autograder.grading.intake import Found
 from autograder.records import Exercise, PtqlabError, Settings
-from autograder.submission.notebook import choose_notebook, stub_code
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
 
 def _graded(root: Path) -> str:
     from autograder.course.catalog import find_exercises  # noqa: PLC0415
-    from autograder.grading.batch import Job, run_job  # noqa: PLC0415 - imports torch
+    from autograder.grading.job import Job, run_job  # noqa: PLC0415 - imports torch
 
     source = root / "source"
     kept = json.loads((source / SETTINGS_FILE).read_text(encoding="utf-8"))
@@ -50,7 +50,7 @@ def submitted(folder: Path, exercise: Exercise) -> Found:
         return Found(
             "student", exercise.slug, None, f"Expected {exercise.slug}.ipynb, but no notebook came; upload it."
         )
-    chosen = paths[0] if len(paths) == 1 else choose_notebook(paths, stub_code(exercise))
+    chosen = choose_notebook(paths, exercise)
     if isinstance(chosen, str):
         return Found("student", exercise.slug, None, chosen)
     return Found("student", exercise.slug, chosen)

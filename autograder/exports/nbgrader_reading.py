@@ -7,11 +7,10 @@ Steps that `nbgrader.configure` puts into nbgrader's lists, in the order in whic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from bleach import ALLOWED_TAGS  # type: ignore[import-untyped]
 from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors.sanitize import SanitizeHTML
@@ -23,40 +22,36 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, List, Unicode
 
 from autograder.exports.nbgrader import SCHEMA
+from autograder.sandbox import reading
+from autograder.submission.record import BookCell
 
 Result = tuple[NotebookNode, Any]
 CellsById = dict[str, tuple[dict[str, Any], Any]]  # a cell's id -> its metadata, the cell in the gradebook
 _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
+_CLAIMED = "ptqlab_grade_id"  # a cell's metadata until PtqlabRestore: the id that it claims to have in the gradebook
 
 
 class PtqlabReader(NotebookExporter):
-    """Reads any file: what is no notebook becomes an empty one, and what is odd in one is left out.
+    """Reads any file, in a bounded child: what is no notebook becomes an empty one, and what is odd in one is left out.
 
-    Of a cell its kind, its text and nbgrader's metadata are taken; outputs and all other metadata are a student's to
-    write and nobody's to read.
+    Of a cell its kind, its text and its id in the gradebook are taken; outputs and all other metadata are a student's
+    to write and nobody's to read.
     """
 
     def from_file(self, file_stream: Any, resources: Any = None, **kw: Any) -> Result:
         """Read an open file, and run the preprocessors on it; of a link nothing is read."""
-        try:
-            cells = [] if Path(file_stream.name).is_symlink() else nbformat.read(file_stream, as_version=4).cells
-        except Exception as error:
-            self.log.warning("The submission is no notebook that nbformat can read: %s", error)
-            cells = []
-        book = new_notebook(cells=list(_plain_cells(cells)))
+        record = reading.cells(Path(file_stream.name))
+        if record.problem or record.fault:
+            self.log.warning("The submission can't be shown: %s", record.problem or record.fault)
+        book = new_notebook(cells=list(_plain_cells(record.cells)))
         read: Result = self.from_notebook_node(book, resources=resources, **kw)
         return read
 
 
-def _plain_cells(cells: Any) -> Iterator[NotebookNode]:
-    for number, cell in enumerate(cells if isinstance(cells, list) else []):
-        kind, text = (cell.get("cell_type"), cell.get("source")) if isinstance(cell, dict) else (None, None)
-        if not isinstance(kind, str) or kind not in _NEW or not isinstance(text, str):
-            continue
-        about = cell.get("metadata")
-        about = about.get("nbgrader") if isinstance(about, dict) else None
-        metadata = {"nbgrader": about} if isinstance(about, dict) else {}
-        yield _NEW[kind](text, id=f"cell-{number}", metadata=metadata)
+def _plain_cells(cells: Sequence[BookCell]) -> Iterator[NotebookNode]:
+    for number, cell in enumerate(cells):
+        if cell.kind in _NEW:
+            yield _NEW[cell.kind](cell.text, id=f"cell-{number}", metadata={_CLAIMED: cell.grade_id})
 
 
 class PtqlabRestore(NbGraderPreprocessor):  # type: ignore[misc]
@@ -90,11 +85,11 @@ def _metadata(cell: Any, source: Any) -> dict[str, Any]:
     return about | ({"points": points[cell.name]} if cell.name in points else {})
 
 
-def _restored(cell: NotebookNode | None, known: CellsById, name: Any = None) -> NotebookNode:
+def _restored(cell: NotebookNode | None, known: CellsById, name: str = "") -> NotebookNode:
     """The cell with its own metadata, taken out of `known`; without any when it has none or had its turn."""
     if cell is not None:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
-    about, source = known.pop(name, ({}, None)) if isinstance(name, str) else ({}, None)
+        name = cell.metadata[_CLAIMED]
+    about, source = known.pop(name, ({}, None))
     if source is None:
         assert cell is not None
         cell.metadata = NotebookNode()

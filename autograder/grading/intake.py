@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.course.catalog import pick_exercise
-from autograder.records import Exercise, PtqlabError, Submission
-from autograder.submission.notebook import choose_notebook, read_submission, stub_code
+from autograder.grading.choice import choose_notebook
+from autograder.records import Exercise, PtqlabError
+from autograder.sandbox import reading
+from autograder.submission.record import Record
 
 _EXPECTED = (
     "Expected one .ipynb or .py file, <student>/<exercise>.ipynb, <student>/<assignment>/<exercise>.ipynb"
@@ -47,11 +49,11 @@ class Found:
         """The student's name, made safe for a folder of reports."""
         return file_name(self.student)
 
-    def read(self, exercise: Exercise) -> Submission:
-        """Read the file that was found; where there is none, the submission's problem says why."""
+    def read(self, exercise: Exercise, data: bytes | None = None) -> Record:
+        """Read the file that was found, or its content; where there is none, the record's problem says why."""
         if self.path is None:
-            return Submission(self.student, self.exercise, "", "", problem=self.problem)
-        return read_submission(self.path, exercise, self.student, stub_code(exercise))
+            return Record(name="", problem=self.problem)
+        return reading.read(self.path, exercise, data)
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def _rows(folders: Sequence[_Folder], wanted: Sequence[Exercise]) -> tuple[Found
 def _choice(folder: _Folder, exercise: Exercise) -> Found:
     """The one file of a student's that counts; several are compared with what was handed out."""
     paths = [path for slug, path in folder.files if slug == exercise.slug]
-    chosen = paths[0] if len(paths) == 1 else choose_notebook(paths, stub_code(exercise))
+    chosen = choose_notebook(paths, exercise)
     if isinstance(chosen, str):
         return Found(folder.student, exercise.slug, None, chosen, withheld=True)
     return Found(folder.student, exercise.slug, chosen)

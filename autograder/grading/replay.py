@@ -1,17 +1,16 @@
-"""What a test says depends only on what the student's code answers: for answers that are known, the outcome is, too.
+"""Results of tests, reused for students whose code gives the same answers.
 
-A test draws its inputs from the assignment's seed, asks the student's functions, and judges their answers. So most of
-a class's tests are the same dialogue again, to the byte. For every test the dialogues that have come up so far are kept
-as a tree, question by question, with what the test said at their ends. A student is asked along that tree. When all
-answers are known, the test itself need not run; at the first answer that is not, it does, and gets the answers given
-so far without asking for them again. Either way a student's code is called with the same bytes in the same order, and
-gets the outcome that the test gives for these answers.
+A test draws its inputs from the assignment's seed, calls the student's functions, and judges their answers. It depends
+on nothing else, and most answers of a class are the same to the byte. So the exchanges between each test and students'
+code are recorded as a tree: a question, by answer the next question, and at the end of each branch the test's result.
 
-Grading processes of one machine tell each other what they keep (sharing.py): each question once.
+For the next student the recorded questions are asked first. When every answer is recorded, so is the result, and the
+test is not run. At the first answer that is not recorded the test runs, and gets the answers given so far without
+asking again. Either way a student's code is called with the same bytes in the same order, and the result is the test's
+own.
 
-Not kept: dialogues in which the worker died or ran out of time, in which memory or time was measured or a second
-process
-took part, and what would take more than some megabytes.
+Exchanges are not recorded when the worker died or ran out of time, when memory or time was measured, or when a second
+process took part. The size of a cache is bounded.
 """
 
 from __future__ import annotations
@@ -19,149 +18,109 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.pool import shared_log
 from autograder.runtime.errors import CrashedError, TimedOutError
+from autograder.runtime.process_state import STATE
 from autograder.sandbox.worker import Question, Worker
 
-MOST_BYTES = 48 << 20  # of questions, for one exercise
-MOST_ENDINGS = 64  # dialogues of one test: wrong answers are of many kinds
-MOST_EXERCISES = 8
-
-
-@dataclass
-class _Step:
-    """A question, whether it is asked in a new process, and what comes after each answer: a question, or the end."""
-
-    question: Question
-    renewed: bool
-    after: dict[bytes, _Step | _End] = field(default_factory=dict)  # by the answer's digest
+MOST_BYTES = 48 << 20  # of questions, in one cache
+MOST_RESULTS = 64  # of one test: wrong answers are of many kinds
+MOST_CACHES = 8  # a course has five exercises
 
 
 @dataclass(frozen=True)
-class _End:
-    entry: dict[str, Any]  # of the test, in pytest-json-report's record
+class Result:
+    """The end of a branch: the test's entry in pytest-json-report's record."""
 
-    def says(self, entry: dict[str, Any]) -> bool:
-        """Whether that is the same; how long it took does not matter."""
-        return _untimed(self.entry) == _untimed(entry)
-
-
-def _untimed(entry: object) -> object:
-    return (
-        {key: _untimed(value) for key, value in entry.items() if key != "duration"}
-        if isinstance(entry, dict)
-        else entry
-    )
+    entry: dict[str, Any]
 
 
 @dataclass
-class _Test:
-    """What is known of one test."""
+class Step:
+    """A question, whether a new process answers it, and what follows each answer (by its digest)."""
 
-    first: dict[str, _Step | _End] = field(default_factory=dict)
-    endings: int = 0
+    question: Question
+    fresh: bool
+    following: dict[bytes, Step | Result] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question, whether a new process answered it, and the digest of the answer."""
+
+    question: Question
+    fresh: bool
+    answer: bytes
+
+
+@dataclass
+class _Tree:
+    """The recorded exchanges of one test."""
+
+    branches: dict[bytes, Step | Result] = field(default_factory=dict)  # the first step, under no answer
+    results: int = 0
     size: int = 0  # bytes of its questions
-    steady: bool = True  # False: after the same answers it asked something else
+    repeatable: bool = True  # False: after the same answers it asked something else
 
 
-Told = tuple[Question | None, bool, bytes]
-"""A question, whether it was asked in a new process, and the answer's digest. None: the question that is known here."""
+_NO_ANSWER = b""
 
 
 class ReplayCache:
-    """The dialogues of an exercise's tests under one seed. `about` is all that they depend on but the answers."""
+    """The recorded exchanges of an exercise's tests, under one seed and on the same devices."""
 
-    def __init__(self, about: object = None, others: shared_log.Shared | None = None) -> None:
-        self._about, self._others = about, others
-        self._tests: dict[str, _Test] = {}
+    def __init__(self) -> None:
+        self._trees: dict[str, _Tree] = {}
 
-    def first(self, test: str) -> _Step | _End | None:
-        """Where a test's dialogues begin."""
-        return self._tests.get(test, _Test()).first.get("")
+    def start(self, test: str) -> Step | Result | None:
+        """Return the first question of a test, or its result when it asks none; None when nothing is recorded."""
+        tree = self._trees.get(test)
+        return tree.branches.get(_NO_ANSWER) if tree else None
 
-    def keep(self, test: str, told: Sequence[Told], entry: dict[str, Any]) -> None:
-        """Add a test's dialogue, and what it came to; the other grading processes get it, too."""
-        if new := self._added(test, told, entry):
-            self._tell(test, new, entry)
-
-    def hear(self, test: str, told: Sequence[Told], entry: dict[str, Any] | None) -> None:
-        """Add what another grading process has kept; no entry: it does not trust the test any more."""
-        if entry is None:
-            self._tests[test] = _Test(steady=False)
-        else:
-            self._added(test, told, entry)
-
-    def _added(self, test: str, told: Sequence[Told], entry: dict[str, Any]) -> list[Told]:
-        """The dialogue as it is told to others: without the questions that were known. Empty: it was not added."""
-        about = self._tests.setdefault(test, _Test())
-        if about.endings >= MOST_ENDINGS:
-            about = self._tests[test] = _Test()
-        size = sum(len(question.frame) for question, _, _ in told if question)
-        if not about.steady or size + sum(known.size for known in self._tests.values()) > MOST_BYTES:
-            return []
-        new: list[Told] = []
-        place: dict[Any, _Step | _End] = about.first
-        key: str | bytes = ""
-        for question, renewed, digest in told:
-            if key not in place and question is None:
-                return []  # it was known to who told it, and is not here
-            new.append((None if key in place else question, renewed, digest))
-            if key not in place and question:
-                place[key] = _Step(question, renewed)
-                about.size += len(question.frame)
-            step = place[key]
-            if isinstance(step, _End) or (step.question, step.renewed) != (question or step.question, renewed):
+    def record(self, test: str, exchanges: Sequence[Exchange], entry: dict[str, Any]) -> None:
+        """Add a test's exchanges and its result. A test that contradicts what is recorded is not trusted any more."""
+        tree = self._trees.setdefault(test, _Tree())
+        if tree.results >= MOST_RESULTS:
+            tree = self._trees[test] = _Tree()
+        size = sum(len(exchange.question.frame) for exchange in exchanges)
+        if not tree.repeatable or size + sum(tree.size for tree in self._trees.values()) > MOST_BYTES:
+            return
+        branches, answer = tree.branches, _NO_ANSWER
+        for exchange in exchanges:
+            if answer not in branches:
+                branches[answer] = Step(exchange.question, exchange.fresh)
+                tree.size += len(exchange.question.frame)
+            step = branches[answer]
+            if isinstance(step, Result) or (step.question, step.fresh) != (exchange.question, exchange.fresh):
                 return self.distrust(test)
-            place, key = step.after, digest
-        if key in place:  # two grading processes may find out the same
-            end = place[key]
-            return [] if isinstance(end, _End) and end.says(entry) else self.distrust(test)
-        place[key] = _End(entry)
-        about.endings += 1
-        return new
+            branches, answer = step.following, exchange.answer
+        if answer in branches:  # it went on from here before, or has ended here without being replayed
+            return self.distrust(test)
+        branches[answer] = Result(entry)
+        tree.results += 1
 
-    def distrust(self, test: str) -> list[Told]:
-        """Keep nothing more of a test that goes another way after the same answers."""
-        self._tests[test] = _Test(steady=False)
-        self._tell(test, [], None)
-        return []
-
-    def _tell(self, test: str, told: Sequence[Told], entry: dict[str, Any] | None) -> None:
-        if self._others:
-            self._others.tell((self._about, test, told, entry))
+    def distrust(self, test: str) -> None:
+        """Forget a test and record nothing of it any more: after the same answers it has asked something else."""
+        self._trees[test] = _Tree(repeatable=False)
 
 
-_KNOWN: dict[object, ReplayCache] = {}
-
-
-def known(about: object) -> ReplayCache:
-    """What this machine's grading processes know about an exercise's tests; `about` is all that they depend on."""
-    others = shared_log.shared()
-    for theirs, test, told, entry in others.news() if others else ():
-        _known(theirs, others).hear(test, told, entry)
-    return _known(about, others)
-
-
-def _known(about: object, others: shared_log.Shared | None) -> ReplayCache:
-    found = _KNOWN.pop(about, None) or ReplayCache(about, others)
-    _KNOWN[about] = found
-    if len(_KNOWN) > MOST_EXERCISES:
-        del _KNOWN[next(iter(_KNOWN))]  # that which was not used for longest
-    return found
+@STATE.keep(MOST_CACHES)
+def replay_cache(key: Hashable) -> ReplayCache:
+    """Return this process's cache for `key`, which is all that results depend on besides the answers."""
+    return ReplayCache()
 
 
 class ReplayingWorker:
-    """One submission's end of all dialogues: the endpoint of its tests, between them and its worker."""
+    """The endpoint of one submission's tests: replays what it can, and asks the submission's worker for the rest."""
 
-    def __init__(self, worker: Worker, known: ReplayCache) -> None:
-        self.worker, self.known = worker, known
-        self._said: deque[tuple[Question, bool, bytes | Exception]] = deque()  # before the test was run
-        self._told: list[tuple[Question, bool, bytes]] = []
-        self._renew = self._strayed = False
+    def __init__(self, worker: Worker, cache: ReplayCache) -> None:
+        self.worker, self.cache = worker, cache
+        self._given: deque[tuple[Question, bool, bytes | Exception]] = deque()  # answers given before the test was run
+        self._exchanges: list[Exchange] = []
+        self._fresh = self._diverged = False
         self._repeatable = True
 
     @property
@@ -169,45 +128,42 @@ class ReplayingWorker:
         """The methods seen so far, in this test."""
         return self.worker.methods
 
-    def begin(self, test: str, number: int) -> dict[str, Any] | None:
-        """Ask along what is known of a test; its entry in the record, or None: it has to be run."""
+    def replay(self, test: str, number: int) -> dict[str, Any] | None:
+        """Ask a test's recorded questions; return its entry in the record, or None when the test has to be run."""
         self.worker.turn(number)
-        self._said, self._told = deque(), []
-        self._renew, self._strayed, self._repeatable = False, False, True
+        self._given, self._exchanges = deque(), []
+        self._fresh, self._diverged, self._repeatable = False, False, True
         started = time.perf_counter()
-        step = self.known.first(test)
-        while isinstance(step, _Step):
-            answer = self._answer(step.question, step.renewed)
-            self._said.append((step.question, step.renewed, answer))
-            step = step.after.get(_digest(answer)) if isinstance(answer, bytes) else None
+        step = self.cache.start(test)
+        while isinstance(step, Step):
+            answer = self._ask(step.question, step.fresh)
+            self._given.append((step.question, step.fresh, answer))
+            step = step.following.get(_digest(answer)) if isinstance(answer, bytes) else None
         if step is None:
             return None
-        took = {"duration": time.perf_counter() - started}
-        return step.entry | {
-            "setup": step.entry["setup"] | {"duration": 0.0},
-            "call": step.entry.get("call", {}) | took,
-        }
+        call = step.entry.get("call", {}) | {"duration": time.perf_counter() - started}
+        return step.entry | {"setup": step.entry["setup"] | {"duration": 0.0}, "call": call}
 
-    def ended(self, test: str) -> bool:
-        """Whether the test asked for all that was said before it ran; if not, it must begin anew, in a new process."""
-        if not self._strayed and not self._said:
+    def is_consistent(self, test: str) -> bool:
+        """Tell whether the test that was run asked every replayed question; if not, it has to be run anew."""
+        if not self._diverged and not self._given:
             return True
-        self.known.distrust(test)
+        self.cache.distrust(test)
         self.worker.fresh()
         return False
 
-    def keep(self, test: str, entry: dict[str, Any]) -> None:
-        """Remember what the test that was run came to, if its dialogue can be repeated."""
+    def record(self, test: str, entry: dict[str, Any]) -> None:
+        """Record the result of the test that was run, if its exchanges can be repeated."""
         if self._repeatable:
-            self.known.keep(test, self._told, entry)
+            self.cache.record(test, self._exchanges, entry)
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request of the test that is running."""
         if request.get("measured"):
-            return self._live().run(request)
+            return self._unrecorded().run(request)
         question = self.worker.question(request)
-        renew, self._renew = self._renew, False
-        answer = self._said_before(question, renew) if self._said else self._answer(question, renew)
+        fresh, self._fresh = self._fresh, False
+        answer = self._next_given(question, fresh) if self._given else self._ask(question, fresh)
         try:
             if isinstance(answer, Exception):
                 raise answer
@@ -215,35 +171,35 @@ class ReplayingWorker:
         except (TimedOutError, CrashedError):
             self._repeatable = False
             raise
-        self._told.append((question, renew, _digest(answer)))
+        self._exchanges.append(Exchange(question, fresh, _digest(answer)))
         return reply
 
     def fresh(self) -> ReplayingWorker:
-        """The next request is answered in a new process."""
-        self._renew = True
+        """Have the next request answered in a new process."""
+        self._fresh = True
         return self
 
     def evaluator(self) -> Worker:
-        """A process without a submission."""
-        return self._live().evaluator()
+        """Return a process without a submission."""
+        return self._unrecorded().evaluator()
 
-    def _live(self) -> Worker:
-        """The worker itself, for what is part of no dialogue."""
+    def _unrecorded(self) -> Worker:
+        """Return the worker itself, for requests that can't be replayed."""
         self._repeatable = False
-        if self._renew:
+        if self._fresh:
             self.worker.fresh()
-            self._renew = False
+            self._fresh = False
         return self.worker
 
-    def _said_before(self, question: Question, renew: bool) -> bytes | Exception:
-        asked, renewed, answer = self._said.popleft()
-        if (asked, renewed) != (question, renew):
-            self._strayed = True
+    def _next_given(self, question: Question, fresh: bool) -> bytes | Exception:
+        replayed_question, replayed_fresh, answer = self._given.popleft()
+        if (replayed_question, replayed_fresh) != (question, fresh):
+            self._diverged = True
             return CrashedError("the test asked something else than before, after the same answers")
         return answer
 
-    def _answer(self, question: Question, renew: bool) -> bytes | Exception:
-        if renew:
+    def _ask(self, question: Question, fresh: bool) -> bytes | Exception:
+        if fresh:
             self.worker.fresh()
         try:
             return self.worker.ask(question)

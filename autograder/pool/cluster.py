@@ -2,14 +2,13 @@
 
     ptqlab grade CLASS --out DIR --scheduler tcp://scheduler:8786
 
-A Dask worker grades nothing itself: it keeps grading processes of its own (hosts.py), one for each of its threads,
-and student code runs in their jails as it would here. Work that a lost machine had is done again by another one.
+A Dask worker grades nothing itself: it keeps grading processes of its own (executor.py), one for each of its threads,
+and student code runs in their jails as it would here. The jobs of a lost machine are done again by another one.
 """
 
 from __future__ import annotations
 
 import atexit
-import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from functools import partial
@@ -17,15 +16,16 @@ from typing import Any
 
 from autograder.pool.executor import GraderGivenUpError, GraderPool
 from autograder.records import PtqlabError
+from autograder.runtime.process_state import STATE
 
 CONNECT_S = 20
-GPU = {"GPU": 1}  # what a Dask worker is started with to get work for a GPU: --resources "GPU=1"
+GPU = {"GPU": 1}  # a Dask worker that is to get work for a GPU is started with --resources "GPU=1"
 
 
 class Cluster(Executor):
-    """The workers of a Dask scheduler. With `device="cuda"` only those are asked that offer the resource `GPU`.
+    """The workers of a Dask scheduler; with `device="cuda"` those that offer the resource `GPU`.
 
-    Raises PtqlabError when dask.distributed is not installed, or nobody answers at that address.
+    Raises PtqlabError when dask.distributed is not installed, or no scheduler answers at that address.
     """
 
     def __init__(self, address: str, device: str = "auto") -> None:
@@ -48,32 +48,32 @@ class Cluster(Executor):
 
     @property
     def size(self) -> int:
-        """How many submissions can be graded at a time now; workers may come later."""
+        """Return how many submissions can be graded at a time now; workers may come later."""
         return sum(self._client.nthreads().values())
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run `function(*args, **kwargs)` in a grading process of one of the machines.
 
-        GraderDiedError when that process ended before it was done, GraderGivenUpError when the scheduler has lost
-        workers over it.
+        GraderDiedError when that process ended before it was done, GraderGivenUpError when the job has cost the
+        scheduler workers.
         """
         future: Future[Any] = Future()
-        theirs = self._workers.submit(_run_here, function, args, kwargs)
-        theirs.add_done_callback(partial(self._pass_on, future))
+        task = self._workers.submit(_run_here, function, args, kwargs)
+        task.add_done_callback(partial(self._pass_on, future))
         return future
 
-    def _pass_on(self, future: Future[Any], theirs: Future[Any]) -> None:
-        if theirs.cancelled():
+    def _pass_on(self, future: Future[Any], task: Future[Any]) -> None:
+        if task.cancelled():
             future.cancel()
         if not future.set_running_or_notify_cancel():
             return
-        error = theirs.exception()
+        error = task.exception()
         if isinstance(error, self._given_up):
             error = GraderGivenUpError(str(error))
-        future.set_result(theirs.result()) if error is None else future.set_exception(error)
+        future.set_result(task.result()) if error is None else future.set_exception(error)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Leave the scheduler; its workers stay, for others."""
+        """Leave the scheduler; its workers stay, for other commands."""
         self._workers.shutdown(wait=wait and not cancel_futures)
         self._client.close()
 
@@ -85,19 +85,14 @@ class Cluster(Executor):
 
 
 def _run_here(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return _hosts().submit(function, *args, **kwargs).result()
+    return _graders().submit(function, *args, **kwargs).result()
 
 
-_LOCK = threading.Lock()
-_HOSTS: list[GraderPool] = []
-
-
-def _hosts() -> GraderPool:
-    """This Dask worker's grading processes, as many as it has threads; they end with it."""
+@STATE.keep(1, GraderPool.shutdown)
+def _graders() -> GraderPool:
+    """Return this Dask worker's grading processes, as many as it has threads; they end with it."""
     from distributed import get_worker  # noqa: PLC0415
 
-    with _LOCK:
-        if not _HOSTS:
-            _HOSTS.append(GraderPool(get_worker().state.nthreads, pin_to_core=False))  # others may be on this machine
-            atexit.register(_HOSTS[0].shutdown, wait=False, cancel_futures=True)
-    return _HOSTS[0]
+    pool = GraderPool(get_worker().state.nthreads, pin_to_core=False)  # others may be on this machine
+    atexit.register(pool.shutdown, wait=False, cancel_futures=True)
+    return pool

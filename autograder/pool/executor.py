@@ -1,9 +1,8 @@
-"""Grading processes as an executor: `submit` a function, get a future; a process that dies loses only its own job.
+"""Grading processes as an executor: `submit` a function, get a future. A process that dies loses only its own job.
 
-All are forks of one interpreter in which torch is imported (sandbox/nursery.py), so a new one costs little: after
-some hundred runs, or when it keeps memory of one, a process is replaced, and memory stays flat. Each is bound to one
-core together with its worker: the two only ever take turns, and a message to the same core costs a fraction of one to
-another.
+All are forks of one interpreter in which torch is imported (forkserver.py), so a new one costs little: after some
+hundred runs, or when it keeps the memory of one, a process is replaced, and memory stays flat. Each is pinned to one
+core together with its worker: the two take turns, and a message on the same core costs a fraction of one between cores.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from autograder.pool import shared_log
 from autograder.pool.forkserver import ForkServer
 from autograder.records import PtqlabError
 from autograder.runtime.memory import anonymous_mb
@@ -30,16 +28,18 @@ from autograder.sandbox import launcher
 from autograder.sandbox.launcher import ZygoteError
 
 RUNS_PER_PROCESS = 300  # pytest keeps a little of every run
-# of memory, above what it has after its first job: cells and dialogues take 5 in 100, the largest frame leaves 12
+# above the memory after the first job: in 100 jobs cells and recorded exchanges take 5, and the largest frame leaves 12
 KEPT_MB = 12.0
-MEMORY_PER_PROCESS = 2 << 30  # bytes, its worker included: what a submission of the whole course may take
-GPU_MEMORY_PER_PROCESS = 4 << 30  # bytes: a CUDA context each for it and its worker, whose tensors are capped at 3 GB
+MEMORY_PER_PROCESS = 2 << 30  # bytes, for a submission of the whole course, its worker included
+GPU_MEMORY_PER_PROCESS = 4 << 30  # bytes: two CUDA contexts, and the worker's tensors, which are capped at 3 GB
 GPU_ANSWER_S = 20.0
 END_S = 10.0  # for a grading process and its zygote to end
 
 
 def default_jobs(device: str = "cpu") -> int:
-    """How many grading processes this machine has cores and memory for, at least one; on `device`, if not the CPU."""
+    """Return how many grading processes this machine has cores and memory for, at least one; GPU memory counts, too,
+    where `device` is not the CPU.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     counts = [cores, memory // MEMORY_PER_PROCESS]
@@ -49,7 +49,7 @@ def default_jobs(device: str = "cpu") -> int:
 
 
 def _gpu_memory() -> int | None:
-    """The free memory in bytes of the GPU that torch would take; None without one. CUDA is not started for it."""
+    """Return the free bytes of the GPU that torch would take; None without one. CUDA is not started for it."""
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     command = ["nvidia-smi", f"--id={first}", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
     with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
@@ -63,11 +63,13 @@ class GraderDiedError(Exception):
 
 
 class GraderGivenUpError(GraderDiedError):
-    """It did so each time that the executor tried."""
+    """A grading process ended each time that the executor tried the job."""
 
 
 @dataclass
 class _Grader:
+    """A grading process: its number, the pipe to it, and the jobs that it has done."""
+
     pid: int
     jobs: Connection
     runs: int = 0
@@ -75,29 +77,33 @@ class _Grader:
 
     def end(self) -> None:
         """Let it end, and wait for that: two at a time would take twice the memory."""
-        ended = launcher.Forked(self.pid)
+        process = launcher.Forked(self.pid)
         self.jobs.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            ended.wait(END_S)
-        ended.close()
+            process.wait(END_S)
+        process.close()
 
     def should_recycle(self, kept_mb: float) -> bool:
-        """Whether it has worked long enough, or keeps memory of what it has worked on; asked between two jobs."""
+        """Tell, between two jobs, whether it has done enough of them, or keeps memory of what it has worked on."""
         if self.runs >= RUNS_PER_PROCESS:
             return True
-        now = anonymous_mb(self.pid)
+        now_mb = anonymous_mb(self.pid)
         if self.runs and self.settled_mb is None:
-            self.settled_mb = now
-        return (now or 0.0) > (self.settled_mb or math.inf) + kept_mb
+            self.settled_mb = now_mb
+        return (now_mb or 0.0) > (self.settled_mb or math.inf) + kept_mb
+
+    def ask(self, work: object) -> tuple[bool, Any]:
+        """Have one job done; return whether it succeeded, and its value or error."""
+        self.jobs.send(work)
+        return self.jobs.recv()  # type: ignore[no-any-return]
 
 
 class GraderPool(Executor):
-    """So many grading processes, each with a zygote of its own; they are started when they are first needed.
+    """A number of grading processes, each with a zygote of its own; they are started when they are first needed.
 
-    `pin_to_core`: each is bound to a core of its own, which only works out for the one who hands out this machine's
-    cores.
-    `preload`: modules of libraries that all of them will need, imported once for all. `kept_mb`: one that keeps so much
-    more than after its first job is replaced.
+    `pin_to_core`: pin each to a core of its own, where nobody else hands out this machine's cores. `preload`: modules
+    of libraries that all of them need, imported once for all. `kept_mb`: replace a process whose memory exceeds that
+    after its first job by so much.
     """
 
     def __init__(
@@ -107,12 +113,11 @@ class GraderPool(Executor):
         self._preload = tuple(dict.fromkeys(preload))
         self._queue: queue.SimpleQueue[tuple[Future[Any], Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._nursery: ForkServer | None = None
-        self._shared = shared_log.new_file()
+        self._forkserver: ForkServer | None = None
         self._closed = False
         cores = sorted(os.sched_getaffinity(0)) if pin_to_core and hasattr(os, "sched_getaffinity") else []
-        places = [cores[(os.getpid() + index) % len(cores)] if cores else None for index in range(count)]
-        self._threads = [threading.Thread(target=self._attend, args=(core,), daemon=True) for core in places]
+        pinned = [cores[(os.getpid() + index) % len(cores)] if cores else None for index in range(count)]
+        self._threads = [threading.Thread(target=self._attend, args=(core,), daemon=True) for core in pinned]
         for thread in self._threads:
             thread.start()
 
@@ -125,24 +130,28 @@ class GraderPool(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let the processes end: after what they have to do, or at once where that is cancelled and not waited for."""
+        """End the processes: after the jobs that were submitted, or at once where those are cancelled and not waited
+        for.
+        """
         if not self._closed:
             self._closed = True
             if cancel_futures:
-                with contextlib.suppress(queue.Empty):
-                    while (item := self._queue.get_nowait()) is not None:
-                        item[0].cancel()
-                if not wait and self._nursery is not None:
-                    self._nursery.control.close()  # Ctrl-C: it ends its grading processes in the middle of their jobs
+                self._cancel_waiting()
+                if not wait and self._forkserver is not None:
+                    self._forkserver.control.close()  # Ctrl-C: grading processes end in the middle of their jobs
             for _ in self._threads:
                 self._queue.put(None)
         if wait:
             for thread in self._threads:
                 thread.join()
-            if self._nursery is not None:
-                self._nursery.close()
-                self._nursery = None
-            self._shared.close()
+            if self._forkserver is not None:
+                self._forkserver.close()
+                self._forkserver = None
+
+    def _cancel_waiting(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while (item := self._queue.get_nowait()) is not None:
+                item[0].cancel()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
@@ -150,53 +159,47 @@ class GraderPool(Executor):
         self.shutdown()
 
     def _attend(self, core: int | None) -> None:
-        """One thread for each process: hands it a job, waits for the answer."""
-        host: _Grader | None = None
+        """Hand jobs to one grading process after the other, and wait for the answers; a thread for each core."""
+        grader: _Grader | None = None
         while (item := self._queue.get()) is not None:
             future, work = item
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                if host is not None and host.should_recycle(self._kept_mb):
-                    host.end()
-                    host = None
-                host = host or self._start(core)
-                host.runs += 1
-                succeeded, value = _ask(host, work)
+                if grader is not None and grader.should_recycle(self._kept_mb):
+                    grader.end()
+                    grader = None
+                grader = grader or self._start(core)
+                grader.runs += 1
+                succeeded, value = grader.ask(work)
             except (EOFError, OSError):
-                if host is not None:
-                    host.jobs.close()
-                    host = None
-                future.set_exception(GraderDiedError(f"the grading process died; the last it said: {self._said()}"))
+                if grader is not None:
+                    grader.jobs.close()
+                    grader = None
+                future.set_exception(
+                    GraderDiedError(f"the grading process died; its last output: {self._last_words()}")
+                )
             except BaseException as error:
                 future.set_exception(error)
             else:
                 future.set_result(value) if succeeded else future.set_exception(value)
-        if host is not None:
-            host.jobs.close()
+        if grader is not None:
+            grader.jobs.close()
 
-    def _said(self) -> str:
+    def _last_words(self) -> str:
         with contextlib.suppress(AttributeError, OSError, ValueError):  # it may be closed by now
-            return self._nursery.said()  # type: ignore[union-attr]
+            return self._forkserver.last_words()  # type: ignore[union-attr]
         return "nothing"
 
     def _start(self, core: int | None) -> _Grader:
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             try:
-                if self._nursery is None or self._nursery.process.poll() is not None:
-                    self._nursery = ForkServer(self._preload)
-                pid = self._nursery.fork(theirs, self._shared.fileno(), core)
+                if self._forkserver is None or self._forkserver.process.poll() is not None:
+                    self._forkserver = ForkServer(self._preload)
+                pid = self._forkserver.fork(theirs, core)
             except ZygoteError as error:
                 raise PtqlabError(f"The grader can't start its processes: {error}") from None
         jobs = Connection(ours.detach())
         jobs.send((dict(os.environ), os.getcwd(), sys.path))
         return _Grader(pid, jobs)
-
-
-def _ask(host: _Grader, work: object) -> tuple[bool, Any]:
-    host.jobs.send(work)
-    return host.jobs.recv()  # type: ignore[no-any-return]
-
-
-# --- in the grading process ---------------------------------------------------------------------------------------

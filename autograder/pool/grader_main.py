@@ -1,4 +1,4 @@
-"""Inside a grading process: one job after the other, until nobody asks any more."""
+"""Inside a grading process: one job after the other, until the pool closes the pipe."""
 
 from __future__ import annotations
 
@@ -20,31 +20,29 @@ from autograder.sandbox import launcher, scratch
 _LAST = ("last_exc", "last_type", "last_value", "last_traceback")  # in sys
 
 
-def serve(descriptor: socket.socket, use_zygote: Callable[[], None], own: str) -> None:
-    """Do one job after the other, until nobody asks any more. The folder `own` is for temporary files, and ends
-    with it.
-    """
+def serve(pipe: socket.socket, use_zygote: Callable[[], None], folder: str) -> None:
+    """Do one job after the other, until the pipe is closed. `folder` is for temporary files, and removed at the end."""
     use_zygote()
-    jobs = Connection(descriptor.detach())
+    jobs = Connection(pipe.detach())
     with contextlib.suppress(EOFError, OSError):
-        environment, folder, path = jobs.recv()
+        environment, working_folder, path = jobs.recv()
         os.environ.clear()
         os.environ.update(environment)
-        os.chdir(folder)
+        os.chdir(working_folder)
         sys.path[:] = path
-        os.environ["TMPDIR"] = tempfile.tempdir = own
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
         while True:
-            answer = _done(jobs.recv_bytes())
-            freeze_heap()  # before the answer: then whoever looks at its memory sees what it keeps
+            answer = _result(jobs.recv_bytes())
+            freeze_heap()  # before the answer: whoever looks at this process's memory then sees only what it keeps
             _reply(jobs, answer)
             del answer
     launcher.end()
-    scratch.remove(own)
+    scratch.remove(folder)
     os._exit(0)
 
 
-def _done(message: bytes) -> tuple[bool, Any]:
-    """Whether the job was done, and what came of it."""
+def _result(message: bytes) -> tuple[bool, Any]:
+    """Do a job; return whether it succeeded, and its value or error."""
     try:
         function, args, kwargs = pickle.loads(message)
         return True, function(*args, **kwargs)
@@ -54,11 +52,11 @@ def _done(message: bytes) -> tuple[bool, Any]:
 
 
 def freeze_heap() -> None:
-    """What one job took is not the next one's: no exception's frames, no cycles, no free pages are kept.
+    """Drop what one job has left, for the next one: exceptions' frames, cycles, free pages.
 
     pytest leaves the last exception of a test where debuggers look for it, and with it everything in its frames.
-    The collector alone may not look at old objects for hundreds of jobs, and a large answer is soon old. What is left
-    afterwards is kept on purpose (tests, cells, dialogues), and looked through no more: that took 8 ms a job.
+    The collector alone may not look at old objects for hundreds of jobs, and a large answer is soon old. The rest is
+    kept on purpose (tests, cells, recorded exchanges), and not looked through again, which took 8 ms a job.
     """
     for name in _LAST:
         vars(sys).pop(name, None)
@@ -73,5 +71,5 @@ def _reply(jobs: Connection, answer: tuple[bool, Any]) -> None:
         jobs.send(answer)
     except OSError:
         raise
-    except Exception as error:  # it has no form that can be sent
+    except Exception as error:  # the value can't be pickled
         jobs.send((False, RuntimeError(f"the result can't be sent: {type(error).__name__}: {error}")))

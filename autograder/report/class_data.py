@@ -266,7 +266,7 @@ def _row(link: str, report: Report) -> StudentRow:
 
 
 def _looks(report: Report) -> tuple[tuple[str, str], ...]:
-    """(why, details) for a person: no score, nothing to read, no walls, or tests that ended in an odd way."""
+    """(why, details) for a person: no score, nothing to read, no isolation, or tests that ended in an odd way."""
     found: list[tuple[str, str]] = []
     if report.status in ("withheld", "unreadable"):
         found.append((report.status, clip(report.reason, _LONGEST)))

@@ -21,6 +21,7 @@ import torch
 
 from autograder.runtime import blocked_apis, kit
 from autograder.runtime.simulated import device as simulated
+from autograder.runtime.tree import tree_items, tree_map
 from autograder.runtime.wire import DTYPES, VALUE_DEPTH, HandleRef, raw_bytes
 
 MODULE = 0
@@ -82,7 +83,7 @@ class Dispatcher:
         if request["op"] == "read":
             return tuple(self._give(getattr(self.objects[owner], attribute)) for attribute in args)
         function = kit.FUNCTIONS[name] if request["op"] == "kit" else self._find(owner, name)
-        before = [(path, value, _copied(value)) for path, value in _named(args, kwargs)]
+        before = [(path, value, tree_map(lambda item: item, value)) for path, value in _named(args, kwargs)]
         contents = [(path, tensor, _content(tensor)) for path, tensor in _tensors(args, kwargs)]
         try:
             return self._give(function(*args, **kwargs))
@@ -102,13 +103,7 @@ class Dispatcher:
 
     def _take(self, value: Any) -> Any:
         """Arguments as the student's code gets them: handles become the objects they stand for."""
-        if isinstance(value, HandleRef):
-            return self.objects[value.number]
-        if type(value) in (list, tuple):
-            return type(value)(self._take(item) for item in value)
-        if type(value) is dict:
-            return {key: self._take(item) for key, item in value.items()}
-        return value
+        return tree_map(lambda item: self.objects[item.number] if isinstance(item, HandleRef) else item, value)
 
     def _give(self, value: Any, depth: int = 0) -> Any:
         """A result as it may travel: plain data by value, everything else as a handle."""
@@ -178,16 +173,9 @@ def _named(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield (f"argument {index + 1}" if isinstance(index, int) else f"argument {index!r}"), value
 
 
-def _copied(value: Any) -> Any:
-    """Containers anew, with the same things in them."""
-    if type(value) in (list, tuple):
-        return [_copied(item) for item in value]
-    return {key: _copied(item) for key, item in value.items()} if type(value) is dict else value
-
-
 def _holds(value: Any, held: Any) -> bool:
     """Whether containers hold what they held: no entry taken out, put in or replaced."""
-    if type(held) is list:
+    if type(held) in (list, tuple):
         return type(value) in (list, tuple) and len(value) == len(held) and all(map(_holds, value, held))
     if type(held) is dict:
         return (
@@ -198,22 +186,13 @@ def _holds(value: Any, held: Any) -> bool:
 
 def _tensors(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
     for name, value in _named(args, kwargs):
-        for item in _parts(value):
+        for item in tree_items(value):
             if isinstance(item, torch.Tensor) and _has_bytes(item) and item.numel() <= COMPARE_LIMIT:
                 yield name, item
 
 
-def _parts(value: Any) -> Iterator[Any]:
-    """A value, or what is in it: a batch is a dict of tensors, and comes in lists."""
-    if isinstance(value, list | tuple | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _parts(item)
-    else:
-        yield value
-
-
 def _has_bytes(tensor: torch.Tensor) -> bool:
-    """Whether it is no tensor that only stands for others, such as one of a pretended CUDA."""
+    """Whether it is no tensor that only stands for others, such as one of a fake CUDA."""
     return type(tensor).__torch_dispatch__ is torch.Tensor.__torch_dispatch__
 
 

@@ -125,7 +125,7 @@ class Zygote:
         self._loaded: set[str] = set()
         self.process: subprocess.Popen[bytes] | Forked
         self.log: IO[bytes]
-        if forked is not None and control is not None:  # the nursery has forked one for this process
+        if forked is not None and control is not None:  # the fork server has forked one for this process
             self.process, self.control, self.folder, self.held = forked, control, folder, -1
             self.log = open(os.dup(2), "rb")  # noqa: SIM115 - closed with the zygote
         else:

@@ -61,9 +61,9 @@ class Worker:
     """One submission's code, jailed. `run` answers requests; a breach kills the worker and is the call's outcome."""
 
     def __init__(
-        self, source: str, limits: Limits, walls: SandboxPolicy | None = None, preload: tuple[str, ...] = ()
+        self, source: str, limits: Limits, policy: SandboxPolicy | None = None, preload: tuple[str, ...] = ()
     ) -> None:
-        self.source, self.limits, self.walls, self.preload = source, limits, walls or SandboxPolicy(), preload
+        self.source, self.limits, self.policy, self.preload = source, limits, policy or SandboxPolicy(), preload
         self.problems: tuple[str, ...] = ()
         self.methods: set[tuple[str, str]] = set()
         self.isolation = ""
@@ -94,7 +94,7 @@ class Worker:
     def evaluator(self) -> Worker:
         """A worker without a submission, in the same jail and each time anew: it runs the files that one has made."""
         if self._evaluator is None:
-            self._evaluator = Worker("", self.limits, self.walls, self.preload)
+            self._evaluator = Worker("", self.limits, self.policy, self.preload)
         self._evaluator.fresh()
         return self._evaluator
 
@@ -171,10 +171,10 @@ class Worker:
             return
         self._left()
         zygote().preload(self.preload)
-        self._process = _launch(self.limits, self.walls)
+        self._process = _launch(self.limits, self.policy)
         self._oldest = dispatcher.first_object(number)
         self.cuda_trouble = str(self._process.hello["cuda"])
-        self.isolation = ", ".join(self._process.hello["reached"]) if self.walls.required else "none"
+        self.isolation = ", ".join(self._process.hello["reached"]) if self.policy.required else "none"
         self._loads += 1
         try:
             frame = b"".join(wire.encode({"op": "load", "source": self.source, "id": self._loads}, worker_main.unwrap))
@@ -226,20 +226,20 @@ class Worker:
             self._process = None
 
 
-def _launch(limits: Limits, walls: SandboxPolicy) -> Process:
+def _launch(limits: Limits, policy: SandboxPolicy) -> Process:
     """A worker that holds the floor: with every layer that this machine gives, without namespaces where it does not."""
-    process = Process(limits, _layers(walls.layers), walls.secrets, walls.foreign, walls.cuda)
+    process = Process(limits, _layers(policy.layers), policy.secrets, policy.foreign, policy.cuda)
     if process.hello["namespaces"]:
         process.zygote.namespaces_refused = process.hello["namespaces"]
         process.kill()
-        process = Process(limits, _layers(walls.layers), walls.secrets, walls.foreign, walls.cuda)
-    if process.hello["trouble"] and not walls.required:
+        process = Process(limits, _layers(policy.layers), policy.secrets, policy.foreign, policy.cuda)
+    if process.hello["trouble"] and not policy.required:
         process.kill()
         raise ZygoteError(f"a worker did not start: {process.hello['trouble']}")
     open_items = [item for item in probes.FLOOR if process.hello["held"].get(item) is not True]
-    if walls.required and open_items:
+    if policy.required and open_items:
         process.kill()
-        raise _below_the_floor(process, walls, open_items)
+        raise _below_the_floor(process, policy, open_items)
     return process
 
 
@@ -247,14 +247,14 @@ def _layers(wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(layer for layer in wanted if layer != "namespaces" or not zygote().namespaces_refused)
 
 
-def _below_the_floor(process: Process, walls: SandboxPolicy, open_items: Sequence[str]) -> IsolationError:
+def _below_the_floor(process: Process, policy: SandboxPolicy, open_items: Sequence[str]) -> IsolationError:
     refused = process.zygote.namespaces_refused
     trouble = process.hello["trouble"]
     landlocked = trouble or any(layer.startswith("Landlock") for layer in process.hello["reached"])
     troubles = [
         trouble,
         f"namespaces are refused: {refused}" if refused else "",
-        "" if landlocked or "landlock" not in walls.layers else "Landlock is not offered by this kernel",
+        "" if landlocked or "landlock" not in policy.layers else "Landlock is not offered by this kernel",
         process.zygote.trouble,
     ]
     why = "; ".join(filter(None, troubles))

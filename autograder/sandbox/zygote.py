@@ -224,7 +224,7 @@ def _become_worker(
         try:
             hello["reached"] += jail.enter(plan, bpf, "namespaces" in plan.layers, number)
             memory_mb = plan.memory_mb + (jail.CUDA_HOST_MB if plan.cuda else 0)
-            hello["held"] = probes.attempt(message["secrets"], memory_mb, message["foreign"], message["host"])
+            hello["held"] = probes.attempt(message["secrets"], memory_mb, message["foreign"], message["grader"])
             hello["cuda"] = _start_cuda() if plan.cuda else ""
         except jail.NamespacesRefusedError as error:
             hello["namespaces"] = str(error)

@@ -8,7 +8,7 @@ from typing import Any
 from autograder.course.catalog import load_exercise
 from autograder.records import Exercise, PtqlabError, Submission
 from autograder.submission.loading import load_module
-from autograder.submission.notebook import read_submission
+from autograder.submission.reader import read_submission
 from autograder.testing.proxy import InProcess
 
 

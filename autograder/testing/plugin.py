@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autograder.records import Exercise, Outcome, PtqlabError, Status
+from autograder.runtime.bounded import Bounded
 from autograder.testing.outcomes import HIDDEN, PUBLIC, outcomes_of, status_of
 from autograder.testing.verdicts import verdict
 
 if TYPE_CHECKING:
     import torch
 
-    from autograder.testing.collection import Recorded
+    from autograder.testing.collection import Replay
     from autograder.testing.proxy import Endpoint, Student
 
 
@@ -41,6 +42,9 @@ CONTEXT = pytest.StashKey[Context]()
 DEVICES = pytest.StashKey[tuple[str, ...]]()
 STUDENT = pytest.StashKey["Student"]()
 VERDICT = pytest.StashKey[dict[str, str]]()
+ONCE = pytest.StashKey[Bounded[Any]]()
+OWN_WORK = pytest.StashKey["dict[Path, Endpoint]"]()
+MOST_ONCE = 256  # values that the tests of one session have made once for a class
 
 
 # --- fixtures ---------------------------------------------------------------------------------------------------
@@ -57,7 +61,7 @@ def _student_of(request: pytest.FixtureRequest) -> Student:
 
     if STUDENT not in request.node.stash:
         context = request.config.stash.get(CONTEXT, None)
-        endpoint = context.endpoint if context else _local_endpoint(request.path.parent)
+        endpoint = context.endpoint if context else _own_work(request.config, request.path.parent)
         request.node.stash[STUDENT] = Student(endpoint)
     found: Student = request.node.stash[STUDENT]
     return found
@@ -81,10 +85,6 @@ def reference(request: pytest.FixtureRequest) -> Student:
     return Student(InProcess(context.reference()))
 
 
-_ONCE: dict[object, Any] = {}
-_MOST_KEPT = 256
-
-
 @pytest.fixture
 def once(request: pytest.FixtureRequest, rng: torch.Generator) -> Callable[[str, Callable[[], Any]], Any]:
     """`once("kl", function)`: the function's value, computed once for a class (same test file, test and seed).
@@ -94,13 +94,13 @@ def once(request: pytest.FixtureRequest, rng: torch.Generator) -> Callable[[str,
     context = request.config.stash.get(CONTEXT, None)
     stamp = tuple(file.stat().st_mtime_ns for file in request.path.parent.glob("*.py"))
     test = (request.path, stamp, request.node.name, context.seed if context else 0)
+    made = request.config.stash.setdefault(ONCE, Bounded(MOST_ONCE))
 
     def value_of(name: str, function: Callable[[], Any]) -> Any:
-        if (test, name) not in _ONCE:
-            while len(_ONCE) >= _MOST_KEPT:
-                del _ONCE[next(iter(_ONCE))]
-            _ONCE[test, name] = function(), rng.get_state()
-        value, state = _ONCE[test, name]
+        if (value_and_state := made.get((test, name))) is None:
+            value_and_state = function(), rng.get_state()
+            made.put((test, name), value_and_state)
+        value, state = value_and_state
         rng.set_state(state)
         return value
 
@@ -149,16 +149,14 @@ def available_devices(wanted: str) -> tuple[str, ...]:
     return (*devices, "cuda") if wanted != "cpu" and torch.cuda.is_available() else devices
 
 
-_LOCAL: dict[Path, Endpoint] = {}
-
-
-def _local_endpoint(folder: Path) -> Endpoint:
-    """The student's own notebook or module in this folder, loaded into this process."""
+def _own_work(config: pytest.Config, folder: Path) -> Endpoint:
+    """The student's own notebook or module in this folder, loaded into this process once a session."""
     from autograder.testing.own_work import open_folder  # noqa: PLC0415
 
-    if folder not in _LOCAL:
-        _LOCAL[folder] = open_folder(folder)
-    return _LOCAL[folder]
+    loaded = config.stash.setdefault(OWN_WORK, {})
+    if folder not in loaded:
+        loaded[folder] = open_folder(folder)
+    return loaded[folder]
 
 
 # --- hooks ------------------------------------------------------------------------------------------------------
@@ -231,13 +229,13 @@ def run_suites(
     only: Collection[str] | None = None,
     until_lost: bool = False,
     reference: Callable[[Path, Path], dict[str, Any]] | None = None,
-    dialogue: Recorded | None = None,
+    replay: Replay | None = None,
 ) -> tuple[Outcome, ...]:
     """Run an exercise's tests against `endpoint`, in this process; one outcome a test, in the files' order.
 
     `only` names the tasks whose tests are run, where not all are. With `until_lost` a task's tests end with the
-    first that does not pass: enough to see that it is lost, and no score. What the `dialogue` with the student's
-    code is known to come to is not found out again.
+    first that does not pass: enough to see that it is lost, and no score. A test whose result `replay` gives is
+    not run.
     """
     from autograder.testing.collection import collected  # noqa: PLC0415
 
@@ -259,7 +257,7 @@ def run_suites(
             ran = tests.run(
                 lambda item: (only is None or _task_of(item) in only) and _task_of(item) not in lost,
                 note_loss,
-                dialogue,
+                replay,
             )
             errors = tests.errors
             del tests.config.stash[CONTEXT]

@@ -13,6 +13,7 @@ import torch
 from autograder.runtime import memory
 from autograder.runtime.dispatcher import METHOD, MODULE, Dispatcher
 from autograder.runtime.errors import CrashedError, RefusedError, raised
+from autograder.runtime.tree import tree_map
 from autograder.runtime.wire import HandleRef
 
 
@@ -20,7 +21,7 @@ class Endpoint(Protocol):
     """Whatever answers a request: a Dispatcher in this process, or a Worker."""
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request; see session.py for its form."""
+        """Answer one request; see dispatcher.py for its form."""
 
     def fresh(self) -> Endpoint:
         """The same submission in a new process, which knows nothing of the old one."""
@@ -114,8 +115,8 @@ class Student:
             "op": op,
             "target": target,
             "name": name,
-            "args": _lower(tuple(args)),
-            "kwargs": _lower(kwargs),
+            "args": tree_map(_reference, tuple(args)),
+            "kwargs": tree_map(_reference, kwargs),
             "simulated": self.simulated,
         }
         if self._measured:
@@ -134,7 +135,7 @@ class Student:
             raise RefusedError(refused[0])
         if reply["failure"]:
             raise raised(reply["failure"], label, lambda: self._words(reply["id"]))
-        return self._lift(reply["value"], label)
+        return tree_map(lambda item: Handle(self, item, label) if isinstance(item, HandleRef) else item, reply["value"])
 
     def _words(self, request: int) -> tuple[str, str, str]:
         """Type, text and place of the exception that ended a request; asked for later, and only where it is read.
@@ -146,15 +147,6 @@ class Student:
         if type(told) is not tuple or len(told) != 3 or not all(type(word) is str for word in told):
             return "Exception", "(its message could not be read)", ""
         return told
-
-    def _lift(self, value: Any, label: str) -> Any:
-        if isinstance(value, HandleRef):
-            return Handle(self, value, label)
-        if type(value) in (list, tuple):
-            return type(value)(self._lift(item, label) for item in value)
-        if type(value) is dict:
-            return {key: self._lift(item, label) for key, item in value.items()}
-        return value
 
 
 class _Remote:
@@ -241,12 +233,12 @@ class InProcess:
         """Answer one request, on copies: an answer that works in place spoils no test's own tensors, as in the
         grader.
         """
-        own = {"args": _copied(request["args"]), "kwargs": _copied(request["kwargs"])}
+        request = request | {name: tree_map(_copy, request[name]) for name in ("args", "kwargs")}
         if not request.get("measured"):
-            return self._session.run(request | own)
+            return self._session.run(request)
         started = time.perf_counter()
         with memory.Watch() as seen:
-            reply = self._session.run(request | own)
+            reply = self._session.run(request)
         reply["facts"] |= {
             "start_mb": seen.start_mb,
             "peak_growth_mb": seen.growth_mb,
@@ -255,24 +247,12 @@ class InProcess:
         return reply
 
 
-def _copied(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.clone()
-    if type(value) in (list, tuple):
-        return type(value)(map(_copied, value))
-    if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    return value
+def _copy(item: Any) -> Any:
+    return item.clone() if isinstance(item, torch.Tensor) else item
 
 
-def _lower(value: Any) -> Any:
-    if isinstance(value, Handle):
-        return value._ref
-    if type(value) in (list, tuple):
-        return type(value)(_lower(item) for item in value)
-    if type(value) is dict:
-        return {key: _lower(item) for key, item in value.items()}
-    return value
+def _reference(item: Any) -> Any:
+    return item._ref if isinstance(item, Handle) else item
 
 
 def _values(value: object) -> str:

@@ -1,6 +1,6 @@
 """Public tests of exercise 02: small examples to follow by hand, and one model of the course.
 
-`student.f(x)` calls the student's f; `student.kit` makes layers and models where the student's code runs; `rng` is
+`student.f(x)` calls the student's f; `student.remote` makes layers and models where the student's code runs; `rng` is
 seeded by the assignment; `expect` says what a wrong answer looks like.
 """
 

@@ -42,7 +42,7 @@ from support.mixed_answers import own_answers
 
 from autograder.course.catalog import load_exercise
 from autograder.course.sources import read_cells
-from autograder.submission.notebook import read_submission
+from autograder.submission.reader import read_submission
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUG = "01_basic_quantization"

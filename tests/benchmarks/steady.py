@@ -3,7 +3,7 @@
     python -P tests/benchmarks/steady.py [--students 2000] [--course] [--jobs 2] [--blocks 10] [--out TABLE.md]
 
 Lab 01's reference, with every student's own text in the cells they write; with --course all labs of every student.
-Memory is the anonymous memory (RssAnon) of the command, its nursery, grading processes and zygotes, without the
+Memory is the anonymous memory (RssAnon) of the command, its fork server, grading processes and zygotes, without the
 workers, which end with their submission. CPU seconds are all processes', workers included, also divided by what a
 fixed piece of work took at the same time: a machine's own speed may change from minute to minute, by a fifth on a shared
 one. So what counts is whether the second half of the class costs as much as the first, not a single block.

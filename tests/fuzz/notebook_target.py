@@ -13,7 +13,7 @@ from bounds import Bounds, Broken
 from drawn import Drawn
 
 from autograder.records import Exercise, Limits, Submission, Task
-from autograder.submission.notebook import read_submission
+from autograder.submission.reader import read_submission
 from autograder.submission.slicing import locate
 
 FOLDER = Path("nowhere")

@@ -24,7 +24,9 @@ from bounds import Bounds  # noqa: E402
 
 READERS: dict[str, tuple[str, ...]] = {  # reader -> the modules whose coverage guides the fuzzer
     "wire": ("autograder.runtime.wire", "autograder.sandbox.replies"),
-    "notebook": tuple(f"autograder.{name}" for name in "notebook cells slicing names effects changes".split()),
+    "notebook": tuple(
+        f"autograder.submission.{name}" for name in "notebook cells slicing bindings dependencies mutations".split()
+    ),
     "archive": ("autograder.grading.archives", "autograder.grading.tarballs", "autograder.grading.intake"),
 }
 LONGEST = {

@@ -105,7 +105,7 @@ def _frame(drawn: Drawn) -> tuple[bytes, bytes]:
 
 
 def _reply(drawn: Drawn, sizes: list[int]) -> Any:
-    """What session.py answers, or nearly."""
+    """What dispatcher.py answers, or nearly."""
     value = _tree(drawn, sizes, 0)
     texts = ["t", [drawn.pick(WORDS) for _ in range(drawn.below(3))]]
     facts = [["mutated", ["t", []]], ["syncs", drawn.pick(NUMBERS[:4])], ["device_ops", 0], ["moved_elements", 0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -13,13 +14,17 @@ import pytest
 from support import ROOT
 
 import autograder.grading.grade
+from autograder.course import fingerprint
 from autograder.course.catalog import load_exercise
-from autograder.grading import batch
-from autograder.grading.batch import Finished, Job, grade_class, outline, run_job
-from autograder.grading.class_report import Code
+from autograder.grading import dispatch, store
+from autograder.grading.batch import grade_class
+from autograder.grading.code_fingerprint import Code
 from autograder.grading.intake import Found
+from autograder.grading.job import Finished, Job, finish_job, run_job
+from autograder.grading.outline import outline
 from autograder.records import Outcome, Provenance, Report, Settings, Status, Submission
-from autograder.report import report_to_json
+from autograder.report.to_json import report_to_json
+from autograder.sandbox import reading
 from autograder.scoring import score
 
 SLUG = "01_basic_quantization"
@@ -72,21 +77,21 @@ class Counting(Executor):
         self.out += 1
         self.most = max(self.most, self.out)
         future: Future[Any] = Future()
-        self.students.append(args[0].found.student)
-        future.set_result(Finished(replace(report_of(FINE), student=args[0].found.student), "a page", "a record"))
+        self.students.append(args[0].file.student)
+        future.set_result(Finished(replace(report_of(FINE), student=args[0].file.student), "a page", "a record"))
         return future
 
 
 def test_a_large_class_is_handed_out_by_and_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(batch, "MOST_HANDED_OUT", 3)
+    monkeypatch.setattr(dispatch, "MOST_HANDED_OUT", 3)
     found = [Found(f"student{number}", SLUG, tmp_path / f"{number}.py") for number in range(10)]
     pool = Counting()
 
-    def finished(_: Report) -> None:
+    def finished(report: Report, code: Code | None) -> None:
         pool.out -= 1
 
     kept = grade_class(
-        found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, tell=finished, keep=outline
+        found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline, on_report=finished
     )
     assert sorted(pool.students) == sorted(item.student for item in found)
     assert pool.most == 4, "three, and the next one before the report of the first that is ready is written"
@@ -127,32 +132,50 @@ def test_what_reports_have_in_common_is_kept_once() -> None:
         ) * 4
 
 
-def test_code_that_cannot_be_compared_costs_nobody_a_score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An error of our own there would end the batch, for everybody."""
-
-    def fails(*_: object) -> None:
-        raise RecursionError("too deep to compare")
-
-    monkeypatch.setattr(batch, "code_of", fails)
-    monkeypatch.setattr(autograder.grading.grade, "grade", lambda *_: report_of(FINE))
+def test_a_fault_of_the_reader_withholds_the_score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A score is withheld by our own fault, says so, and ends nobody else's grading."""
+    monkeypatch.setattr(reading.Reader, "ask", instead_of_asking)
     handed = tmp_path / "ann.py"
     handed.write_text("x = 1")
-    finished = batch.finish_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))
-    assert finished.report.status == report_of(FINE).status
+    finished = finish_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))
+    assert (finished.report.status, finished.report.earned) == ("withheld", None)
+    assert finished.report.reason == "The reader itself failed: KeyError: 'ours'"
     assert finished.code == Code("", "")
 
 
-def test_code_that_cannot_be_read_again_is_graded_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An error of our own there would end the batch, for everybody."""
+def instead_of_asking(*_: object) -> None:
+    raise KeyError("ours")
 
-    def fails(*_: object) -> Submission:
-        raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
 
-    found = [Found("ann", SLUG, tmp_path / "ann.py")]
-    earlier = batch.report_path(tmp_path / "out", found[0])
-    earlier.parent.mkdir(parents=True)
-    earlier.write_text(report_to_json(report_of(FINE)), encoding="utf-8")
-    monkeypatch.setattr(batch, "read", fails)
+def test_a_file_that_is_too_much_is_its_students_sentence(tmp_path: Path) -> None:
+    """It earns 0 points; nothing is withheld."""
+    handed = tmp_path / "ann.ipynb"
+    handed.write_text("[" * 10_000)
+    report = finish_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ())).report
+    assert (report.status, report.earned) == ("unreadable", 0.0)
+    assert report.reason.startswith("ann.ipynb is no notebook: its JSON is too deep")
+
+
+def test_what_was_graded_is_known_by_its_bytes_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An earlier report counts for the same file, which is not read again; for another one it doesn't."""
+    handed = tmp_path / "ann.py"
+    handed.write_text("x = 1")
+    found = Found("ann", SLUG, handed)
+    earlier = replace(
+        report_of(FINE),
+        status="graded",
+        earned=0.0,
+        submission_sha256=hashlib.sha256(b"x = 1").hexdigest(),
+        tests_sha256=fingerprint.tests_sha256(EXERCISE),
+        kit_version=fingerprint.kit_version(),
+    )
+    place = store.report_path(tmp_path / "out", found)
+    place.parent.mkdir(parents=True)
+    place.write_text(report_to_json(earlier), encoding="utf-8")
+    monkeypatch.setattr(reading.Reader, "ask", instead_of_asking)
     pool = Counting()
-    grade_class(found, [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline)
+    grade_class([found], [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline)
+    assert pool.students == []
+    handed.write_text("x = 2")
+    grade_class([found], [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline)
     assert pool.students == ["ann"]

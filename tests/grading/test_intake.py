@@ -386,15 +386,17 @@ def test_a_name_that_is_no_utf8_is_written_out(root: Path, exercises: list[Exerc
     (found,) = find_submissions(root, exercises)
     assert found.student == "ren\\xe9"
     assert found.folder_name == file_name("ren\\xe9")
-    assert found.read(exercises[0]).student == "ren\\xe9"
+    assert found.read(exercises[0]).problem == ""
 
 
-def test_a_problem_is_read_as_a_submission_with_a_problem(root: Path, exercises: list[Exercise]) -> None:
-    submission = Found("bob", ONE, None, "There is none.").read(exercises[0])
-    assert (submission.student, submission.exercise, submission.problem) == ("bob", ONE, "There is none.")
+def test_a_problem_is_read_as_a_record_with_a_problem(root: Path, exercises: list[Exercise]) -> None:
+    record = Found("bob", ONE, None, "There is none.").read(exercises[0])
+    assert (record.problem, record.sha256, record.code) == ("There is none.", "", None)
 
 
 def test_an_untouched_notebook_says_so(root: Path, exercises: list[Exercise]) -> None:
     put(root / "ann" / f"{ONE}.ipynb", "stub")
     (found,) = find_submissions(root, exercises)
-    assert found.read(exercises[0]).notes[0] == "The code is as it was handed out: nothing has been written yet."
+    code = found.read(exercises[0]).code
+    assert code is not None
+    assert code.notes[0] == "The code is as it was handed out: nothing has been written yet."

@@ -1,10 +1,11 @@
-"""Answers that are known need no test: the outcome is the one that the test would give, and the student's code can't tell."""
+"""Recorded answers need no test: the result is the one that the test would give, and the student's code can't tell."""
 
 from __future__ import annotations
 
 import ast
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import ROOT
@@ -12,10 +13,10 @@ from support.mixed_answers import own_answers
 from support.rubrics import rubric_toml
 
 from autograder.course.catalog import load_exercise
+from autograder.course.sources import reference_source
 from autograder.grading import replay
 from autograder.grading.grade import grade
-from autograder.grading.reference import reference_source
-from autograder.grading.replay import MOST_ENDINGS, ReplayCache, ReplayingWorker
+from autograder.grading.replay import MOST_RESULTS, Exchange, ReplayCache, ReplayingWorker
 from autograder.records import Exercise, Limits, Outcome, Report, Settings, Status, Submission
 from autograder.sandbox.worker import Question, Worker
 from autograder.testing.plugin import run_suites
@@ -142,12 +143,12 @@ class Class:
         (exercise / "test_public.py").write_text(HEAD + "".join(tests))
         (solution / "test_hidden.py").write_text("")
         self.exercise: Exercise = load_exercise(exercise, folder / "solutions")
-        self.notes, self.known = exercise / "ran", ReplayCache()
+        self.notes, self.cache = exercise / "ran", ReplayCache()
 
-    def grade(self, source: str, known: ReplayCache | None = None) -> dict[str, Outcome]:
+    def grade(self, source: str, cache: ReplayCache | None = None) -> dict[str, Outcome]:
         with Worker(textwrap.dedent(source), Limits(call_cpu_s=1)) as worker:
-            dialogue = ReplayingWorker(worker, self.known if known is None else known)
-            outcomes = run_suites(self.exercise, dialogue, 1, ("cpu", "simulated"), hidden=True, dialogue=dialogue)
+            student = ReplayingWorker(worker, self.cache if cache is None else cache)
+            outcomes = run_suites(self.exercise, student, 1, ("cpu", "simulated"), hidden=True, replay=student)
         return {outcome.test.rpartition("::")[2]: outcome for outcome in outcomes}
 
     def ran(self) -> list[str]:
@@ -176,7 +177,7 @@ def test_the_second_student_with_the_same_answers_needs_no_test(tmp_path: Path) 
 @pytest.mark.parametrize(
     "double", ["x * x", "3 * x", "x + x + 0.5", "[1, 2]", "1 / 0", "{}['secret']", "x.to('cpu') * 2"]
 )
-def test_an_answer_that_is_not_known_is_judged_by_the_test(tmp_path: Path, double: str) -> None:
+def test_an_answer_that_is_not_recorded_is_judged_by_the_test(tmp_path: Path, double: str) -> None:
     """The message, too, is the one that the test gives, and the next student with that mistake needs no test."""
     students = Class(tmp_path, DOUBLES)
     students.grade(RIGHT)
@@ -192,7 +193,7 @@ def test_an_answer_that_is_not_known_is_judged_by_the_test(tmp_path: Path, doubl
 
 @pytest.mark.parametrize("wrong_at", [1, 2, 3])
 def test_code_is_called_as_often_as_the_test_does(tmp_path: Path, wrong_at: int) -> None:
-    """A test that takes over in the middle of a dialogue does not ask again: the code would count it."""
+    """A test that takes over in the middle does not ask again: the code would count it."""
     students = Class(tmp_path, COUNTS, DOUBLES)
     students.grade(RIGHT)
     odd = RIGHT.replace("return calls", f"return calls if calls != {wrong_at} else 9")
@@ -204,7 +205,7 @@ def test_code_is_called_as_often_as_the_test_does(tmp_path: Path, wrong_at: int)
     assert students.grade(RIGHT)["test_counts"].status is Status.PASSED
 
 
-def test_what_happens_in_one_test_reaches_the_next_as_without_knowledge(tmp_path: Path) -> None:
+def test_what_happens_in_one_test_reaches_the_next_as_without_a_cache(tmp_path: Path) -> None:
     """The code's own state goes on from test to test, whether they run or not."""
     students = Class(
         tmp_path, COUNTS, COUNTS.replace("test_counts", "test_counts_on").replace("[1, 2, 3]", "[4, 5, 6]")
@@ -233,7 +234,7 @@ def test_a_worker_that_dies_before_it_has_said_why_has_crashed(tmp_path: Path) -
     assert students.grade(dies)["test_in_time"].status is Status.CRASHED
 
 
-def test_not_written_and_refused_are_known_too(tmp_path: Path) -> None:
+def test_not_written_and_refused_are_replayed_too(tmp_path: Path) -> None:
     students = Class(tmp_path, DOUBLES)
     for source, status in (
         ("def double(x): raise NotImplementedError", Status.MISSING),
@@ -264,7 +265,7 @@ def test_a_worker_that_dies_is_tried_each_time(tmp_path: Path, double: str, stat
         assert set(students.ran()) == {"doubles"}
 
 
-def test_a_death_that_a_test_expects_is_part_of_no_dialogue(tmp_path: Path) -> None:
+def test_a_death_that_a_test_expects_is_not_recorded(tmp_path: Path) -> None:
     students = Class(tmp_path, EXPECTS_DEATH)
     assert students.grade(RIGHT.replace("return 2 * x", "import os; os._exit(0)"))["test_dies"].status is Status.PASSED
     assert students.grade(RIGHT)["test_dies"].status is Status.FAILED
@@ -324,20 +325,74 @@ def test_a_test_that_asks_less_than_before_is_noticed(tmp_path: Path) -> None:
     assert students.ran() == ["shorter", "shorter"]
 
 
-def test_what_is_kept_of_one_test_is_bounded() -> None:
-    known, question = ReplayCache(), Question(b"frame", 1, "double", 0)
-    for number in range(MOST_ENDINGS + 3):
-        known.keep("a test", [(question, False, bytes([number]))], {"number": number})
-    assert known._tests["a test"].endings == 3
-    assert known._tests["a test"].size == len(question.frame)
+FIRST, SECOND = Question(b"f" * 40, 1, "double", 0), Question(b"s" * 60, 2, "double", 0)
+RECORDED = [Exchange(FIRST, False, b"1"), Exchange(SECOND, False, b"2")]
 
 
-def test_what_is_kept_of_an_exercise_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def replayed(cache: ReplayCache, *answers: bytes) -> dict[str, object] | None:
+    """The entry of "a test" after these answers; None where none is recorded."""
+    step: Any = cache.start("a test")
+    for answer in answers:
+        step = step.following.get(answer) if step else None
+    return getattr(step, "entry", None)
+
+
+def test_a_result_is_found_by_all_answers_that_led_to_it() -> None:
+    cache = ReplayCache()
+    cache.record("a test", RECORDED, {"outcome": "passed"})
+    cache.record("a test", [RECORDED[0], Exchange(SECOND, False, b"3")], {"outcome": "failed"})
+    assert [replayed(cache, b"1", answer) for answer in (b"2", b"3", b"4")] == [
+        {"outcome": "passed"},
+        {"outcome": "failed"},
+        None,
+    ]
+    assert cache.start("another test") is None
+
+
+@pytest.mark.parametrize(
+    "exchanges",
+    [
+        [Exchange(SECOND, False, b"1")],
+        [Exchange(FIRST, True, b"1")],
+        RECORDED[:1],
+        [*RECORDED, Exchange(FIRST, False, b"3")],
+        RECORDED,
+    ],
+    ids=["another question", "in a new process", "a question less", "a question more", "it was run all the same"],
+)
+def test_a_test_that_contradicts_what_is_recorded_is_not_trusted_any_more(exchanges: list[Exchange]) -> None:
+    cache = ReplayCache()
+    cache.record("a test", RECORDED, {"outcome": "passed"})
+    cache.record("a test", exchanges, {"outcome": "passed"})
+    assert cache.start("a test") is None
+    cache.record("a test", RECORDED, {"outcome": "passed"})
+    assert cache.start("a test") is None, "nor is anything more of it recorded"
+
+
+def test_what_is_recorded_of_one_test_is_bounded() -> None:
+    """Past the bound it begins anew: the answers of the next students are as likely as those before."""
+    cache = ReplayCache()
+    for number in range(MOST_RESULTS + 3):
+        cache.record("a test", [Exchange(FIRST, False, bytes([number]))], {"number": number})
+    kept = [number for number in range(MOST_RESULTS + 3) if replayed(cache, bytes([number]))]
+    assert kept == [MOST_RESULTS, MOST_RESULTS + 1, MOST_RESULTS + 2]
+
+
+def test_what_is_recorded_of_an_exercise_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "MOST_BYTES", 100)
-    known = ReplayCache()
+    cache = ReplayCache()
     for number in range(3):
-        known.keep(f"test {number}", [(Question(b"x" * 40, number, "double", 0), False, b"")], {})
-    assert [known.first(f"test {number}") is None for number in range(3)] == [False, False, True]
+        cache.record(f"test {number}", [Exchange(Question(b"x" * 40, number, "double", 0), False, b"")], {})
+    assert [cache.start(f"test {number}") is None for number in range(3)] == [False, False, True]
+
+
+def test_a_cache_is_found_by_its_key_until_too_many_others_came() -> None:
+    first = replay.replay_cache(("an exercise", 1))
+    first.record("a test", RECORDED, {"outcome": "passed"})
+    assert replay.replay_cache(("an exercise", 1)) is first
+    others = [replay.replay_cache(("an exercise", seed)) for seed in range(2, 2 + replay.MOST_CACHES)]
+    assert [cache.start("a test") for cache in others] == [None] * replay.MOST_CACHES
+    assert replay.replay_cache(("an exercise", 1)).start("a test") is None
 
 
 def without_times(report: Report) -> list[tuple[object, ...]]:
@@ -346,16 +401,16 @@ def without_times(report: Report) -> list[tuple[object, ...]]:
     return [(report.status, report.earned, report.notes), *[(task.id, task.earned) for task in report.tasks], *tests]
 
 
-def test_a_mixed_class_gets_the_reports_of_a_class_whose_every_test_runs(request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("students", [6, pytest.param(200, marks=pytest.mark.proof)])
+def test_a_mixed_class_gets_the_reports_of_a_class_whose_every_test_runs(students: int) -> None:
     """Right, unusual and wrong answers in all mixtures, each student after the others and alone."""
-    full = request.config.getoption("--full")
     lab = load_exercise(ROOT / "exercises" / "01_basic_quantization", ROOT / "solutions")
     assert lab.solution is not None
     reference = reference_source(lab.solution / "source.py")
     earned = set()
-    for number in range(200 if full else 6):
+    for number in range(students):
         student = Submission(f"student{number}", lab.slug, "\n\n".join([reference, *own_answers(lab, number)]), "")
         after, alone = (grade(lab, student, Settings(11, every_test=anew)) for anew in (False, True))
         assert without_times(after) == without_times(alone)
         earned.add(after.earned)
-    assert len(earned) > (20 if full else 3)
+    assert len(earned) > (20 if students > 100 else 3)

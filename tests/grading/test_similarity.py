@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Indel
 
 from autograder.grading import similarity
-from autograder.grading.similarity import definitions, fingerprint, groups
+from autograder.grading.similarity import groups
+from autograder.submission import normal_form
+from autograder.submission.normal_form import definitions, fingerprint
 
 ORIGINAL = '''
 import torch
@@ -165,5 +167,5 @@ def test_leaving_out_hopeless_pairs_misses_none(made: list[tuple[int, int, int]]
 
 
 def test_strangers_are_left_out_before_they_are_compared() -> None:
-    texts = [text(seed, letters=similarity._ALPHABET) for seed in range(30)]
+    texts = [text(seed, letters=normal_form.ALPHABET) for seed in range(30)]
     assert list(similarity._candidates(texts, 0.9)) == []

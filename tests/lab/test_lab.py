@@ -14,7 +14,7 @@ from autograder import lab
 from autograder.course.catalog import load_exercise
 from autograder.lab import checking
 from autograder.lab.checking import check_namespace
-from autograder.report import CheckResult
+from autograder.report.table import CheckResult
 
 LAB = ROOT / "exercises" / "01_basic_quantization"
 WRONG = """

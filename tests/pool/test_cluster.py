@@ -22,8 +22,9 @@ from support.grader_jobs import dies, double, kills_whoever_asked, machine
 
 from autograder.course.catalog import load_exercise
 from autograder.course.sources import reference_source
-from autograder.grading.batch import Job, finish_job, grade_class
+from autograder.grading.batch import grade_class
 from autograder.grading.intake import Found
+from autograder.grading.job import Job, finish_job
 from autograder.pool import cluster
 from autograder.pool.cluster import Cluster
 from autograder.pool.executor import GraderDiedError, GraderGivenUpError, GraderPool
@@ -115,12 +116,12 @@ def test_a_worker_killed_in_the_middle_loses_nothing(pool: Cluster, handed_in: P
     undisturbed = grade_here(handed_in, tmp_path / "here", None, jobs=2)
     killed: list[int] = []
 
-    def kill_one(report: Report) -> None:
+    def kill_one(report: Report, code: object) -> None:
         if not killed:
             killed.extend(pool._client.run(os.getpid).values())
             os.kill(killed[0], signal.SIGKILL)
 
-    disturbed = grade_here(handed_in, tmp_path / "there", pool, elsewhere=True, tell=kill_one)
+    disturbed = grade_here(handed_in, tmp_path / "there", pool, elsewhere=True, on_report=kill_one)
     assert killed
     assert [(r.student, r.status, r.earned) for r in disturbed] == [
         (r.student, r.status, r.earned) for r in undisturbed
@@ -188,8 +189,8 @@ class Elsewhere(Executor):
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         assert function is finish_job
         job: Job = args[0]
-        if job.found.path is not None:
-            job = replace(job, found=replace(job.found, path=Path("/nowhere") / job.found.path.name))
+        if job.file.path is not None:
+            job = replace(job, file=replace(job.file, path=Path("/nowhere") / job.file.path.name))
         future: Future[Any] = Future()
         finished = self.graders.submit(finish_job, job).result()
         future.set_result(replace(finished, report=self.changed(finished.report)))

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from autograder.records import Outcome, Report, Status, TaskScore
-from autograder.report import CheckResult
+from autograder.report.table import CheckResult
 
 Samples = dict[str, Report]
 

@@ -10,8 +10,8 @@ import pytest
 
 import autograder.report
 from autograder.records import PtqlabError, Report, Status
-from autograder.report import report_to_html
 from autograder.report.labels import LABELS, MARKS, TONES
+from autograder.report.to_html import report_to_html
 
 Samples = dict[str, Report]
 KINDS = ("perfect", "failing", "unreadable", "withheld", "hostile")

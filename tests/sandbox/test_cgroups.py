@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -47,8 +46,8 @@ def run_in_a_group(program: str) -> subprocess.CompletedProcess[str]:
         ("b'x' * (20 << 20)", 0),
         ("b'x' * (200 << 20)", signal.SIGKILL),
         ("import mmap; m = mmap.mmap(-1, 200 << 20); [m.write(b'x' * (1 << 20)) for _ in range(200)]", signal.SIGKILL),
-        ("import threading, time; [threading.Thread(target=time.sleep, args=(1,)).start() for _ in range(10)]", 0),
-        ("import threading, time; [threading.Thread(target=time.sleep, args=(1,)).start() for _ in range(30)]", 256),
+        ("import threading, time; [threading.Thread(target=time.sleep, args=(600,)).start() for _ in range(10)]", 0),
+        ("import threading, time; [threading.Thread(target=time.sleep, args=(600,)).start() for _ in range(30)]", 256),
     ],
     ids=["little memory", "much memory", "much shared memory", "few threads", "many threads"],
 )
@@ -226,7 +225,5 @@ def test_what_a_killed_zygote_leaves_is_waited_for(tree: Tree, monkeypatch: pyte
     left.mkdir()
     busy[:] = [True] * 10_000
     monkeypatch.setattr(cgroups, "LEFT_S", 0.05)
-    started = time.monotonic()
     cgroups.remove("ptqlab-x")
     assert left.exists()
-    assert time.monotonic() - started < 30

@@ -15,9 +15,11 @@ from support import ROOT
 
 from autograder.course.catalog import load_exercise
 from autograder.course.sources import reference_source
-from autograder.grading import grade as grading
+from autograder.grading.environment import grading_devices
+from autograder.grading.grade import grade
 from autograder.pool import executor
 from autograder.records import Limits, PtqlabError, Settings, Submission
+from autograder.runtime.process_state import STATE
 from autograder.sandbox import syscalls
 from autograder.sandbox.worker import SandboxPolicy, Worker
 from autograder.testing.proxy import Student
@@ -33,9 +35,9 @@ without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a G
 
 @pytest.fixture(autouse=True)
 def asked_anew():
-    grading._cuda_trouble.cache_clear()
+    STATE.clear()
     yield
-    grading._cuda_trouble.cache_clear()
+    STATE.clear()
 
 
 def test_the_jail_for_a_gpu_holds_the_floor_and_limits_memory_by_another_limit() -> None:
@@ -55,9 +57,9 @@ def test_only_the_jail_for_a_gpu_lets_a_driver_be_spoken_to() -> None:
 @without_gpu
 def test_a_gpu_that_does_not_work_in_the_jail_is_left_out_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert grading._devices(Settings(seed=1)) == ("cpu", "simulated")
+    assert grading_devices(Settings(seed=1)) == ("cpu", "simulated")
     with pytest.raises(PtqlabError, match=r"Expected the GPU to work in the jail .*use --device cpu"):
-        grading._devices(Settings(seed=1, device="cuda"))
+        grading_devices(Settings(seed=1, device="cuda"))
 
 
 @without_gpu
@@ -65,7 +67,7 @@ def test_an_honest_student_keeps_every_point_where_the_gpu_does_not_work(monkeyp
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
     source = reference_source(ROOT / "solutions" / SLUG / "source.py")
-    report = grading.grade(exercise, Submission("ann", SLUG, source, ""), Settings(seed=1))
+    report = grade(exercise, Submission("ann", SLUG, source, ""), Settings(seed=1))
     assert report.earned == exercise.possible
     assert report.device == "cpu, simulated"
 
@@ -74,7 +76,7 @@ def test_an_honest_student_keeps_every_point_where_the_gpu_does_not_work(monkeyp
 def test_the_reference_is_right_on_the_gpu() -> None:
     exercise = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
     source = reference_source(ROOT / "solutions" / SLUG / "source.py")
-    report = grading.grade(exercise, Submission("ann", SLUG, source, ""), Settings(seed=1, device="cuda"))
+    report = grade(exercise, Submission("ann", SLUG, source, ""), Settings(seed=1, device="cuda"))
     assert report.earned == exercise.possible
     assert report.device == "cpu, simulated, cuda"
 

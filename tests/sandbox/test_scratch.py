@@ -157,7 +157,7 @@ def test_what_was_closed_once_is_not_closed_again(temporary: Path) -> None:
 
 
 def test_a_command_sweeps_where_its_user_has_temporary_files(temporary: Path) -> None:
-    """A nursery has an environment of its own, without TMPDIR; an unpacked class lies where the command has it."""
+    """A fork server has an environment of its own, without TMPDIR; an unpacked class lies where the command has it."""
     path, held = scratch.make()
     os.close(held)
     forkserver.ForkServer().close()

@@ -10,7 +10,7 @@ from support import ROOT, habits
 from autograder.course.catalog import find_exercises
 from autograder.grading.grade import grade
 from autograder.records import Settings
-from autograder.submission.notebook import read_submission
+from autograder.submission.reader import read_submission
 
 LAB = find_exercises(ROOT)[0]
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from support import ROOT
 
 from autograder.records import Exercise, Limits, Submission, Task
-from autograder.submission import cells, notebook
-from autograder.submission.notebook import choose_notebook, read_submission, stub_code
+from autograder.submission import cells, recognition
+from autograder.submission.reader import read_submission
 
 BAD = ROOT / "tests" / "submissions" / "bad"
 GOOD = "def dequantize(q, scale, zero_point=0):\n    return (q.float() - zero_point) * scale\n"
@@ -27,8 +27,8 @@ def exercise(folder: Path = Path("nowhere")) -> Exercise:
     return Exercise("01_basic_quantization", {}, (Task("1.1", {}, NAMES, 1.0, {}),), Limits(), folder)
 
 
-def read(path: Path, **kwargs: Any) -> Submission:
-    return read_submission(path, exercise(), "ann", **kwargs)
+def read(path: Path) -> Submission:
+    return read_submission(path, exercise(), "ann")
 
 
 def write(path: Path, *sources: Any) -> Path:
@@ -50,7 +50,8 @@ def body(submission: Submission) -> list[str]:
 
 
 UNREADABLE = {
-    "answers.docx": "Expected a notebook (.ipynb) or a script (.py), but answers.docx came; hand in one of them.",
+    "answers.docx": "Expected a notebook (.ipynb) or a script (.py), but answers.docx came, which is a zip archive; "
+    "hand in one of them.",
     "big5.py": "big5.py is not UTF-8 (byte 2); save it as UTF-8 and hand it in again.",
     "blank.ipynb": "blank.ipynb is empty (4 bytes); save it again and hand it in again.",
     "empty.ipynb": "empty.ipynb is empty (0 bytes); save it again and hand it in again.",
@@ -62,8 +63,6 @@ UNREADABLE = {
     "nested_too_deeply.ipynb": "nested_too_deeply.ipynb is no notebook: its JSON is too deep or a number too long; "
     "save it again and hand it in again.",
     "not_json.ipynb": "not_json.ipynb is no notebook: line 1 is not valid JSON (Expecting value); "
-    "save it again and hand it in again.",
-    "number_too_long.ipynb": "number_too_long.ipynb is no notebook: its JSON is too deep or a number too long; "
     "save it again and hand it in again.",
     "trailing_garbage.ipynb": "trailing_garbage.ipynb is no notebook: line 16 is not valid JSON (Extra data); "
     "save it again and hand it in again.",
@@ -97,6 +96,7 @@ READABLE: dict[str, tuple[str, ...]] = {
     "null_byte.ipynb": (
         "Cell 1 does not parse (line 1: source code string cannot contain null bytes): what it defines is not graded.",
     ),
+    "number_too_long.ipynb": ("number_too_long.ipynb holds no code.",),
     "odd_cells.ipynb": ("3 code cells hold no text and were left out.",),
     "windows_line_ends.ipynb": (),
 }
@@ -119,7 +119,9 @@ def test_an_odd_file_is_read_all_the_same(name: str, tmp_path: Path) -> None:
     submission = read(bad(name, tmp_path))
     assert submission.problem == ""
     assert submission.notes == READABLE[name]
-    assert ("def dequantize(q, scale, zero_point=0):" in submission.source) == (name != "no_code.ipynb")
+    assert ("def dequantize(q, scale, zero_point=0):" in submission.source) == (
+        name not in ("no_code.ipynb", "number_too_long.ipynb")
+    )
 
 
 def test_the_good_statements_of_a_broken_script_keep_their_lines(tmp_path: Path) -> None:
@@ -192,7 +194,7 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
 def test_a_file_above_the_cap_is_a_problem_and_its_outputs_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notebook, "_MOST_FILE_BYTES", 2_000_000)
+    monkeypatch.setattr(recognition, "MOST_FILE", 2_000_000)
     path = write(tmp_path / "a.ipynb", GOOD)
     path.write_bytes(path.read_bytes() + b" " * 2_000_000)
     assert read(path).problem == "a.ipynb is larger than 2 MB; clear its outputs, save it again and hand it in again."
@@ -210,13 +212,6 @@ def test_code_above_a_megabyte_is_a_problem(tmp_path: Path) -> None:
         "a.ipynb holds 1,000,084 bytes of code, but at most 1,000,000 are graded; remove what no task needs."
     )
     assert read(write(path, "# " + "é" * 499_957, GOOD)).problem == ""
-
-
-def test_too_many_statements_and_too_many_cells_are_a_problem(tmp_path: Path) -> None:
-    limit = "at most 5,000 are graded; remove what no task needs."
-    path = write(tmp_path / "a.ipynb", "x = 1\n" * 5_001)
-    assert read(path).problem == f"a.ipynb has 5,001 statements at the top level, but {limit}"
-    assert read(write(path, *["x = 1"] * 5_001)).problem == f"a.ipynb has 5,001 code cells, but {limit}"
 
 
 def test_code_that_crashes_the_compiler_costs_only_its_cell(tmp_path: Path) -> None:
@@ -308,11 +303,13 @@ def test_statements_that_are_not_run_are_named_by_ranges(tmp_path: Path) -> None
 
 
 def test_an_untouched_notebook_is_noted(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.ipynb", GOOD, "")
-    assert read(path, stubs=[GOOD.strip()]).notes == (
-        "The code is as it was handed out: nothing has been written yet.",
-    )
-    assert read(path, stubs=["something else"]).notes == ()
+    lab = exercise(tmp_path / "lab")
+    lab.folder.mkdir()
+    write(lab.folder / "lab.ipynb", GOOD, "check('1.1')")
+    path = write(tmp_path / "a.ipynb", "", GOOD + " ", "check('1.1')")
+    noted = "The code is as it was handed out: nothing has been written yet."
+    assert read_submission(path, lab, "ann").notes[0] == noted
+    assert noted not in read_submission(write(path, GOOD), lab, "ann").notes
 
 
 # --- magics -------------------------------------------------------------------------------------------------------
@@ -458,54 +455,6 @@ def test_a_form_feed_ends_no_line(tmp_path: Path) -> None:
         "A = '\x0c\u2028'",
         "def f(): return A",
     ]
-
-
-# --- which of two counts ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def handed_out(tmp_path: Path) -> Exercise:
-    folder = tmp_path / "exercise"
-    folder.mkdir()
-    for name in ("lab.ipynb", "lab.zh-TW.ipynb"):
-        write(folder / name, "def f():\n    raise NotImplementedError\n", "check('1.1')")
-    return exercise(folder)
-
-
-def copies(exercise: Exercise, folder: Path) -> list[Path]:
-    folder.mkdir()
-    return [Path(shutil.copy(path, folder)) for path in sorted(exercise.folder.glob("*.ipynb"))]
-
-
-def test_both_languages_have_the_same_stub_code(handed_out: Exercise) -> None:
-    assert stub_code(handed_out) == ("def f():\n    raise NotImplementedError\n\ncheck('1.1')",)
-
-
-@pytest.mark.parametrize("changed", [0, 1])
-def test_the_notebook_that_differs_from_the_stub_counts(handed_out: Exercise, tmp_path: Path, changed: int) -> None:
-    paths = copies(handed_out, tmp_path / "ann")
-    write(paths[changed], GOOD)
-    assert choose_notebook(paths, stub_code(handed_out)) == paths[changed]
-
-
-def test_of_two_untouched_notebooks_and_of_two_equal_ones_the_first_counts(
-    handed_out: Exercise, tmp_path: Path
-) -> None:
-    paths = copies(handed_out, tmp_path / "ann")
-    assert choose_notebook(paths, stub_code(handed_out)) == paths[0]
-    for path in paths:
-        write(path, GOOD, "  ")
-    assert choose_notebook(paths, stub_code(handed_out)) == paths[0]
-
-
-def test_of_two_changed_notebooks_none_counts(handed_out: Exercise, tmp_path: Path) -> None:
-    paths = copies(handed_out, tmp_path / "ann")
-    write(paths[0], GOOD)
-    paths[1].write_text("damaged")
-    assert choose_notebook(paths, stub_code(handed_out)) == (
-        "Expected one file that differs from what was handed out, but ann/lab.ipynb and ann/lab.zh-TW.ipynb do; "
-        "keep the one that counts."
-    )
 
 
 def test_a_backslash_above_an_await_at_the_end_costs_nothing(tmp_path: Path) -> None:

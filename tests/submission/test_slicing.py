@@ -17,7 +17,7 @@ from support import habits
 from autograder.records import Exercise, Limits, Task
 from autograder.submission import bindings, slicing
 from autograder.submission.loading import load_module
-from autograder.submission.notebook import read_submission
+from autograder.submission.reader import read_submission
 from autograder.submission.slicing import Cell, Slice, locate, slice_cells
 
 TASKS = {

@@ -1,4 +1,4 @@
-"""What test_hosts.py has its grading processes do: a module that they can import."""
+"""Jobs of the pool's tests: a module that grading processes can import."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from pathlib import Path
 
 import torch
 
-from autograder.grading import replay
 from autograder.records import PtqlabError
 from autograder.runtime.kit.files import put
 from autograder.sandbox import launcher
-from autograder.sandbox.worker import Question
 
 
 def double(number: int) -> int:
@@ -54,13 +52,24 @@ def cores() -> tuple[set[int], set[int]]:
     return os.sched_getaffinity(0), os.sched_getaffinity(launcher.zygote().process.pid)
 
 
-def cores_after_a_while(_: int) -> set[int]:
-    time.sleep(1)  # long enough for the other to get the second job
+Meeting = tuple[str, int]  # an empty folder, and how many grading processes come there
+
+
+def meet(meeting: Meeting) -> None:
+    """Wait for the others, so that each of them has one of the jobs."""
+    folder, count = meeting
+    Path(folder, str(os.getpid())).touch()
+    while len(os.listdir(folder)) < count:
+        time.sleep(0.01)
+
+
+def cores_of_each(meeting: Meeting) -> set[int]:
+    meet(meeting)
     return os.sched_getaffinity(0)
 
 
 def machine(_: int = 0) -> tuple[int, int]:
-    """The grading process, and the process that has the nursery it was forked by."""
+    """The grading process, and the process that started the fork server it was forked by."""
     return os.getpid(), _parent(os.getppid())
 
 
@@ -114,17 +123,3 @@ def keep_megabytes(count: int) -> int:
     """Keep so much for good; returns which process does."""
     _KEPT.append(b"x" * (count << 20))
     return os.getpid()
-
-
-ANSWERED = [(Question(b"a question", 1, "double", 0), False, b"an answer")]
-
-
-def find_out() -> int:
-    """Keep a dialogue, as a test that was run does; returns in which process."""
-    replay.known("an exercise").keep("a test", ANSWERED, {"outcome": "passed"})
-    return os.getpid()
-
-
-def knows_after_a_while(_: int) -> tuple[int, bool]:
-    time.sleep(1)  # long enough for the other to get the second job
-    return os.getpid(), replay.known("an exercise").first("a test") is not None

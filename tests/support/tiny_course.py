@@ -1,5 +1,9 @@
 """The tiny exercise's files, with marked secrets, and what its students hand in."""
 
+import textwrap
+from pathlib import Path
+
+from autograder.course import notebooks
 from support.rubrics import rubric_toml
 
 SLUG = "01_tiny"
@@ -206,3 +210,28 @@ def double(x):
     return NoAsserts and None
 """,
 }
+
+
+def make_course(root: Path) -> Path:
+    """Write a course folder with one exercise of three tasks (the last one a bonus), its notebooks built."""
+    exercise, solution = root / "exercises" / SLUG, root / "solutions" / SLUG
+    tasks = (
+        ("1.1", "double", "4", "doubling"),
+        ("1.2", "Counter", "3", "counting"),
+        ("1.3", "halve", "2\nbonus = true", "halving"),
+    )
+    table = "".join(TASK.format(id=i, function=f, points=p, title=t, rubric=RUBRICS[i]) for i, f, p, t in tasks)
+    write(exercise / "exercise.toml", EXERCISE + table)
+    write(exercise / "test_public.py", PUBLIC)
+    write(solution / "test_hidden.py", HIDDEN)
+    write(solution / "source.py", SOURCE)
+    write(root / "solutions" / "held_back" / "manifest.json", '{"hidden-marker-7f3a": 1}')
+    write(solution / "design.md", "hidden-marker-7f3a solution-marker-51c2")
+    notebooks.build(root / "exercises", root / "solutions")
+    return root
+
+
+def write(path: Path, text: str) -> None:
+    """Write a dedented text, and make the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text), encoding="utf-8")

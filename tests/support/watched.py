@@ -23,7 +23,7 @@ from autograder.sandbox import cgroups
 ROOT = Path(__file__).resolve().parents[2]
 SLUG = "01_basic_quantization"
 PR_SET_CHILD_SUBREAPER = 36
-LINGER_S = 30.0  # for processes to end, on a busy machine
+LINGER_S = 120.0  # for processes to end, on a busy machine
 # as the command `ptqlab`; the interpreter that forks the grading processes has its scratch where we look for it
 PTQLAB = """from autograder.sandbox import launcher
 launcher.PASSED_ON += ("TMPDIR",)
@@ -74,7 +74,7 @@ class Process:
     """A process of the command's, and what it is there for."""
 
     pid: int
-    role: str  # command, nursery, grading process, zygote, worker
+    role: str  # command, fork server, grading process, zygote, worker
 
 
 def processes(command: int) -> list[Process]:
@@ -98,11 +98,11 @@ def _role(pid: int, above: str) -> str:
     program = _read(f"/proc/{pid}/cmdline")
     if "zygote.start" in program:
         return "zygote"  # that a grading process has started itself
-    if "nursery.start" not in program:
+    if "forkserver_main.start" not in program:
         return ""
     if above == "command":
-        return "nursery"
-    # the nursery's children, also those that it has left behind: a grading process has gone where the command is
+        return "fork server"
+    # the fork server's children, also those that it has left behind: a grading process has gone where the command is
     with contextlib.suppress(OSError):
         return "zygote" if os.readlink(f"/proc/{pid}/cwd") == "/" else "grading process"
     return ""

@@ -39,8 +39,8 @@ Make = Callable[..., Exercise]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_collected_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collection, "_kept", {})
+def _nothing_collected_before() -> None:
+    collection.COLLECTIONS.clear()
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_what_a_test_leaves_on_itself_is_gone_in_the_next_run(make: Make) -> Non
 def test_no_more_collections_are_kept_than_a_course_needs(make: Make) -> None:
     for number in range(collection.MOST_KEPT + 3):
         assert status(make(f"course{number}"), lambda: 42) is Status.PASSED
-    assert len(collection._kept) == collection.MOST_KEPT
+    assert len(collection.COLLECTIONS) == collection.MOST_KEPT
 
 
 def test_nothing_is_left_in_the_import_system_or_the_environment(make: Make) -> None:

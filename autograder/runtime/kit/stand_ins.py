@@ -60,9 +60,7 @@ def warm_up() -> None:
 
 
 def noted(module: Probe) -> list[dict[str, Any]]:
-    """Each call of a probe, in order: {"shape", "training", "grad", "seconds", "waited"}; the last as `pretended`
-    saw it.
-    """
+    """Each call of a probe, in order: {"shape", "training", "grad", "seconds", "waited"}; the last is fake_cuda's."""
     return [dict(call) for call in module.calls]
 
 

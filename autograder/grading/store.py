@@ -1,0 +1,65 @@
+"""The reports of a class on disk: DIR/<student>/<exercise>.json, and the page beside each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from autograder.course.fingerprint import outcomes_sha256
+from autograder.grading.intake import Found, file_name
+from autograder.grading.job import Job
+from autograder.records import Exercise, Report
+from autograder.report.atomic import write_atomically
+from autograder.report.to_csv import scores_csv
+from autograder.report.to_json import report_from_json
+from autograder.sandbox import reading
+
+SCORES = "scores.csv"
+
+
+def report_path(out: Path, file: Found) -> Path:
+    """Return where a submission's report lies."""
+    return out / file_name(file.student) / f"{file.exercise}.json"
+
+
+def write_report(path: Path, record: str, page: str) -> None:
+    """Write the JSON and the HTML page beside it, each whole or not at all; the JSON last, as the sign of done."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path.with_suffix(".html"), page)
+    write_atomically(path, record)
+
+
+def read_report(path: Path) -> Report:
+    """Read one report; a damaged one is a PtqlabError."""
+    return report_from_json(path.read_text(encoding="utf-8"))
+
+
+def report_paths(out: Path) -> list[Path]:
+    """Return the path of every report below a folder of grades."""
+    return sorted(out.glob("*/*.json"))
+
+
+def write_scores(
+    out: Path, exercises: Sequence[Exercise], reports: Mapping[Path, Report] = MappingProxyType({})
+) -> None:
+    """Write scores.csv of every report below `out`; `reports` are those that need not be read again."""
+    every = [reports.get(path) or read_report(path) for path in report_paths(out)]
+    write_atomically(out / SCORES, scores_csv(every, exercises))
+
+
+def valid_report(out: Path, job: Job) -> Report | None:
+    """Return a submission's stored report if its tests would end the same again; None where it has to be graded."""
+    try:
+        report = read_report(report_path(out, job.file))
+        sha256 = reading.sha256_of(job.file.path) if job.file.path else ""
+    except Exception:  # grading it anew says what is wrong
+        return None
+    same = (
+        report.submission_sha256 == sha256 != ""
+        and report.outcomes_sha256 == outcomes_sha256(job.exercise)
+        and report.seed == job.settings.seed
+        and report.status in ("graded", "partial")
+        and (report.isolation == "none") == (job.settings.isolation == "none")
+    )
+    return report if same else None
