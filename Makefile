@@ -33,7 +33,7 @@ test: setup  ## what every landing must pass: minutes
 	$(MAKE) --jobs 2 lint suite
 
 suite: setup
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff format --check .

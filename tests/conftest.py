@@ -29,6 +29,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Assign the tiers, before pytest selects by `-m`."""
     tiers.assign(items, config.getoption("--sample"), tiers.always())
+    tiers.heaviest_first(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

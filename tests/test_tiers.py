@@ -61,6 +61,18 @@ def test_a_test_with_two_tiers_is_refused(marks: tuple[str, str]) -> None:
         tiers.assign(made, "", ())
 
 
+def test_files_of_graders_are_given_out_before_files_of_quick_tests_and_keep_their_order() -> None:
+    names = [
+        "tests/lab/test_a.py::x",
+        "tests/pool/test_b.py::y",
+        "tests/report/test_c.py::z",
+        "tests/attacks/test_d.py::z",
+    ]
+    tests: list[Any] = [Test(name) for name in names]
+    tiers.heaviest_first(tests)
+    assert [test.nodeid for test in tests] == [names[1], names[3], names[0], names[2]]
+
+
 def test_a_landing_draws_as_many_as_the_marker_says() -> None:
     assert len(landing(numbers())) == 3
     assert len(landing(numbers(2))) == 2
