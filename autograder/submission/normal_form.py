@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from autograder.submission.cells import parse_script
-from autograder.submission.slicing import kept_of_cells, statements_of
+from autograder.submission.pieces import kept_of_cells, statements_of
 
 _NAME = "v"  # every name of the student's own
 _TEXT = "t"  # every string: messages are free

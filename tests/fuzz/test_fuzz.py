@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from autograder.grading import archives
 from autograder.runtime import wire
-from autograder.submission import cells, notebook, slicing
+from autograder.submission import cells, linking, notebook, pieces, slicing
 
 HERE = Path(__file__).resolve().parent
 RUNS = {"wire": 15_000, "notebook": 3_000, "archive": 1_500}  # what takes some CPU seconds
@@ -94,7 +94,7 @@ def misread(raw: bytearray, dtype: Any, shape: list[int]) -> Any:
     return tensor.t() if tensor.dim() == 2 else tensor
 
 
-def popped(parts: list[str], cell: slicing.Cell, lines: list[str]) -> None:
+def popped(parts: list[str], cell: pieces.Cell, lines: list[str]) -> None:
     """As it was before fuzzing found it: a backslash at the end loses the line below."""
     while lines and not lines[-1].strip():
         lines.pop()
@@ -119,7 +119,7 @@ DEFECTS: dict[str, tuple[str, object, str, object, type[BaseException]]] = {
     "a null byte is an error": ("notebook", cells, "_normal", lambda text: compile(text, "", "eval"), SyntaxError),
     "a slice does not compile": ("notebook", slicing, "_append", popped, bounds.Broken),
     "a problem is two lines": ("notebook", notebook, "_AGAIN", "save it\nagain.", bounds.Broken),
-    "a slice takes for ever": ("notebook", slicing, "names_of", endless, bounds.Hang),
+    "a slice takes for ever": ("notebook", linking, "names_of", endless, bounds.Hang),
     "an archive's error is another": ("archive", archives, "unpack", instead(KeyError, archives.unpack), KeyError),
     "an archive writes elsewhere": ("archive", archives, "_write", escaped, bounds.Broken),
     "an archive makes links": ("archive", archives, "_write", linked, bounds.Broken),
@@ -133,7 +133,7 @@ def test_the_fuzzer_finds_a_defect(defect: str, monkeypatch: pytest.MonkeyPatch)
     reader, module, name, replacement, expected = DEFECTS[defect]
     monkeypatch.setattr(module, name, replacement)
     monkeypatch.setattr(
-        slicing, "_analysed", slicing._analysed.__wrapped__
+        linking, "_analysed", linking._analysed.__wrapped__
     )  # what is known already is no test of anything
     monkeypatch.setattr(bounds, "CPU_S", 0.3)
     with pytest.raises(expected):
