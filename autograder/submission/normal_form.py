@@ -53,7 +53,7 @@ def _parsed(cell: str) -> Sequence[ast.stmt]:
     try:
         return statements_of(cell)
     except (SyntaxError, ValueError, RecursionError):
-        return [node for piece in parse_script(cell)[0] for node in ast.parse(piece.source).body]
+        return [node for piece in parse_script(cell)[0] for node in statements_of(piece.source)]
 
 
 def _tokens(definition: ast.stmt, names: frozenset[str]) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROOT, ordinary_user
+from support import ROOT, hostile, ordinary_user
 
 from autograder.course.catalog import load_exercise
 from autograder.records import Exercise, Limits, PtqlabError, Task
@@ -64,24 +63,11 @@ def within(cpu_s: int, path: Path) -> Record:
 # --- files that are too much --------------------------------------------------------------------------------------
 
 
-def or_pattern(captures: int) -> str:
-    """Two orders of many captures: CPython's compiler takes memory by the cube of their number."""
-    names = [f"a{number}" for number in range(captures)]
-    shuffled = random.Random(1).sample(names, captures)
-    return f"match x:\n    case [{','.join(names)}] | [{','.join(shuffled)}]: pass\n"
-
-
-def nested_finally(depth: int) -> str:
-    """Each return is compiled with a copy of every `finally` around it."""
-    lines = ["def f(a):"]
-    for level in range(1, depth + 1):
-        lines += [" " * level + line for line in ("try:", " return 1", "finally:")]
-    return "\n".join([*lines, " " * (depth + 1) + "pass"])
-
-
 def test_code_that_takes_the_compilers_memory_costs_only_its_cell(tmp_path: Path, ends: list[Ended]) -> None:
     """28 KB of source made the grading process take more than 6 GB."""
-    record = reading.read(notebook(tmp_path / "a.ipynb", or_pattern(2_500), nested_finally(40), GOOD), LAB)
+    record = reading.read(
+        notebook(tmp_path / "a.ipynb", hostile.or_pattern(2_500), hostile.nested_finally(40), GOOD), LAB
+    )
     assert (record.problem, record.fault) == ("", "")
     assert record.code is not None
     assert GOOD.strip() in record.code.source
@@ -94,11 +80,11 @@ def test_code_that_takes_the_compilers_memory_costs_only_its_cell(tmp_path: Path
 def test_code_that_keeps_the_reader_busy_is_its_students_sentence(kind: str, tmp_path: Path) -> None:
     """Python 3.11 parses an f-string of many fields in quadratic time; the sentence says where the reader was."""
     if kind == "fields of an f-string":
-        cells = [f'x{number} = f"{"{a}" * 31_000}"' for number in range(10)]
+        cells = [hostile.fields(31_000)] * 10
         if sys.version_info >= (3, 12):
             pytest.skip("the parser is quick here")
     else:
-        cells = ["\n".join(f"a{n} = a{n // 2}; a{n}.append(a{n - 1})" for n in range(1, 25_000)), "dequantize = a1"]
+        cells = [hostile.aliases(25_000), "dequantize = a1"]
     record = within(1, notebook(tmp_path / "a.ipynb", *cells))
     assert record.problem.startswith("a.ipynb takes longer than 1 s to be read (at ")
     assert record.problem.endswith("), as no honest file does: it is not graded.")
@@ -133,7 +119,7 @@ def test_json_that_becomes_many_objects_takes_nobodys_memory(where: str, tmp_pat
 
 def test_code_that_crashes_the_compiler_is_its_students_sentence(tmp_path: Path) -> None:
     """CPython 3.11 dies of a comprehension with some ten thousand loops; other versions raise."""
-    record = reading.read(notebook(tmp_path / "a.ipynb", GOOD, "x = [" + "x for x in " * 80_000 + "y]"), LAB)
+    record = reading.read(notebook(tmp_path / "a.ipynb", GOOD, hostile.loops(80_000)), LAB)
     crashed = "a.ipynb is too large or too intricate for Python's own compiler (at cell 2): it is not graded."
     assert record.fault == ""
     assert record.problem == crashed or (record.code is not None and GOOD.strip() in record.code.source)
