@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from autograder.runtime import blocked_apis, kit
+from autograder.runtime.layouts import Strided
 from autograder.runtime.simulated import device as simulated
 from autograder.runtime.tree import tree_items, tree_map
 from autograder.runtime.wire import DTYPES, VALUE_DEPTH, HandleRef, raw_bytes
@@ -103,8 +104,13 @@ class Dispatcher:
         return functools.reduce(getattr, inner, self.namespace[first])  # type: ignore[no-any-return]
 
     def _take(self, value: Any) -> Any:
-        """Arguments as the student's code gets them: handles become the objects they stand for."""
-        return tree_map(lambda item: self.objects[item.number] if isinstance(item, HandleRef) else item, value)
+        """Arguments as the student's code gets them: handles become the objects they stand for, layouts tensors."""
+        return tree_map(self._taken, value)
+
+    def _taken(self, item: Any) -> Any:
+        if isinstance(item, HandleRef):
+            return self.objects[item.number]
+        return item.tensor() if isinstance(item, Strided) else item
 
     def _give(self, value: Any, depth: int = 0) -> Any:
         """A result as it may travel: plain data by value, everything else as a handle."""
