@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from autograder.grading import archives
 from autograder.runtime import wire
 from autograder.sandbox import reading, unpacking
-from autograder.submission import cells, linking, notebook, slicing
+from autograder.submission import cells, linking, notebook, pieces, slicing
 from autograder.submission import reader as reader_module
 
 HERE = Path(__file__).resolve().parent
