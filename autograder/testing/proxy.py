@@ -13,6 +13,7 @@ import torch
 from autograder.runtime import memory
 from autograder.runtime.dispatcher import METHOD, MODULE, Dispatcher
 from autograder.runtime.errors import CrashedError, RefusedError, raised
+from autograder.runtime.layouts import with_layout
 from autograder.runtime.tree import tree_map
 from autograder.runtime.wire import HandleRef
 
@@ -115,8 +116,8 @@ class Student:
             "op": op,
             "target": target,
             "name": name,
-            "args": tree_map(_reference, tuple(args)),
-            "kwargs": tree_map(_reference, kwargs),
+            "args": tree_map(_lower, tuple(args)),
+            "kwargs": tree_map(_lower, kwargs),
             "simulated": self.simulated,
         }
         if self._measured:
@@ -251,8 +252,11 @@ def _copy(item: Any) -> Any:
     return item.clone() if isinstance(item, torch.Tensor) else item
 
 
-def _reference(item: Any) -> Any:
-    return item._ref if isinstance(item, Handle) else item
+def _lower(item: Any) -> Any:
+    """An item of a request: a handle's reference, a tensor with its layout."""
+    if isinstance(item, Handle):
+        return item._ref
+    return with_layout(item) if isinstance(item, torch.Tensor) else item
 
 
 def _values(value: object) -> str:

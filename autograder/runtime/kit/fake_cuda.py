@@ -1,7 +1,8 @@
-"""A pretended CUDA for one question of task 3.5: is the device waited for before the clock is read?
+"""A pretended CUDA for one question of task 3.5: is the clock read when the device is done, before and after a call?
 
-Tensors here say that they lie on cuda:0 and compute on the CPU, torch's functions answer as if CUDA were there, and
-each wait is noted with the last call of a probe.
+Tensors here say that they lie on cuda:0 and compute on the CPU, and torch's functions answer as if CUDA were there. A
+probe's seconds pass in a queue: its call returns at once, and whoever waits sleeps until the queue is done. So the
+times that a benchmark finds are right or wrong by themselves, and no clock is replaced.
 
 A recorder that only replaces torch's functions (25 lines) sees five of the fifteen ways of waiting in
 tests/runtime/test_fake_cuda.py, and not the reference's own. Right answers first ask whether there is a CUDA: they ask
@@ -14,8 +15,8 @@ from __future__ import annotations
 import contextlib
 import time
 import types
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,11 +29,33 @@ _READS = ("_local_scalar_dense", "equal", "is_nonzero", "item", "nonzero")  # a 
 _undo = contextlib.ExitStack()  # how torch was before `cuda_begins`
 
 
+class _Device:
+    """The work that the device was given: all of it is done at `done_s`, by `time.perf_counter`."""
+
+    def __init__(self) -> None:
+        self.done_s = 0.0
+
+    def reaches_s(self) -> float:
+        """Return when it would begin with what it is given now."""
+        return max(self.done_s, time.perf_counter())
+
+    def work(self, seconds: float) -> None:
+        self.done_s = self.reaches_s() + seconds
+
+    def wait(self, *_: Any, **__: Any) -> None:
+        time.sleep(max(0.0, self.done_s - time.perf_counter()))
+
+    def is_idle(self) -> bool:
+        return self.done_s <= time.perf_counter()
+
+
+DEVICE = _Device()
+
+
 class OnCuda(Tensor):
     """A tensor that says that it lies on cuda:0, around one on the CPU."""
 
     host: Tensor
-    calls: ClassVar[Sequence[dict[str, Any]]] = ()  # of the probe that was moved to the device
 
     @staticmethod
     def __new__(cls, host: Tensor) -> OnCuda:
@@ -52,7 +75,7 @@ class OnCuda(Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         to_host = _name_the_host((kwargs or {}).values())
         if to_host or func.overloadpacket.__name__ in _READS:
-            _wait()
+            DEVICE.wait()
         on_host = pytree.tree_map_only(OnCuda, lambda tensor: tensor.host, (args, kwargs or {}))
         host_args, host_kwargs = pytree.tree_map_only(torch.device, lambda _: torch.device("cpu"), on_host)
         result = func(*host_args, **host_kwargs)
@@ -64,22 +87,19 @@ def _name_the_host(arguments: Iterable[Any]) -> bool:
     return any(isinstance(item, str | torch.device) and torch.device(item).type != CUDA.type for item in arguments)
 
 
-def _wait(*_: Any, **__: Any) -> None:
-    for call in OnCuda.calls[-1:]:
-        call["waited"] = True
-
-
 class _Queue:
-    """A stream or an event. Events are read when all is over: the time between two of them is the device's own."""
+    """A stream or an event. An event stands where the device is when all that it was given before is done."""
 
     device = CUDA
-    synchronize = _wait
 
     def __init__(self, *_: Any, **__: Any) -> None:
         self.record()
 
+    def synchronize(self) -> None:
+        DEVICE.wait()
+
     def record(self, stream: Any = None) -> None:
-        self.recorded_s = time.perf_counter()
+        self.recorded_s = DEVICE.reaches_s()
 
     def record_event(self, event: _Queue | None = None) -> _Queue:
         event = event or _Queue()
@@ -87,12 +107,10 @@ class _Queue:
         return event
 
     def elapsed_time(self, end: _Queue) -> float:
-        for call in OnCuda.calls:
-            call["waited"] = True
         return (end.recorded_s - self.recorded_s) * 1e3
 
     def query(self) -> bool:
-        return True
+        return DEVICE.is_idle()
 
 
 def on_cuda(tensor: Tensor) -> Tensor:
@@ -105,7 +123,8 @@ def cuda_begins(module: Probe) -> None:
     warm_up()  # what is imported meanwhile would find a CUDA
     cuda_ends()
     module.table = torch.nn.Parameter(on_cuda(module.table), requires_grad=False)
-    _replace(OnCuda, "calls", module.calls)
+    DEVICE.done_s = 0.0  # whoever did not wait has left it some work
+    _replace(module, "spend", DEVICE.work)
     for (owner, name), answer in ANSWERS.items():
         function = getattr(owner, name)
         if isinstance(function, types.FunctionType) and not function.__code__.co_freevars:
@@ -134,7 +153,7 @@ ANSWERS: dict[tuple[Any, str], Callable[..., Any]] = {
     (torch.cuda, "is_initialized"): lambda: True,
     (torch.cuda, "device_count"): lambda: 1,
     (torch.cuda, "current_device"): lambda: 0,
-    (torch.cuda, "synchronize"): _wait,
+    (torch.cuda, "synchronize"): DEVICE.wait,
     (torch.cuda, "current_stream"): _Queue,
     (torch.cuda, "default_stream"): _Queue,
     (torch.cuda, "Stream"): _Queue,
@@ -142,6 +161,6 @@ ANSWERS: dict[tuple[Any, str], Callable[..., Any]] = {
     (torch, "Event"): _Queue,
     (torch.accelerator, "is_available"): lambda: True,
     (torch.accelerator, "current_accelerator"): lambda check_available=False: torch.device("cuda"),
-    (torch.accelerator, "synchronize"): _wait,
+    (torch.accelerator, "synchronize"): DEVICE.wait,
     (torch.accelerator, "current_stream"): _Queue,
 }
