@@ -6,7 +6,7 @@ DEMO ?= build/demo
 UNUSED := /tests/|transformers/models/(?!auto|bert/|gpt2|llama/)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test suite lint prove bench figures clean
+.PHONY: help setup demo test suite lint prove mutation bench figures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -33,7 +33,7 @@ test: setup  ## what every landing must pass: minutes
 	$(MAKE) --jobs 2 lint suite
 
 suite: setup
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -45,6 +45,12 @@ prove: setup  ## everything, at full size: hours; docs/proof.md
 	$(BIN)/ptqlab verify --seeds 10 --jobs 2
 	$(BIN)/pytest -m '' --timeout 0
 
+mutation: setup  ## mutants of scoring and verdicts against the fast tests: docs/mutation.md
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[mutation]'
+	rm -rf mutants
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
 bench: setup  ## CPU seconds a submission: ptqlab, nbgrader, one pytest process
 	$(BIN)/python -P tests/benchmarks/compare.py
 
@@ -52,4 +58,4 @@ figures: setup  ## what each method does to each model: docs/figures.md
 	$(BIN)/python -P tests/benchmarks/figures.py
 
 clean:  ## remove what the targets above made, but the environment
-	rm -rf $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO) build dist mutants .pytest_cache .mypy_cache .ruff_cache

@@ -42,7 +42,8 @@ def score(
 ) -> Report:
     """Return the report of one submission. With `every_item`, an item of which no test ran withholds the score."""
     tasks = tuple(score_task(task, outcomes, every_item=every_item) for task in exercise.tasks)
-    status, reason = _status(exercise, submission, tasks)
+    faults = [_fault(task, _tests_of(task, outcomes), every_item) for task in exercise.tasks]
+    status, reason = _status(submission, [fault for fault in faults if fault], outcomes)
     earned = None if status == "withheld" else round(sum(task.earned for task in tasks), 2)
     return Report(
         student=submission.student,
@@ -65,17 +66,18 @@ def score_task(task: Task, outcomes: Sequence[Outcome], *, every_item: bool = Tr
 
     Without `every_item`, as in a student's own check, an item of which no test ran is unchecked and pays nothing.
     """
-    tests = tuple(outcome for outcome in outcomes if outcome.task == task.id)
+    tests = _tests_of(task, outcomes)
     if _fault(task, tests, every_item):
         return _nothing(task, "withheld", tests)
     values = _values_paid(tests)
-    parts = [_paid(item, tests, values) for item in task.rubric]
-    items = tuple(
-        _item_score(task, item, part, _item_status(item, tests, part))
-        for item, part in zip(task.rubric, parts, strict=True)
-    )
-    share = sum((_share(item) * part for item, part in zip(task.rubric, parts, strict=True)), Fraction(0))
+    parts = [(item, _paid(item, tests, values)) for item in task.rubric]
+    items = tuple(_item_score(task, item, part, _item_status(item, tests, part)) for item, part in parts)
+    share = Fraction(sum(item.share * part for item, part in parts), 100)
     return _task_score(task, _task_status(tests, share), share, items, tests)
+
+
+def _tests_of(task: Task, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    return tuple(outcome for outcome in outcomes if outcome.task == task.id)
 
 
 def _fields(provenance: Provenance) -> dict[str, Any]:
@@ -95,16 +97,12 @@ def _task_score(
 
 
 def _item_score(task: Task, item: RubricItem, part: Fraction, status: str) -> ItemScore:
-    points = _points(task) * _share(item)
+    points = _points(task) * Fraction(item.share, 100)
     return ItemScore(item.item, item.text, _cents(points), _cents(points * part), status)
 
 
 def _points(task: Task) -> Fraction:
     return Fraction(str(task.points))
-
-
-def _share(item: RubricItem) -> Fraction:
-    return Fraction(item.share, 100)
 
 
 def _cents(points: Fraction) -> float:
@@ -155,7 +153,7 @@ def _task_status(tests: Sequence[Outcome], share: Fraction) -> str:
     return "partial" if share else "none"
 
 
-def _fault(task: Task, tests: Sequence[Outcome], every_item: bool = True) -> str:
+def _fault(task: Task, tests: Sequence[Outcome], every_item: bool) -> str:
     """Why a task can't be scored, by no fault of the student's; empty when it can."""
     errors = [outcome for outcome in tests if outcome.status is Status.GRADER_ERROR]
     if errors:
@@ -170,18 +168,13 @@ def _fault(task: Task, tests: Sequence[Outcome], every_item: bool = True) -> str
     return ""
 
 
-def _status(exercise: Exercise, submission: Submission, tasks: Sequence[TaskScore]) -> tuple[str, str]:
+def _status(submission: Submission, faults: Sequence[str], outcomes: Sequence[Outcome]) -> tuple[str, str]:
     """Return the report's status and, unless it is plainly graded, the reason in one sentence."""
     if submission.problem:
         return "unreadable", submission.problem
-    faults = [
-        _fault(task, scored.tests)
-        for task, scored in zip(exercise.tasks, tasks, strict=True)
-        if scored.status == "withheld"
-    ]
     if faults:
         return "withheld", faults[0]
-    cut = [outcome for task in tasks for outcome in task.tests if outcome.status in CUT_SHORT]
+    cut = [outcome for outcome in outcomes if outcome.status in CUT_SHORT]
     if cut:
         return "partial", f"{len(cut)} tests timed out or crashed, the first in task {cut[0].task}."
     return "graded", ""

@@ -1,5 +1,6 @@
-"""Tiers, the sample of a landing, and one slow import that the tests do without."""
+"""Tiers, the sample of a landing, one thread a process, and one slow import that the tests do without."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from support import tiers
 
 # jsonschema compiles a grammar at import where it finds one, which takes each pytest process three CPU seconds: see autograder/course/sources.py
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+# before torch is imported: the threads of two processes on two cores wait for one another, at full speed
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,6 +29,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Assign the tiers, before pytest selects by `-m`."""
     tiers.assign(items, config.getoption("--sample"), tiers.always())
+    tiers.heaviest_first(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

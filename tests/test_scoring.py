@@ -168,6 +168,7 @@ def test_a_report_says_whose_it_is_and_what_it_was_made_with() -> None:
     assert {field.name for field in dataclasses.fields(Provenance)} <= {f.name for f in dataclasses.fields(Report)}
     assert (found.seed, found.device, found.isolation, found.limits.call_cpu_s) == (7, "cpu", "jail", 3)
     assert (found.earned, found.possible, found.status, found.reason) == (4, 4, "graded", "")
+    assert report_of([]).duration_s == 0
 
 
 def test_bonus_counts_as_earned_but_not_as_possible() -> None:
@@ -222,6 +223,9 @@ def test_a_fault_of_ours_in_one_task_withholds_the_whole_score_and_is_named(case
         ("1.2", "full", 4),
         ("1.1", "withheld", 0),
     ]
+    assert found.tasks[1].tests == tuple(outcomes(**letters)), (
+        "its tests are kept: rescoring has to find the fault again"
+    )
 
 
 def test_a_task_without_a_rubric_is_withheld() -> None:
@@ -239,10 +243,13 @@ def test_a_run_that_ends_early_tells_what_is_lost_and_withholds_nothing() -> Non
 @pytest.mark.parametrize("letter", "TC")
 def test_a_run_cut_short_is_partial_and_says_where(letter: str) -> None:
     """Tests that ran out of time or crashed are counted, and the first one's task is named."""
-    lab = exercise(task(id="1.2"), task())
+    lab = exercise(task(id="1.2"), task(), task(id="1.3"))
     clean = outcomes("1.2", values="P|P", errors="P", state="F")
-    found = report_of(clean + outcomes(values=f"{letter}|P", errors=letter, state="P"), lab)
-    assert (found.status, found.earned) == ("partial", 3.6 + 1.2)
+    cut = outcomes(values=f"{letter}|P", errors="P", state="P") + outcomes(
+        "1.3", values="P|P", errors=letter, state="F"
+    )
+    found = report_of(clean + cut, lab)
+    assert (found.status, found.earned) == ("partial", 7.2)
     assert found.reason == "2 tests timed out or crashed, the first in task 1.1."
 
 

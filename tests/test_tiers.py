@@ -19,7 +19,6 @@ class Test:
     __test__ = False
     nodeid: str
     marks: list[pytest.Mark] = field(default_factory=list)
-    path = Path("tests/test_some.py")
 
     def get_closest_marker(self, name: str) -> pytest.Mark | None:
         return next((mark for mark in self.marks if mark.name == name), None)
@@ -62,6 +61,18 @@ def test_a_test_with_two_tiers_is_refused(marks: tuple[str, str]) -> None:
         tiers.assign(made, "", ())
 
 
+def test_files_of_graders_are_given_out_before_files_of_quick_tests_and_keep_their_order() -> None:
+    names = [
+        "tests/lab/test_a.py::x",
+        "tests/pool/test_b.py::y",
+        "tests/report/test_c.py::z",
+        "tests/attacks/test_d.py::z",
+    ]
+    tests: list[Any] = [Test(name) for name in names]
+    tiers.heaviest_first(tests)
+    assert [test.nodeid for test in tests] == [names[1], names[3], names[0], names[2]]
+
+
 def test_a_landing_draws_as_many_as_the_marker_says() -> None:
     assert len(landing(numbers())) == 3
     assert len(landing(numbers(2))) == 2
@@ -87,6 +98,11 @@ def test_counts_that_differ_within_a_group_are_refused() -> None:
 def test_a_commit_draws_the_same_each_time_and_commits_together_draw_all() -> None:
     assert landing(numbers(), "one") == landing(numbers(), "one")
     assert len({nodeid for seed in range(200) for nodeid in landing(numbers(), str(seed))}) == 40
+
+
+def test_two_clones_of_a_commit_draw_the_same() -> None:
+    """The seed and the ids decide; no path of a machine does. A change of the drawing is a change of these numbers."""
+    assert landing(numbers(), "one") == [f"tests/test_some.py::test[{n}]" for n in (4, 12, 28)]
 
 
 def test_a_test_that_failed_once_is_drawn_whatever_the_commit() -> None:

@@ -1,8 +1,9 @@
-"""Archives of submissions, as learning platforms hand them out: unpacked by an allow-list into a folder of our own.
+"""Archives of submissions, as learning platforms hand them out: laid out by an allow-list in a folder of our own.
 
-What comes out of an archive is regular files with plain names, and of these only notebooks, scripts and the
-archives that students handed in. No links, no devices, no absolute or climbing paths, no name twice; sizes are
-counted while reading, not believed. What is refused is said, of the student whose it is where that can be told.
+A bounded child unpacks (sandbox/unpacking.py); here it is decided what a name means. What comes out of an archive is
+regular files with plain names, and of these only notebooks, scripts and the archives that students handed in. No
+links, no devices, no absolute or climbing paths, no name twice. What is refused is said, of the student whose it is
+where that can be told.
 """
 
 from __future__ import annotations
@@ -11,43 +12,33 @@ import contextlib
 import glob
 import re
 import shutil
+import tempfile
 import unicodedata
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TypeAlias
+from typing import IO
 
-from autograder.grading import tarballs
 from autograder.grading.intake import Found
-from autograder.grading.tarballs import RefusedEntryError
 from autograder.records import PtqlabError
-from autograder.sandbox import scratch
+from autograder.sandbox import reading, scratch
+from autograder.sandbox.unpacking import ARCHIVES, CODE, Caps, is_archive
+from autograder.submission.record import Member, Record
 
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-CODE = (".ipynb", ".py")
-_Opener: TypeAlias = Callable[[], IO[bytes]]
 DEPTH = 8  # folders above a file
 _CHUNK = 1 << 20
-_LARGEST_ENTRY = 1 << 10  # bytes in a zip's table of contents: a name, its times and owners
 _LONGEST_PART = 255  # bytes; what file systems allow
 _MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(file|onlinetext)_?")
 _CANVAS = re.compile(r"(?P<name>[^_]+)(_LATE)?_(?P<id>\d+)_\d+_(?P<file>.+)")
 _AGAIN = re.compile(r"-\d+(?=\.\w+$)")  # Canvas marks a file that was handed in again
 
 
-@dataclass(frozen=True)
-class Caps:
-    """How much may come out of one archive."""
-
-    entries: int
-    file_bytes: int
-    all_bytes: int
+CLASS = Caps(entries=200_000, file_bytes=200 << 20, all_bytes=8 << 30, cpu_s=300)
+STUDENT = Caps(entries=2_000, file_bytes=200 << 20, all_bytes=200 << 20, cpu_s=10)
 
 
-CLASS = Caps(200_000, 200 << 20, 8 << 30)
-STUDENT = Caps(2_000, 50 << 20, 200 << 20)
+class RefusedEntryError(Exception):
+    """An archive, or an entry of it, that is not unpacked; the text says why."""
 
 
 @dataclass
@@ -56,6 +47,7 @@ class Unpacked:
 
     root: Path
     problems: dict[str, str] = field(default_factory=dict)
+    withheld: set[str] = field(default_factory=set)  # students whose archive our own fault kept from being unpacked
     notes: list[str] = field(default_factory=list)
 
     def explain(self, found: Sequence[Found]) -> tuple[Found, ...]:
@@ -64,7 +56,9 @@ class Unpacked:
 
     def _explained(self, row: Found) -> Found:
         problem = self.problems.get(row.student)
-        return row if problem is None or row.path is not None else replace(row, problem=problem)
+        if problem is None or row.path is not None:
+            return row
+        return replace(row, problem=problem, withheld=row.student in self.withheld)
 
     def refuse(self, student: str, sentence: str) -> None:
         """Remember the first thing that was wrong with a student's archive or, without a student, with the class's."""
@@ -92,17 +86,11 @@ def opened(submissions: Path) -> Iterator[Unpacked]:
         if submissions.is_dir():
             _copy(submissions, view.root)
         else:
-            try:
-                unpack(submissions, view.root, CLASS, view)
-            except RefusedEntryError as error:
-                raise PtqlabError(f"Expected an archive of submissions, but {submissions.name} {error}.") from None
+            record = unpack(submissions, view.root, CLASS, view)
+            if record.problem or record.fault:
+                raise PtqlabError(record.problem or record.fault)
         _unpack_students(view)
         yield view
-
-
-def is_archive(name: str) -> bool:
-    """Whether a file is called like an archive that is unpacked."""
-    return name.lower().endswith(ARCHIVES)
 
 
 def _without_suffix(name: str) -> str:
@@ -140,11 +128,10 @@ def _unpack_students(view: Unpacked) -> None:
             continue
         folder.mkdir(exist_ok=True)
         own = Unpacked(folder)
-        try:
-            unpack(path, folder, STUDENT, own)
-        except RefusedEntryError as error:
-            shutil.rmtree(folder)
-            view.refuse(student, f"Expected an archive that can be unpacked, but {path.name} {error}; hand it in anew.")
+        record = unpack(path, folder, STUDENT, own)
+        if record.problem or record.fault:
+            view.withheld |= {student} if record.fault else set()
+            view.refuse(student, record.fault or f"{record.problem} Hand it in anew.")
         for sentence in own.notes:
             view.refuse(student, f"In {path.name}, {sentence}")
         path.unlink(missing_ok=True)
@@ -166,72 +153,53 @@ def _lay_flat(view: Unpacked, student: str) -> None:
     shutil.rmtree(view.root / student)
 
 
-def unpack(archive: Path, into: Path, caps: Caps, view: Unpacked) -> None:
-    """Unpack what is wanted of an archive; raises RefusedEntryError when it can't be read or holds too much.
+def unpack(archive: Path, into: Path, caps: Caps, view: Unpacked) -> Record:
+    """Lay out what is wanted of an archive below `into`; the record says why nothing was.
 
     A class's archive names students in its first folder; entries that are refused are noted with `view`.
     """
+    with tempfile.TemporaryFile(dir=into) as store:
+        record = reading.unpack(archive, caps, store)
+        if caps is CLASS and record.encoding not in ("", "utf-8"):
+            view.notes.append(f"The names in {_shown(record.name)} were read as {record.encoding}.")
+        if not (record.problem or record.fault):
+            _lay_out(record.members, store, into, caps, view)
+    return record
+
+
+def _lay_out(members: Sequence[Member], store: IO[bytes], into: Path, caps: Caps, view: Unpacked) -> None:
+    """Copy each member to its place. The child that wrote them is not believed: what it says is held to the caps."""
     seen: dict[str, Path] = {}
     left = caps.all_bytes
-    try:
-        for number, (name, size, content) in enumerate(_entries(archive, caps)):
-            if number >= caps.entries:
-                raise RefusedEntryError(f"holds more than {caps.entries} entries")
-            if name.endswith("/"):
-                continue
-            try:
-                target = _place(name, into, seen, size, caps, content is None)
-            except RefusedEntryError as error:
-                view.refuse(
-                    _student_of(name) if view.root == into and caps is CLASS else "", f"{_shown(name)} {error}."
-                )
-                continue
-            if target is None or content is None:
-                continue
-            with content() as stream:
-                left -= _write(stream, target, min(left, caps.file_bytes))
-    except RefusedEntryError:
-        raise
-    except Exception as error:  # whatever hostile bytes make the standard library's readers say, it is one thing to us
-        raise RefusedEntryError(f"can't be read ({type(error).__name__})") from None
+    for member in members[: caps.entries]:
+        try:
+            if member.why:
+                raise RefusedEntryError(member.why)
+            left -= member.size
+            if member.size > caps.file_bytes or left < 0:
+                raise RefusedEntryError("is larger than what is unpacked")
+            target = _place(member.name, into, seen, caps)
+        except RefusedEntryError as error:
+            student = _student_of(member.name) if caps is CLASS else ""
+            view.refuse(student, f"{_shown(member.name)} {error}.")
+        else:
+            if target is not None:
+                _copy_out(store, member, target)
 
 
-def _entries(archive: Path, caps: Caps) -> Iterator[tuple[str, int, _Opener | None]]:
-    """Name, claimed size and a way to the bytes of each entry; None for what is no file. Folders' names end in /."""
-    if archive.name.lower().endswith(".zip"):
-        _check_directory(archive, caps)
-        with zipfile.ZipFile(archive) as packed:
-            for info in packed.infolist():
-                plain = not info.is_dir() and not _is_special(info.external_attr >> 16)
-                yield info.filename, info.file_size, partial(packed.open, info) if plain else None
-        return
-    for member, content in tarballs.members(archive, caps.all_bytes):
-        name = f"{member.name}/" if member.isdir() else member.name
-        yield name, member.size, content if member.isreg() else None
+def _copy_out(store: IO[bytes], member: Member, target: Path) -> None:
+    store.seek(member.start)
+    left = member.size
+    with target.open("wb") as file:
+        while chunk := store.read(min(left, _CHUNK)):
+            left -= file.write(chunk)
 
 
-def _check_directory(archive: Path, caps: Caps) -> None:
-    """Refuse a zip's table of contents that is too long, before `zipfile` reads all of it into memory."""
-    with open(archive, "rb") as file:
-        end: Any = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # it has done so since Python 2
-    if end and end[zipfile._ECD_SIZE] > caps.entries * _LARGEST_ENTRY:  # type: ignore[attr-defined]
-        raise RefusedEntryError(f"holds more than {caps.entries} entries")
-
-
-def _is_special(mode: int) -> bool:
-    """Whether a zip entry is a link, a pipe or a device; many archives give no mode at all."""
-    return mode & 0o170000 not in (0, 0o100000)
-
-
-def _place(name: str, into: Path, seen: dict[str, Path], size: int, caps: Caps, special: bool) -> Path | None:
+def _place(name: str, into: Path, seen: dict[str, Path], caps: Caps) -> Path | None:
     """Where an entry goes; None for what nobody needs. Raises RefusedEntryError for what must not be unpacked."""
     parts = _renamed(_plain_parts(name))
     if not (parts[-1].lower().endswith(CODE) or is_archive(parts[-1])) or any(_is_ours(part) for part in parts):
         return None
-    if special:
-        raise RefusedEntryError("is a link or a device, which is not unpacked; hand in the file itself")
-    if size > caps.file_bytes:
-        raise RefusedEntryError(f"is larger than {caps.file_bytes >> 20} MB; clear the outputs and hand it in anew")
     own = 1 if caps is CLASS else 0  # whose folder it is: two students' names may differ in case alone
     key = "/".join((*parts[:own], unicodedata.normalize("NFC", "/".join(parts[own:])).casefold()))
     if key in seen:
@@ -274,17 +242,6 @@ def _student_of(name: str) -> str:
         parts = _renamed(_plain_parts(name))
         return parts[0] if len(parts) > 1 else ""
     return ""
-
-
-def _write(stream: IO[bytes], target: Path, limit: int) -> int:
-    written = 0
-    with target.open("wb") as file:
-        while chunk := stream.read(_CHUNK):
-            written += len(chunk)
-            if written > limit:
-                raise RefusedEntryError(f"unpacks to more than {limit >> 20} MB")
-            file.write(chunk)
-    return written
 
 
 def _shown(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -44,17 +45,8 @@ def grade(
     with Worker(submission.source, exercise.limits, policy, exercise.preload) as worker:
         worker.start()
         student = ReplayingWorker(worker, _replay_cache(exercise, settings, devices))
-        outcomes = run_suites(
-            exercise,
-            student,
-            settings.seed,
-            devices,
-            hidden=True,
-            only=only,
-            until_lost=until_lost,
-            reference=reference_namespace,
-            replay=student,
-        )
+        run = partial(run_suites, exercise, student, settings.seed, devices, hidden=True, replay=student)
+        outcomes = run(only=only, until_lost=until_lost, reference=reference_namespace)
         submission = replace(submission, notes=(*submission.notes, *worker.problems))
 
     return score(

@@ -10,7 +10,8 @@ from autograder.course.sources import reference_source
 from autograder.records import PtqlabError
 from autograder.runtime.process_state import STATE
 from autograder.submission.loading import load_module
-from autograder.submission.slicing import Cell, slice_cells
+from autograder.submission.pieces import Cell
+from autograder.submission.slicing import slice_cells
 
 
 def reference_namespace(folder: Path, solution: Path) -> dict[str, Any]:

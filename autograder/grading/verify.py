@@ -20,8 +20,9 @@ from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission
 from autograder.runtime.dispatcher import MODULE
 from autograder.runtime.process_state import STATE
+from autograder.submission.pieces import Cell
 from autograder.submission.reader import read_submission
-from autograder.submission.slicing import Cell, slice_cells
+from autograder.submission.slicing import slice_cells
 from autograder.testing.plugin import run_suites
 from autograder.testing.proxy import InProcess
 

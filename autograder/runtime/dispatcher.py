@@ -27,6 +27,7 @@ from autograder.runtime.wire import DTYPES, VALUE_DEPTH, HandleRef, raw_bytes
 
 MODULE = 0
 PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype, torch.device)
+CALLS_MODELS = ("logits", "output")  # of the kit's functions
 RUNS_ONNX = ("onnx_logits",)  # of the kit's functions; the others may come to the student's code
 COMPARE_LIMIT = 1 << 24  # elements; above, an argument is not copied to see whether it was changed
 
@@ -83,7 +84,7 @@ class Dispatcher:
             return METHOD if inspect.isroutine(value) else self._give(value)
         if request["op"] == "read":
             return tuple(self._give(getattr(self.objects[owner], attribute)) for attribute in args)
-        function = kit.FUNCTIONS[name] if request["op"] == "kit" else self._find(owner, name)
+        function = _own_work(name) if request["op"] == "kit" else self._find(owner, name)
         before = [(path, value, tree_map(lambda item: item, value)) for path, value in _named(args, kwargs)]
         contents = [(path, tensor, _content(tensor)) for path, tensor in _tensors(args, kwargs)]
         try:
@@ -129,6 +130,30 @@ class Dispatcher:
         number, self.next_number = self.next_number, self.next_number + 1
         self.objects[number] = value
         return HandleRef(number, type_name(value))
+
+
+def _own_work(name: str) -> Callable[..., Any]:
+    """One of the kit's functions, run as torch is when it is imported, whatever a student's code has set.
+
+    Those that call the student's model are run as that code has set it.
+    """
+    function = kit.FUNCTIONS[name]
+    return function if name in CALLS_MODELS else _with_defaults(function)
+
+
+def _with_defaults(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        dtype, random = torch.get_default_dtype(), torch.get_rng_state()
+        torch.set_default_dtype(torch.float32)
+        try:
+            with torch.enable_grad():
+                return function(*args, **kwargs)
+        finally:
+            torch.set_default_dtype(dtype)
+            torch.set_rng_state(random)
+
+    return run
 
 
 def _allowed(request: dict[str, Any]) -> tuple[str, ...]:

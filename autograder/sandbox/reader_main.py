@@ -22,17 +22,25 @@ from typing import NoReturn
 import msgspec
 
 from autograder.sandbox import kernel, syscalls
-from autograder.submission import cells, reader
+from autograder.sandbox.unpacking import Caps, unpack
+from autograder.submission import reader
 from autograder.submission.recognition import Lab, lab_of, look
 from autograder.submission.record import Broke, Done, Frame, encode
 
 MEMORY = 1 << 30  # bytes of address space
 CPU_S = 10
-WALL_S = 120  # a child never waits, but the machine may be busy
+WALL_FACTOR = 12  # wall seconds for a CPU second: a child never waits, but the machine may be busy
 OUT_OF_MEMORY, TOO_DEEP = 3, 4  # exit codes
 SIZE = struct.Struct("<I")  # in front of each frame: its bytes
 # what is imported when it is first used: a child can't import
-_LATE = "json.decoder unicodedata encodings.utf_8_sig encodings.raw_unicode_escape encodings.unicode_escape".split()
+_LATE = """
+json.decoder unicodedata bz2 gzip lzma
+encodings.utf_8_sig encodings.raw_unicode_escape encodings.unicode_escape
+encodings.cp437 encodings.cp950 encodings.cp932 encodings.gbk encodings.cp949
+""".split()
+
+
+READING = Caps(entries=0, file_bytes=0, all_bytes=0, cpu_s=CPU_S)
 
 
 class HandedOut(msgspec.Struct, frozen=True):
@@ -44,11 +52,15 @@ class HandedOut(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct):
-    """One file to read; its descriptor and that of the pipe come beside it. `op`: look, read or cells."""
+    """One file to read. `op`: look, read, cells or unpack.
+
+    Beside it come the descriptors of the file, of one to write to where it is to be unpacked, and of the pipe.
+    """
 
     op: str
     name: str
     labs: tuple[HandedOut, ...] = ()
+    caps: Caps = READING
 
 
 class Ended(msgspec.Struct):
@@ -68,13 +80,12 @@ def serve(control: int) -> NoReturn:
     asked = socket.socket(fileno=control)
     for name in _LATE:
         importlib.import_module(name)
-    setattr(cells, "_survives", lambda source: True)  # noqa: B010 - no trial interpreter: a child is one
     bpf = _filter()
     _settle()
     asked.send(b"READY")
     decoder = msgspec.msgpack.Decoder(Request)
     while True:
-        data, files, _, _ = socket.recv_fds(asked, 1 << 16, 2)
+        data, files, _, _ = socket.recv_fds(asked, 1 << 16, 3)
         if not data:
             os._exit(0)
         ended = _run(decoder.decode(data), files, asked, bpf)
@@ -129,9 +140,13 @@ def _child(
     send = partial(_put, files[-1])
     try:
         control.close()
-        data = _mapped(files[0])
-        bound(bpf, parent)
-        _work(request, labs, data, send)
+        data = memoryview(b"") if request.op == "unpack" else _mapped(files[0])
+        bound(bpf, parent, request.caps)
+        if request.op == "unpack":
+            with open(files[0], "rb") as file, open(files[1], "wb") as store:
+                unpack(request.name, file, store, request.caps, send)
+        else:
+            _read(request, labs, data, send)
         send(Done())
         code = 0
     except MemoryError:
@@ -144,7 +159,7 @@ def _child(
         os._exit(code)
 
 
-def bound(bpf: bytes, parent: int) -> None:
+def bound(bpf: bytes, parent: int, caps: Caps) -> None:
     """Put this process in its limits; it ends with its parent."""
     gc.disable()
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -152,11 +167,12 @@ def bound(bpf: bytes, parent: int) -> None:
         os._exit(1)
     for number in (signal.SIGALRM, signal.SIGXCPU):
         signal.signal(number, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, WALL_S)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, WALL_FACTOR * caps.cpu_s)
     limits = {
         resource.RLIMIT_AS: (MEMORY, MEMORY),
-        resource.RLIMIT_CPU: (CPU_S, CPU_S + 1),
-        resource.RLIMIT_FSIZE: (0, 0),
+        resource.RLIMIT_CPU: (caps.cpu_s, caps.cpu_s + 1),
+        resource.RLIMIT_FSIZE: (caps.all_bytes, caps.all_bytes),
         resource.RLIMIT_CORE: (0, 0),
     }
     for kind, (soft, hard) in limits.items():
@@ -173,7 +189,7 @@ def _mapped(file: int) -> memoryview:
     return memoryview(mmap.mmap(file, size, mmap.MAP_PRIVATE, mmap.PROT_READ)) if size else memoryview(b"")
 
 
-def _work(request: Request, labs: list[Lab], data: memoryview, send: reader.Send) -> None:
+def _read(request: Request, labs: list[Lab], data: memoryview, send: reader.Send) -> None:
     match request.op:
         case "look":
             send(look(request.name, data, labs)[0])

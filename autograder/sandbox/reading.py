@@ -6,6 +6,7 @@ back: a file that is too much is its student's clear sentence, and never a fault
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import hashlib
@@ -25,12 +26,14 @@ import msgspec
 from autograder.records import Exercise, PtqlabError
 from autograder.runtime.process_state import STATE
 from autograder.sandbox import launcher
-from autograder.sandbox.reader_main import CPU_S, MEMORY, OUT_OF_MEMORY, SIZE, TOO_DEEP, Ended, HandedOut, Request
+from autograder.sandbox.reader_main import MEMORY, OUT_OF_MEMORY, SIZE, TOO_DEEP, Ended, HandedOut, Request
+from autograder.sandbox.unpacking import Caps
 from autograder.submission.notebook import UnreadableError
 from autograder.submission.recognition import MOST_FILE, opened, too_large
 from autograder.submission.record import MOST_FRAME, At, Done, Frame, Record, decode
 
-MOST_FRAMES = 16 << 20  # bytes that a child may say of one file
+MOST_FRAMES = 32 << 20  # bytes that a child may say of one file
+TRIES = 2  # a child that was ended from outside gets a second one
 _CHUNK = 1 << 20
 _NEARLY_MB = (MEMORY >> 20) * 7 // 8  # whoever is killed with that much has run out of memory
 _ORDINARY_MB = 256  # no notebook takes that much beyond its own size
@@ -42,17 +45,25 @@ reader_main.serve(int(sys.argv[1]))"""
 
 def read(path: Path, exercise: Exercise, data: bytes | None = None) -> Record:
     """Read one file for one exercise; `data` is its content, where it lies on another machine."""
-    return _record(Request("read", _shown(path.name), _handed_out([exercise])), path, data)
+    return _of_file(Request("read", _shown(path.name), _handed_out([exercise])), path, data)
 
 
 def look(path: Path, exercises: Sequence[Exercise]) -> Record:
     """Find out what a file is, without compiling it."""
-    return _record(Request("look", _shown(path.name), _handed_out(exercises)), path)
+    return _of_file(Request("look", _shown(path.name), _handed_out(exercises)), path)
 
 
 def cells(path: Path) -> Record:
     """Read all cells of a notebook, as nbgrader needs them."""
-    return _record(Request("cells", _shown(path.name)), path)
+    return _of_file(Request("cells", _shown(path.name)), path)
+
+
+def unpack(archive: Path, caps: Caps, store: IO[bytes]) -> Record:
+    """Have an archive's files written into `store`, end to end; the record's members say where each lies."""
+    request = Request("unpack", _shown(archive.name), caps=caps)
+    with _failures(Record(name=request.name)) as result, opened(archive, capped=False) as file:
+        result[0] = _answer(request, [file.fileno(), store.fileno()])
+    return result[0]
 
 
 def sha256_of(path: Path) -> str:
@@ -73,27 +84,38 @@ def _shown(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _record(request: Request, path: Path, data: bytes | None = None) -> Record:
-    record = Record(name=request.name)
+def _of_file(request: Request, path: Path, data: bytes | None = None) -> Record:
+    with _failures(Record(name=request.name)) as result, _sealed(path, data) as (file, size, sha256):
+        result[0] = _answer(request, [file], size, sha256)
+    return result[0]
+
+
+@contextlib.contextmanager
+def _failures(record: Record) -> Iterator[list[Record]]:
+    """Make a record of what goes wrong; a PtqlabError, for which no file can be read here, passes."""
+    result = [record]
     try:
-        with _sealed(path, data) as (file, size, sha256):
-            for _ in range(2):  # a child that was killed from outside gets a second try
-                record = Record(name=request.name, sha256=sha256)
-                if not _fill(record, request, file, size):
-                    break
+        yield result
     except UnreadableError as error:
         record.problem = str(error)
     except PtqlabError:
-        raise  # no file can be read here
+        raise
     except Exception as error:
         record.fault = f"The reader itself failed: {type(error).__name__}: {error}"
+
+
+def _answer(request: Request, files: Sequence[int], size: int = 0, sha256: str = "") -> Record:
+    for _ in range(TRIES):
+        record = Record(name=request.name, sha256=sha256)
+        said, ended = _reader().ask(request, files)
+        if _judge(record, said, ended, request.caps, size >> 20):
+            break
     return record
 
 
-def _fill(record: Record, request: Request, file: int, size: int) -> bool:
-    """Ask once; returns whether something from outside ended the child."""
+def _judge(record: Record, said: bytes, ended: Ended, caps: Caps, size_mb: int) -> bool:
+    """Take in what a child has said; return False where something from outside has ended it."""
     place, done = "", False
-    said, ended = _reader().ask(request, [file])
     try:
         for frame in _frames(said):
             place = frame.place if isinstance(frame, At) else place
@@ -101,14 +123,15 @@ def _fill(record: Record, request: Request, file: int, size: int) -> bool:
             record.add(frame)
     except (ValueError, msgspec.MsgspecError):
         record.problem, record.code = f"{record.name} could not be read: it makes more than a notebook can hold.", None
-    if done or record.problem or record.code is not None:  # what breaks after that costs only the comparison of code
-        return False
-    record.problem = _sentence(record, place, ended, size >> 20)
+    if done or record.problem or record.code is not None:
+        record.fault = ""  # what breaks after the code is known costs only the comparison of code
+        return True
+    record.problem = _sentence(record.name, place, ended, caps, size_mb)
     if record.problem or record.fault:
         record.fault = "" if record.problem else record.fault
-        return False
+        return True
     record.fault = f"The reader was ended from outside (status {ended.status}, {ended.peak_mb} MB)."
-    return True
+    return False
 
 
 def _frames(said: bytes) -> Iterator[Frame]:
@@ -127,17 +150,16 @@ def _frames(said: bytes) -> Iterator[Frame]:
         at += SIZE.size + size
 
 
-def _sentence(record: Record, place: str, ended: Ended, size_mb: int) -> str:
-    """Why a child ended before it had said everything; "" where the file is not the reason."""
-    name, where = record.name, f" (at {place})" if place else ""
+def _sentence(name: str, place: str, ended: Ended, caps: Caps, size_mb: int) -> str:
+    """Say why a child ended before it had said everything; "" where the file is not the reason."""
+    where, as_no_other = f" (at {place})" if place else "", "as no honest file does: it is not graded."
     number = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else 0
     code = 0 if number else os.WEXITSTATUS(ended.status)
-    as_no_notebook = "as no notebook does: it is not graded."
-    if number == signal.SIGXCPU or ended.cpu_s > (2.0 if number == signal.SIGALRM else CPU_S - 0.5):
-        return f"{name} takes longer than {CPU_S} s to be read{where}, {as_no_notebook}"
-    killed_mb = _ORDINARY_MB + size_mb if number == signal.SIGKILL else _NEARLY_MB
-    if code == OUT_OF_MEMORY or ended.peak_mb > killed_mb:
-        return f"{name} needs more than 1 GB of memory to be read{where}, {as_no_notebook}"
+    if number == signal.SIGXCPU or ended.cpu_s > (2.0 if number == signal.SIGALRM else caps.cpu_s - 0.5):
+        return f"{name} takes longer than {caps.cpu_s} s to be read{where}, {as_no_other}"
+    enough_mb = _ORDINARY_MB + size_mb if number == signal.SIGKILL else _NEARLY_MB
+    if code == OUT_OF_MEMORY or ended.peak_mb > enough_mb:
+        return f"{name} needs more than 1 GB of memory to be read{where}, {as_no_other}"
     if code == TOO_DEEP:
         return f"{name} is nested too deeply{where}: it is not graded."
     if number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
@@ -209,6 +231,7 @@ class Reader:
         with theirs:
             self._process = launcher.interpreter(_PROGRAM, theirs, self._log)
         self._control = control
+        atexit.register(self.close)  # a second end does nothing
         control.settimeout(launcher.START_S)
         if control.recv(16) != b"READY":
             raise EOFError

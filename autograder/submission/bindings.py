@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from autograder.submission.mutations import Changes, Objects, Touch
+from autograder.submission.outside import Import, Outside
 
 _OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
@@ -37,6 +38,7 @@ class Names:
     aliases: Mapping[tuple[str, str], Objects] = field(default_factory=dict)  # (owner, name) -> what it stands for
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # function -> its parameters
     dynamic: frozenset[str] = frozenset()  # owners that use exec, globals() and the like
+    imported: tuple[Import, ...] = ()  # what its imports, also those in functions, import
 
 
 def names_of(statement: ast.stmt, text: str = "") -> Names:
@@ -59,7 +61,6 @@ def names_of(statement: ast.stmt, text: str = "") -> Names:
 UNKNOWN = Names(dynamic=frozenset({""}))  # a statement that may do anything
 _KNOWN: dict[str, Names] = {}
 _MOST_KNOWN = 2000
-_MOST_COPIED = 2_000_000  # of the names that one statement binds, while going through it: a fraction of a second
 
 
 def _names_of(statement: ast.stmt, text: str) -> Names:
@@ -71,8 +72,9 @@ def _names_of(statement: ast.stmt, text: str) -> Names:
     binds = frozenset(_bound_by(own))
     flow = _Flow()
     surely = flow.step(statement, frozenset())
-    changes = Changes()
+    changes, outside = Changes(), Outside(statement.lineno)
     changes.visit(statement)
+    outside.visit(statement)
     reads = frozenset(scopes.now | flow.consumed & binds)
     return Names(
         binds=binds,
@@ -80,17 +82,22 @@ def _names_of(statement: ast.stmt, text: str) -> Names:
         defines=frozenset(changes.defined | changes.classes),
         classes=frozenset(changes.classes),
         surely=surely & binds,
-        needs=frozenset(flow.exposed) & reads,
+        needs=frozenset(flow.exposed) & reads | outside.now,
         reads=reads,
-        later=frozenset(scopes.later | scopes.rebinds),  # `x += 1` reads x, though symtable says stored
+        later=frozenset(scopes.later | scopes.rebinds | outside.later),  # `x += 1` reads x, though symtable says stored
         rebinds=frozenset(scopes.rebinds),
         calls=frozenset(changes.called),
         instances=frozenset(changes.instances),
-        touches={owner: tuple(dict.fromkeys(found)) for owner, found in changes.touches.items()},
-        aliases=changes.aliases,
+        touches={owner: _touches(owner, changes, outside) for owner in {**changes.touches, **outside.touches}},
+        aliases={**changes.aliases, **outside.aliases},
         parameters=changes.parameters,
         dynamic=frozenset(changes.dynamic),
+        imported=tuple(outside.imports),
     )
+
+
+def _touches(owner: str, changes: Changes, outside: Outside) -> tuple[Touch, ...]:
+    return tuple(dict.fromkeys([*changes.touches.get(owner, ()), *outside.touches.get(owner, ())]))
 
 
 class _Scopes:
@@ -123,7 +130,6 @@ class _Flow:
     def __init__(self) -> None:
         self.exposed: set[str] = set()
         self.consumed: set[str] = set()  # read though symtable says stored: `x += 1`, `del x`
-        self._copied = 0  # names
 
     def run(self, body: Iterable[ast.stmt], bound: frozenset[str]) -> frozenset[str]:
         """Go through `body` knowing `bound`; return what is bound after it."""
@@ -169,9 +175,6 @@ class _Flow:
 
     def _use(self, node: ast.AST, bound: frozenset[str]) -> frozenset[str]:
         """Everything under `node` is read, then everything under it is bound."""
-        self._copied += len(bound)
-        if self._copied > _MOST_COPIED:
-            raise MemoryError("a block that binds too many names in too many statements")
         for name, is_load in _read_by(node):
             self.exposed |= {name} - bound
             self.consumed |= set() if is_load else {name}

@@ -11,7 +11,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from autograder.submission.bindings import Names
-from autograder.submission.mutations import Objects, Touch
+from autograder.submission.mutations import SWITCH, Objects, Touch
+from autograder.submission.outside import FILE
+from autograder.submission.packages import KNOWN
 
 ANYTHING = "*"
 _SHOWING = re.compile(r"(assert|check|display|draw|log|plot|pprint|print|save|show)\w*|len|repr|str|type|help")
@@ -35,6 +37,11 @@ class Effects:
         imports = frozenset(name for names in statements for name in names.imports)
         assigned = frozenset(name for names in statements for name in names.binds - names.imports - names.defines)
         self._imports = imports - assigned - self._defines
+        self._members = {item.name: item.member for names in statements for item in names.imported}
+        self._packages = {item.name: item.module.partition(".")[0] for names in statements for item in names.imported}
+        self._of_package = _inverted(self._packages)
+        touches = [item for names in statements for item in names.touches.items()]
+        self._storing = frozenset(owner for owner, own in touches if any(touch.how == "store" for touch in own))
         self._values = assigned - self._defines - wanted  # names of data: tables, counters, settings
         self._binders = _index(names.binds for names in statements)
         self._aliases = _module_aliases(statements, self._imports)
@@ -69,6 +76,11 @@ class Effects:
         """Whether statement `index` may bind or change any name: exec, globals() and the like."""
         return "" in self._statements[index].dynamic or ANYTHING in self._touched[index]
 
+    def sets_interpreter(self, index: int) -> bool:
+        """Whether statement `index` sets something that works on all code: `sys.setrecursionlimit(5000)`."""
+        touches = self._statements[index].touches.get("", ())
+        return any(touch.how == "switch" and self._packages.get(touch.name) == "sys" for touch in touches)
+
     def reads_anything(self, index: int) -> bool:
         """Whether statement `index`, or a function that it defines, may read any name."""
         return bool(self._statements[index].dynamic)
@@ -80,12 +92,15 @@ class Effects:
     def _touched_by(self, names: Names) -> frozenset[str]:
         """What running a statement changes: by itself, and through the functions that it may call."""
         touched = set(self._changed_names(names, ""))
+        if names.binds <= {"_"}:  # a lambda that it hands to another function is there to be called
+            touched.update(self._changed_names(names, "lambda"))
         called = (names.reads & self._defines) | (names.calls & self._values)
         for instance in names.instances & self._values:
             called |= self._callees.get(instance, set()) & self._classes
         for function in called:
             touched |= self._effects_of(function)
-        return frozenset(touched)
+        of_libraries = [self._of_package[self._packages[name]] for name in touched & self._imports]
+        return frozenset(touched.union(*of_libraries))
 
     def _changed_names(self, names: Names, owner: str) -> Iterator[str]:
         """The module-level names whose objects `owner`'s own statements change."""
@@ -93,11 +108,28 @@ class Effects:
             if touch.how == "result":
                 yield from self._returnable(touch.name)
                 continue
+            if touch.how in ("switch", "decoration"):
+                yield from self._of_definitions(touch)
+                continue
             how = self._how(touch, self._changed)
             for name in self._same_objects(names, owner, touch) if how else ():
                 called = touch.how == "call" and name == touch.name and name not in self._imports
-                if how == "store" or called or name in self._values:
+                if how == "store" or called or name in self._values or name.startswith(FILE):
                     yield name
+
+    def _of_definitions(self, touch: Touch) -> Iterator[str]:
+        """The library that a call sets something of; the class to which a decorator may add the decorated function."""
+        decorator = touch.via.removesuffix(".")
+        own = decorator in self._storing or decorator in self._values
+        imported = decorator in self._imports and self._packages[decorator] not in KNOWN
+        is_added = touch.how == "decoration" and touch.name in self._classes and decorator not in self._wanted
+        if (is_added and (own or imported)) or (touch.how == "switch" and self._is_switch(touch)):
+            yield touch.name
+
+    def _is_switch(self, touch: Touch) -> bool:
+        """Whether a call sets something of a library, by a setter of its module (`deep`) or by an imported setter."""
+        is_setter = touch.deep or bool(SWITCH.fullmatch(self._members.get(touch.name, "")))
+        return touch.name in self._imports and is_setter
 
     def _same_objects(self, names: Names, owner: str, touch: Touch) -> set[str]:
         """The module-level names that may be other names of what `owner` changes."""
@@ -120,8 +152,10 @@ class Effects:
         A student's own function is looked into for what it does with an argument; of others only a call that
         stands alone, and does not merely show something, is taken to change what it is given.
         """
-        if touch.how != "argument" or touch.via in self._wanted:
-            return touch.how if touch.how != "argument" else ""
+        if touch.how != "argument":
+            return "" if touch.how in ("switch", "decoration") else touch.how
+        if touch.via in self._wanted:
+            return ""
         if touch.via in self._defines:
             return changed.get(touch.via, {}).get(touch.slot, "")
         module = touch.via.removesuffix(".")
@@ -197,6 +231,13 @@ def _index(names_of_each: Iterable[Iterable[str]]) -> dict[str, list[int]]:
     for position, names in enumerate(names_of_each):
         for name in names:
             found.setdefault(name, []).append(position)
+    return found
+
+
+def _inverted(names: Mapping[str, str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name, value in names.items():
+        found.setdefault(value, set()).add(name)
     return found
 
 

@@ -7,6 +7,7 @@ costs a student points that were earned, too much runs experiments that nobody a
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,12 @@ _READERS = (
     "tolist",
     "values",
 )
+# functions of a library that set something for all of its users; which device is the default is left to who grades
+SWITCH = re.compile(
+    r"(set(?!_default_device|_device|_default_tensor_type)|seed|manual_seed|use_|enable|disable|register)\w*"
+    r"|filterwarnings|simplefilter|apply|update|basicConfig|add_safe_globals|__enter__"
+)
+_SETTERS = ("setattr", "delattr", "__setattr__", "__delattr__")
 _INSIDES = ("getattr", "next", "vars")  # return a part of what they are given
 _COPIES = ("dict", "enumerate", "filter", "iter", "list", "map", "reversed", "set", "sorted", "tuple", "zip")
 
@@ -58,8 +65,9 @@ or the "result" of calling NAME."""
 class Touch:
     """A name whose object a statement may change.
 
-    `how`: store (`x.a = …`), call (`x.f()`), argument (`f(x)`), or result (`x()[k] = …`). `deep`: what changes is
-    a part of the object, as in `x.a.b = …`. `via` is the function that the object is handed to and `slot` its
+    `how`: store (`x.a = …`), call (`x.f()`), argument (`f(x)`), result (`x()[k] = …`), switch (`x.set_dtype(…)`), or
+    decoration (`@f` above a function whose annotations name x). `deep`: what changes is a part of the object, as in
+    `x.a.b = …`. `via` is the function that the object is handed to and `slot` its
     position or keyword; `statement` says that the call stands alone, so that an effect is all it can have.
     """
 
@@ -86,12 +94,14 @@ class Changes(ast.NodeVisitor):
         self._owner = ""
         self._class = ""
         self._alone: ast.AST | None = None  # the call that is a whole statement
+        self._assigned: ast.AST | None = None  # the one whose value a statement assigns
+        self._is_setting = True  # a call that sets something for a whole library is there to do so: not in a loop
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         """Decorators and defaults act now, the body when it is called."""
-        for decorator in node.decorator_list:
-            self._decorator(decorator)
+        self._decorators(node)
         self.visit(node.args)
+        outer, self._is_setting = self._is_setting, not self._owner and not self._class and _is_setup(node)
         if not self._owner and not self._class:
             self.defined.add(node.name)
             arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
@@ -99,6 +109,7 @@ class Changes(ast.NodeVisitor):
         with self._inside(self._owner or self._class or node.name):
             for statement in node.body:
                 self.visit(statement)
+        self._is_setting = outer
 
     visit_AsyncFunctionDef = visit_FunctionDef
 
@@ -110,8 +121,7 @@ class Changes(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """A class body acts now, its methods when they are called."""
-        for decorator in node.decorator_list:
-            self._decorator(decorator)
+        self._decorators(node)
         if not self._owner and not self._class:
             self.classes.add(node.name)
         outer, self._class = self._class, self._class or node.name
@@ -121,16 +131,21 @@ class Changes(ast.NodeVisitor):
 
     def visit_Expr(self, node: ast.Expr) -> None:
         """A call whose value is thrown away is there for its effect."""
-        self._alone = node.value
+        self._alone = node.value.value if isinstance(node.value, ast.Await) else node.value
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
         """`x.append(1)`, `setattr(x, …)`, `fill(x)`, `globals()`."""
         alone = node is self._alone
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in _SETTERS and node.args:
+            self._touch(_objects(node.args[0]), "store")
         if isinstance(node.func, ast.Attribute):
             self._method(node.func, alone)
         elif isinstance(node.func, ast.Name):
             self._function(node.func.id, node)
+        if node in (self._alone, self._assigned) and self._is_setting:
+            self._switch(node.func)
         slots: list[tuple[int | str, ast.expr]] = [*enumerate(node.args)]
         slots += [(keyword.arg or 0, keyword.value) for keyword in node.keywords]
         via = _callee(node.func)
@@ -158,6 +173,7 @@ class Changes(ast.NodeVisitor):
 
     def visit_Assign(self, node: ast.Assign) -> None:
         """`x = y` gives y's object another name."""
+        self._assigned = node.value
         for target in node.targets:
             self._alias(target, node.value)
         self.generic_visit(node)
@@ -181,10 +197,24 @@ class Changes(ast.NodeVisitor):
                 items, sources = target.elts[1:], iterable.args
         for item, source in zip(items, sources, strict=False):
             self._rename(item, _elements(_objects(source)))
-        self.generic_visit(node)
+        self.visit_While(node)
 
     visit_AsyncFor = visit_For
     visit_comprehension = visit_For
+
+    def visit_While(self, node: ast.AST) -> None:
+        """What a loop does again and again is an experiment's setting, not the notebook's."""
+        outer, self._is_setting = self._is_setting, False
+        self.generic_visit(node)
+        self._is_setting = outer
+
+    def _decorators(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        """What decorates a definition is called with it, and may change what its annotations and defaults name."""
+        named = set() if isinstance(node, ast.ClassDef) else _named_by_signature(node)
+        for decorator in node.decorator_list:
+            self._decorator(decorator)
+            via = _callee(decorator.func if isinstance(decorator, ast.Call) else decorator)
+            self._touch({(name, "same") for name in named}, "decoration", via=via)
 
     def _decorator(self, node: ast.expr) -> None:
         """`@table.register` and `@table.register(key)` call a method for its effect."""
@@ -210,8 +240,15 @@ class Changes(ast.NodeVisitor):
             self.called.add(name)
         if name in DYNAMIC or (name == "vars" and not node.args):
             self.dynamic.add(self._owner)
-        if name in ("setattr", "delattr") and node.args:
-            self._touch(_objects(node.args[0]), "store")
+
+    def _switch(self, function: ast.expr) -> None:
+        """`torch.set_grad_enabled(False)`, `seed(0)`, `sys.path.append("src")`: a change of the library."""
+        if isinstance(function, ast.Name):
+            self._touch({(function.id, "same")}, "switch")  # if the library calls it so
+        elif isinstance(function, ast.Attribute):
+            is_part = isinstance(function.value, ast.Attribute) and function.attr in _MUTATORS
+            root = root_of(function.value)
+            self._touch({(root, "part")} if root and (is_part or SWITCH.fullmatch(function.attr)) else set(), "switch")
 
     def _touch(self, objects: Objects, how: str, via: str = "", slot: int | str = 0, statement: bool = False) -> None:
         found = self.touches.setdefault(self._owner, [])
@@ -293,3 +330,37 @@ def _callee(function: ast.expr) -> str:
     while isinstance(function, ast.Attribute):
         function = function.value
     return f"{function.id}." if isinstance(function, ast.Name) else "."
+
+
+def _named_by_signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """The names in a function's annotations, as text, too, and in its defaults."""
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    parts = [*(item.annotation for item in every), node.returns, *arguments.defaults, *arguments.kw_defaults]
+    found = [inner for part in parts if part for inner in ast.walk(part)]
+    texts = [inner.value for inner in found if isinstance(inner, ast.Constant) and isinstance(inner.value, str)]
+    names = [inner.id for inner in found if isinstance(inner, ast.Name)]
+    return {*names, *(text.partition(".")[0] for text in texts if text.replace(".", "_").isidentifier())}
+
+
+def _is_setup(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function does nothing but set things, as `seed_everything` does: a call of it then does so, too."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.For | ast.While | ast.AsyncFor | ast.Await | ast.Yield):
+            return False
+        if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
+            function = part.value.func
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            if not (SWITCH.fullmatch(name) or name in _MUTATORS or name == "print"):
+                return False
+        called = part.value.func if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call) else None
+        if getattr(called, "id", "str") not in ("str", "int", "float"):
+            return False
+    return True
+
+
+def root_of(node: ast.expr) -> str:
+    """Return the name that a dotted expression, also one with calls in it, starts with."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""

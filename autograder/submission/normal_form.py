@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from autograder.submission.cells import parse_script
-from autograder.submission.slicing import kept_of_cells, statements_of
+from autograder.submission.pieces import kept_of_cells, statements_of
 
 _NAME = "v"  # every name of the student's own
 _TEXT = "t"  # every string: messages are free
@@ -53,7 +53,7 @@ def _parsed(cell: str) -> Sequence[ast.stmt]:
     try:
         return statements_of(cell)
     except (SyntaxError, ValueError, RecursionError):
-        return [node for piece in parse_script(cell)[0] for node in ast.parse(piece.source).body]
+        return [node for piece in parse_script(cell)[0] for node in statements_of(piece.source)]
 
 
 def _tokens(definition: ast.stmt, names: frozenset[str]) -> Iterator[str]:

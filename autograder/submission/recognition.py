@@ -76,6 +76,7 @@ def look(name: str, data: bytes | memoryview, labs: Sequence[Lab]) -> tuple[Look
             raise UnreadableError(f"{name} is empty ({len(data)} bytes); {AGAIN}")
         book = _book(name, data, start)
         if book is not None:
+            kind = "notebook"
             return _look_at_code(name, book.code, labs, _look_at_book(book, labs)), book.code
         kind = "text"
         text = _script(name, data)
@@ -85,8 +86,11 @@ def look(name: str, data: bytes | memoryview, labs: Sequence[Lab]) -> tuple[Look
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[BufferedReader]:
-    """Open a regular file; UnreadableError for links, pipes and devices, and for what is too large to be a notebook."""
+def opened(path: Path, capped: bool = True) -> Iterator[BufferedReader]:
+    """Open a regular file; UnreadableError for links, pipes and devices, and for what is too large to be a notebook.
+
+    An archive, whose content has caps of its own, is opened with `capped=False`.
+    """
     flags = os.O_RDONLY
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"):  # whichever the system knows
         flags |= getattr(os, name, 0)
@@ -100,7 +104,7 @@ def opened(path: Path) -> Iterator[BufferedReader]:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise UnreadableError(f"{path.name} is not a file; hand in a notebook (.ipynb) or a script (.py).")
-        if about.st_size > MOST_FILE:
+        if capped and about.st_size > MOST_FILE:
             raise too_large(path.name)
         with open(descriptor, "rb", closefd=False) as file:
             yield file

@@ -11,12 +11,14 @@ MOST_CODE = 1_000_000  # bytes of code in a file; outputs do not count
 MOST_FRAME = 8 << 20  # bytes
 MOST_NOTES = 20
 LONGEST_SENTENCE = 600  # characters
+LONGEST_NAME = 500  # characters, of a file in an archive
 
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Word: TypeAlias = Annotated[str, Meta(max_length=200)]
 Version: TypeAlias = Annotated[str, Meta(max_length=20)]
 Hash: TypeAlias = Annotated[str, Meta(max_length=64)]
 Sentence: TypeAlias = Annotated[str, Meta(max_length=LONGEST_SENTENCE)]
+Places: TypeAlias = Annotated[dict[Word, tuple[Word, Word]], Meta(max_length=100)]
 Words: TypeAlias = Annotated[list[Word], Meta(max_length=100)]
 
 
@@ -51,9 +53,10 @@ class Code(Struct, tag="code", kw_only=True):
     source: Annotated[str, Meta(max_length=1_200_000)]  # characters: the code and the markers of cells
     helpers: Annotated[dict[Word, Annotated[str, Meta(max_length=1_200_000)]], Meta(max_length=20)] = {}  # file -> text
     late_annotations: bool = False  # the Python that made it evaluates no annotation of a function
-    needs_python: Version = ""  # a newer version, in which alone some statements are valid
-    needed_by: Annotated[dict[Word, Word], Meta(max_length=100)] = {}  # graded name -> where such a statement stands
-    absent: Annotated[dict[Word, tuple[Word, Word]], Meta(max_length=100)] = {}  # name -> package, where it is imported
+    needs_python: Places = {}  # graded name -> the newer Python that it is written for, and where
+    absent: Places = {}  # name -> the package that isn't here, and where it is imported
+    lost: Annotated[dict[Word, Annotated[list[Sentence], Meta(max_length=MOST_NOTES)]], Meta(max_length=100)] = {}
+    # graded name -> sentences on the pieces it depends on that are left out
     notes: Annotated[list[Sentence], Meta(max_length=MOST_NOTES + 5)] = []
 
 
@@ -89,6 +92,12 @@ class Member(Struct, tag="member"):
     why: Sentence = ""
 
 
+class Encoding(Struct, tag="encoding"):
+    """The encoding in which the names of an archive were read that does not say which one it is."""
+
+    name: Version
+
+
 class Refused(Struct, tag="refused"):
     """Why the file as a whole can't be read; `problem` is one sentence."""
 
@@ -105,7 +114,7 @@ class Done(Struct, tag="done"):
     """The reader has said everything."""
 
 
-Frame: TypeAlias = At | Look | Code | Tokens | Cells | Member | Refused | Broke | Done
+Frame: TypeAlias = At | Look | Code | Tokens | Cells | Encoding | Member | Refused | Broke | Done
 
 
 class Record(Struct, kw_only=True):
@@ -117,6 +126,8 @@ class Record(Struct, kw_only=True):
     code: Code | None = None
     tokens: str = ""
     cells: list[BookCell] = []
+    members: list[Member] = []
+    encoding: str = ""  # of an archive's names
     problem: str = ""
     fault: str = ""
 
@@ -131,6 +142,10 @@ class Record(Struct, kw_only=True):
                 self.tokens = frame.text
             case Cells():
                 self.cells = frame.cells
+            case Member():
+                self.members.append(frame)
+            case Encoding():
+                self.encoding = frame.name
             case Refused():
                 self.problem = frame.problem
             case Broke():

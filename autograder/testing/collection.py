@@ -23,7 +23,7 @@ import pytest
 from _pytest.config import _prepareconfig
 
 from autograder.records import Status
-from autograder.runtime.bounded import Bounded
+from autograder.runtime.process_state import STATE
 
 MOST_KEPT = 8  # a course has five exercises
 OPTIONS = (
@@ -188,8 +188,15 @@ def _clean(item: pytest.Item) -> None:
     item.stash, item.user_properties = pytest.Stash(), []
 
 
-COLLECTIONS = Bounded(MOST_KEPT, drop=Collection.close)
-"""The collections that this process keeps, with what their tests have made once for a class."""
+def _close_all(collections: list[Collection]) -> None:
+    for collection in collections:
+        collection.close()
+
+
+@STATE.keep(MOST_KEPT, _close_all)
+def _idle(*key: object) -> list[Collection]:
+    """The collection of this key that nobody uses at the moment, if there is one."""
+    return []
 
 
 @contextlib.contextmanager
@@ -199,16 +206,18 @@ def collected(files: Sequence[str], about: object, plugins: Callable[[], Sequenc
     Nobody else has the collection meanwhile. If all went well it is kept for the next time, else it is closed.
     """
     key = (about, *((file, _stamp(file)) for file in files))
-    collection = COLLECTIONS.take(key) or Collection(files, plugins())
+    idle = _idle(*key)
+    collection = idle.pop() if idle else Collection(files, plugins())
     try:
         yield collection
     except BaseException:
         collection.close()
         raise
-    if collection.errors:
+    idle = _idle(*key)  # anew: it may have been dropped meanwhile
+    if collection.errors or idle:
         collection.close()
     else:
-        COLLECTIONS.put(key, collection)
+        idle.append(collection)
 
 
 def _stamp(file: str) -> object:

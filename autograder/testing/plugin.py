@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autograder.records import Exercise, Outcome, PtqlabError, Status
-from autograder.runtime.bounded import Bounded
+from autograder.runtime.process_state import STATE
 from autograder.testing.outcomes import HIDDEN, PUBLIC, outcomes_of, status_of
 from autograder.testing.verdicts import verdict
 
@@ -42,9 +42,8 @@ CONTEXT = pytest.StashKey[Context]()
 DEVICES = pytest.StashKey[tuple[str, ...]]()
 STUDENT = pytest.StashKey["Student"]()
 VERDICT = pytest.StashKey[dict[str, str]]()
-ONCE = pytest.StashKey[Bounded[Any]]()
 OWN_WORK = pytest.StashKey["dict[Path, Endpoint]"]()
-MOST_ONCE = 256  # values that the tests of one session have made once for a class
+MOST_ONCE = 256  # values of `once` that a process keeps
 
 
 # --- fixtures ---------------------------------------------------------------------------------------------------
@@ -94,17 +93,22 @@ def once(request: pytest.FixtureRequest, rng: torch.Generator) -> Callable[[str,
     context = request.config.stash.get(CONTEXT, None)
     stamp = tuple(file.stat().st_mtime_ns for file in request.path.parent.glob("*.py"))
     test = (request.path, stamp, request.node.name, context.seed if context else 0)
-    made = request.config.stash.setdefault(ONCE, Bounded(MOST_ONCE))
 
     def value_of(name: str, function: Callable[[], Any]) -> Any:
-        if (value_and_state := made.get((test, name))) is None:
-            value_and_state = function(), rng.get_state()
-            made.put((test, name), value_and_state)
-        value, state = value_and_state
+        made = _made_once(test, name)
+        if not made:
+            made.append((function(), rng.get_state()))
+        value, state = made[0]
         rng.set_state(state)
         return value
 
     return value_of
+
+
+@STATE.keep(MOST_ONCE)
+def _made_once(test: Hashable, name: str) -> list[tuple[Any, torch.Tensor]]:
+    """The value of a name in a test, and the generator's state after it; empty until it is made."""
+    return []
 
 
 def seeded(seed: int, file: str, test: str) -> torch.Generator:

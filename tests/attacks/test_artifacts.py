@@ -13,7 +13,8 @@ from autograder.course.catalog import find_exercises
 from autograder.course.sources import reference_source
 from autograder.grading.grade import grade
 from autograder.records import Settings, Submission
-from autograder.submission.slicing import Cell, slice_cells
+from autograder.submission.pieces import Cell
+from autograder.submission.slicing import slice_cells
 
 EXERCISES = {exercise.slug[:2]: exercise for exercise in find_exercises(ROOT)}
 

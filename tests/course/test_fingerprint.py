@@ -168,8 +168,6 @@ NO_SAY = {
     "lab/experiments.py",
     "lab/machine.py",
     "lab/plots",
-    "pool/__init__.py",
-    "pool/shared_log.py",  # carries what replay.py keeps
     "records.py",
     "report",
     "scoring.py",  # points, from outcomes

@@ -24,6 +24,7 @@ from autograder.submission.reader import read_submission
 
 SLUGS = sorted(path.parent.name for path in ROOT.glob("solutions/*/source.py"))
 LANGUAGES = ("en", "zh-TW")
+LONG = ("04_advanced_ptq",)  # runs for more than a minute
 
 
 def source_of(slug: str) -> Path:
@@ -127,7 +128,9 @@ Execute = Callable[[str, str], nbformat.NotebookNode]
 
 
 def one_of_all(slug: str, language: str = "en") -> pytest.MarkDecorator:
-    """Have a landing draw one notebook, and run the tests that look at it."""
+    """Have a landing draw one notebook, and run the tests that look at it; a long one is left to the proof."""
+    if slug in LONG:
+        return pytest.mark.proof
     return pytest.mark.sampled("notebooks", 1, f"{slug} {language}")
 
 
@@ -156,9 +159,8 @@ def test_the_reference_notebook_runs_and_passes_each_of_its_checks(slug, languag
     assert len(cells) == len(exercise.tasks)
     for cell, task in zip(cells, exercise.tasks, strict=True):
         shown = cell.outputs[0].data["text/plain"]
-        bonus = r"( \((bonus|加分題)\))?"
-        title = f"{re.escape(task.id)} {re.escape(task.title[language])}"
-        assert re.match(rf"{title}{bonus} +\(([\d.]+) / \3\)", shown), shown
+        assert shown.startswith(f"{task.id} {task.title[language]}"), shown
+        assert set(re.findall(r"^ *([✓✗○!]) ", shown, re.MULTILINE)) == {"✓"}, shown
 
 
 @pytest.mark.parametrize("slug", [pytest.param(slug, marks=one_of_all(slug)) for slug in SLUGS])

@@ -6,19 +6,18 @@ import ast
 import hashlib
 import json
 import warnings
-from pathlib import Path
 from typing import Any
 
 from bounds import Bounds, Broken
 from drawn import Drawn
 
-from autograder.records import Exercise, Limits, Submission, Task
-from autograder.submission.reader import read_submission
+from autograder.submission.reader import read, read_cells
+from autograder.submission.recognition import Lab
+from autograder.submission.record import Frame, Record, decode, encode
 from autograder.submission.slicing import locate
 
-FOLDER = Path("nowhere")
-LAB = Exercise("01_x", {}, (Task("1.1", {}, ("f", "g", "Net"), 1.0, {}),), Limits(), FOLDER)
-STUBS = ("def f():\n    raise NotImplementedError",)
+STUB = "def f():\n    raise NotImplementedError"
+LAB = Lab("01_x", ("f", "g", "Net"), frozenset({"a", "b"}), frozenset({hashlib.sha256(STUB.encode()).hexdigest()}))
 MOST_NOTES = 24  # those on cells that do not parse are capped at 20 and one more
 LINES = (
     "def f(x):",
@@ -154,34 +153,54 @@ REPEATED = (
 
 
 def one(data: bytes) -> None:
-    """Read one file made of `data`: a Submission comes back, whatever it holds."""
+    """Read one file made of `data`: a record comes back, whatever it holds."""
     drawn = Drawn(data)
-    name, content = _file(drawn)
+    name, content = file_of(drawn)
     with Bounds():
-        first = read_submission(FOLDER / name, LAB, "ann", STUBS, data=content)
-        check(first, content)
-        if len(content) % 16 == 0 and read_submission(FOLDER / name, LAB, "ann", STUBS, data=content) != first:
+        first = record_of(name, content)
+        check(first)
+        if len(content) % 16 == 0 and record_of(name, content) != first:
             raise Broken("the same file is read in two ways")
 
 
-def check(submission: Submission, content: bytes) -> None:
-    """What holds of every submission."""
-    if type(submission) is not Submission or submission.sha256 != hashlib.sha256(content).hexdigest():
-        raise Broken("no submission, or one of another file")
-    if submission.problem and (submission.source or submission.notes):
-        raise Broken("what can't be read has a source or notes")
-    for sentence in filter(None, (submission.problem, *submission.notes)):
+def record_of(name: str, content: bytes) -> Record:
+    """What the reader says of a file, as it crosses to the grader: a frame that breaks a cap is not taken."""
+    record, shown = Record(name=name), Record(name=name)
+    read(name, content, LAB, lambda frame: record.add(_crossed(frame)))
+    read_cells(name, content, lambda frame: shown.add(_crossed(frame)))
+    record.cells = shown.cells
+    return record
+
+
+def _crossed(frame: Frame) -> Frame:
+    crossed = decode(encode(frame))
+    if crossed != frame:
+        raise Broken(f"a frame is another one on the other side: {frame!r:.300}")
+    return crossed
+
+
+def check(record: Record) -> None:
+    """What holds of every record."""
+    if record.look is None or (record.code is None) != bool(record.look.problem):
+        raise Broken("a file is neither read nor refused")
+    notes = record.code.notes if record.code else []
+    for sentence in filter(None, (record.problem, *notes)):
         _is_sentence(sentence)
-    if len(submission.notes) > MOST_NOTES:
+    if len(notes) > MOST_NOTES:
         raise Broken("more notes than anybody reads")
+    if record.code:
+        _compiles(record.code.source)
+
+
+def _compiles(source: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            for statement in ast.parse(submission.source).body:  # one by one, as a worker and Jupyter's cells are run
+            for statement in ast.parse(source).body:  # one by one, as a worker and Jupyter's cells are run
                 compile(ast.Module([statement], []), "<student>", "exec", dont_inherit=True)
         except Exception as error:
             raise Broken(f"what is left of the code does not compile: {error}") from error
-    place = locate(submission.source, submission.source.count("\n"))
+    place = locate(source, source.count("\n"))
     if "line" not in place:
         raise Broken(f"a line is nowhere: {place!r}")
 
@@ -193,7 +212,7 @@ def _is_sentence(text: object) -> None:
         raise Broken(f"a sentence with characters that a terminal may obey: {text!r:.300}")
 
 
-def _file(drawn: Drawn) -> tuple[str, bytes]:
+def file_of(drawn: Drawn) -> tuple[str, bytes]:
     """A file's name and content: bytes as they come, a script, or a notebook in one of its shapes."""
     kind = drawn.below(8)
     if kind == 0:

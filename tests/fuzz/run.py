@@ -25,22 +25,27 @@ from bounds import Bounds  # noqa: E402
 READERS: dict[str, tuple[str, ...]] = {  # reader -> the modules whose coverage guides the fuzzer
     "wire": ("autograder.runtime.wire", "autograder.sandbox.replies"),
     "notebook": tuple(
-        f"autograder.submission.{name}" for name in "notebook cells slicing bindings dependencies mutations".split()
+        f"autograder.submission.{name}"
+        for name in "notebook recognition reader cells slicing bindings dependencies mutations normal_form".split()
     ),
-    "archive": ("autograder.grading.archives", "autograder.grading.tarballs", "autograder.grading.intake"),
+    "archive": ("autograder.sandbox.unpacking", "autograder.grading.archives", "autograder.grading.intake"),
+    "child": (),  # what runs there can't be looked at
 }
 LONGEST = {
     "wire": 512,
     "notebook": 96,
     "archive": 256,
+    "child": 96,
 }  # bytes of an input: short ones are quick, and most that matters is
 SEED = 20261123
+MEMORY = 1 << 30  # bytes of address space
 GUIDED = 40_000  # of the runs: instrumented code takes several times as long
 
 
 def seeds(reader: str) -> list[bytes]:
     """The inputs that are kept: by hand, from fuzzing, and each that ever broke a claim."""
-    return [path.read_bytes() for path in sorted((HERE / "corpus" / reader).iterdir())]
+    folder = "notebook" if reader == "child" else reader
+    return [path.read_bytes() for path in sorted((HERE / "corpus" / folder).iterdir())]
 
 
 def mutated(seed: bytes, others: list[bytes], chance: random.Random, longest: int) -> bytes:
@@ -85,7 +90,7 @@ def guided(reader: str, runs: int, corpus: Path) -> None:
     """The same under atheris, which keeps in `corpus` what reaches new code; it ends this process."""
     import atheris
 
-    import_unguided()
+    import_unguided(reader)
     with atheris.instrument_imports(include=list(READERS[reader])):
         for module in READERS[reader]:
             importlib.import_module(module)
@@ -108,9 +113,10 @@ def guided(reader: str, runs: int, corpus: Path) -> None:
     atheris.Fuzz()
 
 
-def import_unguided() -> None:
-    """What the readers build on is not to slow the fuzzer down: it is imported before it looks."""
-    import torch  # noqa: F401
+def import_unguided(reader: str) -> None:
+    """Import what the readers build on before the fuzzer looks: it is not to slow it down."""
+    if reader == "wire":
+        import torch  # noqa: F401
 
     from autograder import records  # noqa: F401
 
@@ -171,13 +177,16 @@ def fuzz(reader: str, runs: int, most_guided: int, kept: Path | None) -> dict[st
     with tempfile.TemporaryDirectory() as folder:
         corpus = kept or Path(folder) / "corpus"
         corpus.mkdir(parents=True, exist_ok=True)
-        share = min(most_guided, runs) if importlib.util.find_spec("atheris") else 0
+        can_guide = READERS[reader] and importlib.util.find_spec("atheris")
+        share = min(most_guided, runs) if can_guide else 0
         if share:
             command = [sys.executable, "-P", __file__, reader, "--child", f"--runs={share}", f"--corpus={corpus}"]
             if code := subprocess.run(command).returncode:
                 sys.exit(code)
         inputs = list(dict.fromkeys([*seeds(reader), *(path.read_bytes() for path in sorted(corpus.iterdir()))]))
     target = importlib.import_module(f"{reader}_target")
+    if reader in ("notebook", "archive"):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # as the child that reads has it
     Bounds.forget()
     plain(target, inputs, runs - share, LONGEST[reader])
     child, own = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)

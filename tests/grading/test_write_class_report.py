@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,22 @@ def test_the_page_names_who_shares_code_and_links_every_student(graded: tuple[Pa
     ]
     assert f'<a href="{file_name("bob <b>")}/{SLUG}.html"><bdi>bob &lt;b&gt;</bdi></a>' in page
     assert "Of 3 submissions" in page, "dan wrote too little, and eve nothing that parses"
+
+
+def test_the_total_of_several_exercises_ends_at_the_points_of_the_course(tmp_path: Path, exercise: Exercise) -> None:
+    """The course is worth 4 + 3 points; an exercise that is bonus altogether adds to what is earned alone."""
+    other = replace(exercise, slug="02_x", tasks=(replace(exercise.tasks[0], points=3.0),))
+    bonus = replace(exercise, slug="05_x", tasks=(replace(exercise.tasks[0], bonus=True),))
+    (tmp_path / "ann").mkdir()
+    for slug, earned, possible in (("01_x", 4.0, 4.0), ("05_x", 3.5, 0.0)):
+        report = replace(a_report("ann", "0"), exercise=slug, earned=earned, possible=possible)
+        (tmp_path / "ann" / f"{slug}.json").write_text(report_to_json(report), encoding="utf-8")
+    course = [replace(exercise, slug="01_x"), other, bonus]
+    totals = [
+        re.findall(r'class="total">([^<]*)<', write_class_report(tmp_path, part).read_text(encoding="utf-8"))
+        for part in (course, [course[0], bonus], [bonus])
+    ]
+    assert totals == [["7"], ["4"], ["4"]], "of 7.5 earned; a part of the course is worth what its exercises are"
 
 
 def test_without_the_submissions_what_was_kept_is_used(graded: tuple[Path, Path], exercise: Exercise) -> None:

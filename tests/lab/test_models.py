@@ -174,6 +174,7 @@ def test_a_model_survives_the_way_through_plain_data(name) -> None:
 # --- outliers -----------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled("outliers", 3)
 @pytest.mark.parametrize("name", COURSE_MODELS)
 @pytest.mark.parametrize("factor", [64.0, 2.0, 0.5])
 def test_outliers_leave_every_logit_equal_to_the_bit(name, factor) -> None:
@@ -195,6 +196,7 @@ SITES = {
 }
 
 
+@pytest.mark.sampled("sites", 3)
 @pytest.mark.parametrize(("name", "layer"), [(name, layer) for name, layers in SITES.items() for layer in layers])
 def test_exactly_two_channels_of_a_sites_input_are_64_times_larger(name, layer) -> None:
     def inputs(model: torch.nn.Module) -> torch.Tensor:

@@ -215,7 +215,7 @@ def test_the_files_content_travels_with_the_work(one: Path, tmp_path: Path, grad
     (one / "link.py").symlink_to(one / "half.py")
     link, half = grade_here_sorted(one, tmp_path, Elsewhere(graders))
     assert half.status == "graded"
-    assert 0 < half.earned < 25, "one of its functions is wrong"
+    assert 23 < (half.earned or 0) < 25, "of 25 points a part of one task's 2 is lost"
     assert (link.status, link.reason) == (
         "unreadable",
         "link.py is a symbolic link, which is not followed; hand in the file itself.",

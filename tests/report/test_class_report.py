@@ -272,6 +272,15 @@ def test_a_class_with_several_exercises_has_a_row_a_student_and_a_column_each() 
     assert html.count('class="exercise"') == 2
 
 
+def test_bonus_lifts_a_courses_total_to_at_most_the_courses_points() -> None:
+    """An exercise's own score keeps its bonus; the total of all exercises ends at what the course is worth."""
+    reports = [one_task("ann", 14.0, exercise="01"), one_task("ann", 8.0, exercise="02")]
+    for possible, total in ((20.0, "20"), (22.0, "22"), (30.0, "22")):
+        html = class_to_html(tally((report.exercise, report) for report in reports), possible=possible)
+        body = html[html.index("<tbody>", html.index('<table id="every"')) :]
+        assert re.sub(r"<[^>]*>", " ", body.split("</tr>")[0]).split()[:4] == ["ann", "14", "8", total]
+
+
 def test_near_identical_code_is_shown_or_the_page_says_why_not() -> None:
     (exercise,) = tally([("ann", one_task("ann", 4.0)), ("bob", one_task("bob", 4.0))])
     assert "give the folder of submissions" in page_of((exercise,)).text

@@ -604,7 +604,7 @@ def test_names_of_refused_functions_are_such_as_exist_here() -> None:
 
 def test_a_hidden_test_does_not_say_which_function_was_refused() -> None:
     """The student's process says it, and can choose one of two thousand by the input's value."""
-    source = "from autograder.runtime import blocked_apis\ndef f(): blocked_apis._refused['torch.ops.aten.linalg_inv'] = None"
+    source = "from autograder.runtime import blocked_apis\ndef f(): blocked_apis._STATE.calls['torch.ops.aten.linalg_inv'] = None"
     with jailed(source) as (student, _):
         with pytest.raises(RefusedError) as caught:
             student.f()

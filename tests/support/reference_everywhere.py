@@ -12,7 +12,8 @@ from autograder.grading import environment
 from autograder.grading.grade import grade
 from autograder.records import Settings, Submission
 from autograder.sandbox.worker import SandboxPolicy
-from autograder.submission.slicing import Cell, slice_cells
+from autograder.submission.pieces import Cell
+from autograder.submission.slicing import slice_cells
 
 ROOT = Path(__file__).resolve().parents[2]
 

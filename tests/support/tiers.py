@@ -23,8 +23,15 @@ DEFAULTS = (
     ("tests/pool/test_killed.py::*", "proof"),  # kills processes at moments of a clock
     ("tests/pool/test_cluster.py::*killed*", "proof"),  # Dask needs seconds to start a killed worker again
     ("tests/pool/test_cluster.py::*kills*", "proof"),
+    ("tests/grading/test_archives.py::*", "unit"),
+    ("tests/grading/test_choice.py::*", "unit"),
+    ("tests/grading/test_intake.py::*", "unit"),
+    ("tests/grading/test_similarity.py::*", "unit"),
+    ("tests/exports/test_lms.py::*", "unit"),
+    ("tests/submission/test_habits.py::*", "sandbox"),
     ("tests/attacks/*", "sandbox"),
     ("tests/course/test_every_exercise.py::*", "sandbox"),
+    ("tests/course/test_notebooks.py::*", "sandbox"),
     ("tests/exports/*", "sandbox"),
     ("tests/grading/*", "sandbox"),
     ("tests/pool/*", "sandbox"),
@@ -44,6 +51,13 @@ def assign(items: Iterable[pytest.Item], seed: str, always: Collection[str]) -> 
             item.add_marker("proof")
         elif not tiers:
             item.add_marker(default_tier(item.nodeid))
+
+
+def heaviest_first(items: list[pytest.Item]) -> None:
+    """Put files of graders before files of quick tests: xdist gives out files in this order, and a heavy last one would
+    keep one process waiting.
+    """
+    items.sort(key=lambda item: default_tier(item.nodeid.partition("::")[0] + "::") == "unit")
 
 
 def default_tier(nodeid: str) -> str:
@@ -76,7 +90,7 @@ def _sampled(item: pytest.Item) -> tuple[tuple[str, str], int, str]:
     mark = item.get_closest_marker("sampled")
     assert mark is not None
     group, count, key = (*mark.args, item.nodeid)[:3]
-    return (str(item.path), str(group)), int(count), str(key)
+    return (item.nodeid.partition("::")[0], str(group)), int(count), str(key)
 
 
 def ranked(names: Iterable[str], seed: str) -> list[str]:

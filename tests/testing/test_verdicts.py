@@ -66,7 +66,12 @@ JUDGED: dict[str, tuple[BaseException, Status, str, str]] = {
     "another process": (JailedError(NO_PROCESSES), Status.FAILED, f"{NO_PROCESSES}{CALLED}", NO_PROCESSES),
     "out of time": (TimedOutError("10 s"), Status.TIMED_OUT, f"10 s{CALLED}", "10 s"),
     "dead": (CrashedError("gone"), Status.CRASHED, f"gone{CALLED}", "gone"),
-    "a plain assertion": (AssertionError("3 == 4\nwhere"), Status.FAILED, f"3 == 4{CALLED}", "this does not hold"),
+    "a plain assertion": (
+        AssertionError("3 == 4\nwhere\nhere"),
+        Status.FAILED,
+        f"3 == 4{CALLED}",
+        "this does not hold",
+    ),
     "an assertion without words": (
         AssertionError(),
         Status.FAILED,
@@ -192,7 +197,7 @@ def test_a_fault_of_ours_names_the_innermost_line() -> None:
         raise OSError("no disk")
 
     line = inner.__code__.co_firstlineno + 1
-    status, message = judged(raised_here(inner))
+    status, message = judged(raised_here(lambda: inner()))
     assert status == Status.GRADER_ERROR
     assert message == f"the test itself failed: OSError: no disk at test_verdicts.py:{line}"
 
@@ -222,4 +227,5 @@ def test_a_worker_that_ends_when_it_is_asked_what_its_exception_says_has_ended(
     error = StudentError(words)
     error.student_message = words  # type: ignore[attr-defined]
     assert judged(error) == judged(error, in_test=False) == (status, f"gone{CALLED}")
+    assert judged(error, hidden=True, in_test=False) == (status, "gone"), "and shows no call"
     assert judged(error, hidden=True) == (Status.FAILED, "the call raised an error"), "a hidden test never reads them"

@@ -1,6 +1,5 @@
 # habit: coroutines, run by a function, and a cell that awaits at the top level
 # drops: download
-# notes: uses await at the top level
 # %% 1.1
 import asyncio
 

@@ -1,0 +1,36 @@
+"""Which packages there are for an answer to import, and what is told of one that is missing."""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from functools import cache
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "transformers",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "safetensors",
+    "matplotlib",
+    "tqdm",
+)
+"""Those that an answer may rely on, beside the standard library: the kit depends on them."""
+TOOLS = ("pytest", "pytest_jsonreport", "nbformat", "rich", "jinja2", "msgpack", "typer")
+"""Those that the kit itself needs."""
+KNOWN = frozenset((*sys.stdlib_module_names, *PACKAGES, *TOOLS, "autograder"))
+
+
+@cache
+def installed() -> frozenset[str]:
+    """Return the names of all modules at the top level that can be imported here; nothing is imported to tell."""
+    found = (module.name for module in pkgutil.iter_modules())
+    return frozenset((*sys.stdlib_module_names, *sys.builtin_module_names, *found))
+
+
+def missing(package: str, place: str) -> str:
+    """Return the headline of a task that an import cost: "pandas isn't available to the grader; imported in cell 6"."""
+    return f"{package} isn't available to the grader; imported in {place.partition(',')[0]}"
