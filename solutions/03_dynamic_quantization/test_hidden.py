@@ -211,6 +211,11 @@ def check_tied(student, kind, config):
     described = {"state": {n: v for n, v in student.remote.state_dict(model).items() if n != "lm_head.weight"}}
     quantized = student.quantize_model_dynamic(model)
     check_size(student.remote.state_dict(quantized), student.remote.shared(quantized), described)
+    batch = {"input_ids": torch.arange(24).reshape(2, 12) * 7}
+    (want,), (found,) = student.remote.logits(model, [batch]), student.remote.logits(quantized, [batch])
+    found = expect.tensor(found, "the model's logits", shape=want.shape)
+    words = "the logits of a model with a tied head are more than 5 % off: is the head given the embedding's integers?"
+    expect.that(float((found - want).norm()) <= 0.05 * float(want.norm()), words)
 
 
 def check_all_integers(student, kind, width):
