@@ -19,17 +19,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import HANDED_IN, HERE, Attack, read_bank, read_built
 
 SEEN = HERE / "controls.txt"
-FILES = ("common.py", "naive.py", "naive_class.py", "small.py")  # what a naive grader consists of
+CALLED, BUILT = ("common.py", "naive.py"), ("common.py", "naive_class.py", "small.py")  # the naive graders
 
 
 def digest(attack: Attack) -> str:
-    """Return the digest of an attack and of the naive graders."""
-    return hashlib.sha256(_naive_graders() + attack.source.encode()).hexdigest()[:16]
+    """Return the digest of an attack and of its naive grader."""
+    grader = _bytes(BUILT if attack.category in HANDED_IN else CALLED)
+    return hashlib.sha256(grader + attack.source.encode()).hexdigest()[:16]
 
 
 @cache
-def _naive_graders() -> bytes:
-    return b"".join((HERE / name).read_bytes() for name in FILES)
+def _bytes(names: tuple[str, ...]) -> bytes:
+    return b"".join((HERE / name).read_bytes() for name in names)
 
 
 def seen() -> dict[str, str]:

@@ -248,6 +248,7 @@ def exported(course: Any) -> dict[str, dict[str, str]]:
         return {row["student_id"]: row for row in csv.DictReader(file)}
 
 
+@pytest.mark.proof
 def test_validate_runs_the_public_tests_and_noise_fails_nobody(course: Any, kit: Any) -> None:
     """The command behind a student's Validate button, on what was fetched from the exchange."""
     folder = course.root.parent / "home" / course.slug

@@ -23,7 +23,6 @@ DEFAULTS = (
     ("tests/pool/test_killed.py::*", "proof"),  # kills processes at moments of a clock
     ("tests/pool/test_cluster.py::*killed*", "proof"),  # Dask needs seconds to start a killed worker again
     ("tests/pool/test_cluster.py::*kills*", "proof"),
-    ("tests/grading/test_archives.py::*", "unit"),
     ("tests/grading/test_choice.py::*", "unit"),
     ("tests/grading/test_intake.py::*", "unit"),
     ("tests/grading/test_similarity.py::*", "unit"),
