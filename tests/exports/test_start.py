@@ -46,7 +46,6 @@ def ptqlab(site: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProces
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=120,
         env=kept | {"PYTHONPATH": str(site), "COLUMNS": "300"},
     )
 

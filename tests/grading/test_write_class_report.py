@@ -228,7 +228,7 @@ def test_a_folder_without_reports_is_an_error_with_a_cure(tmp_path: Path, exerci
 
 def ptqlab(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("ptqlab")), *map(str, arguments), "--course", str(ROOT)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd="/")
+    return subprocess.run(command, capture_output=True, text=True, cwd="/")
 
 
 def test_the_command_makes_the_page_again_in_either_language(graded: tuple[Path, Path]) -> None:

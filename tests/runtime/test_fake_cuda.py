@@ -16,7 +16,7 @@ from autograder.runtime import kit
 from autograder.runtime.kit import fake_cuda
 
 CALLS = 3
-CALL_S = 0.2  # that a call keeps the device busy: far longer than anything else here takes
+CALL_S = 0.25  # that a call keeps the device busy
 
 
 def device(t: SimpleNamespace) -> torch.device:
@@ -51,8 +51,27 @@ NO_WAITS: dict[str, Callable[[SimpleNamespace], Any]] = {
 }
 
 
+class Clock:
+    """Stands in for the module `time`: nothing but sleeping takes time, however busy the machine is."""
+
+    now_s = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
 @pytest.fixture
-def on_cuda() -> Iterator[SimpleNamespace]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(fake_cuda, "time", made)
+    return made
+
+
+@pytest.fixture
+def on_cuda(clock: Clock) -> Iterator[SimpleNamespace]:
     model = kit.FUNCTIONS["probe"](torch.eye(2), seconds=[CALL_S])
     kit.FUNCTIONS["cuda_begins"](model)
     yield SimpleNamespace(model=model, inputs={"input_ids": kit.FUNCTIONS["on_cuda"](torch.tensor([[0, 1, 1]]))})
@@ -80,13 +99,13 @@ def test_nothing_else_waits(on_cuda: SimpleNamespace, way: str) -> None:
     assert not fake_cuda.DEVICE.is_idle()
 
 
-def test_calls_queue_up(on_cuda: SimpleNamespace) -> None:
+def test_calls_queue_up(on_cuda: SimpleNamespace, clock: Clock) -> None:
     """Whoever waits once after three calls has waited for all of them."""
-    start = time.perf_counter()
+    start = clock.perf_counter()
     for _ in range(CALLS):
         on_cuda.model(**on_cuda.inputs)
     torch.cuda.synchronize()
-    assert time.perf_counter() - start >= CALLS * CALL_S
+    assert clock.perf_counter() - start == CALLS * CALL_S
 
 
 def test_events_tell_the_devices_own_time(on_cuda: SimpleNamespace) -> None:

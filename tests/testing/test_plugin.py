@@ -196,9 +196,7 @@ def test_one_task_can_be_run_alone_and_hidden_tests_only_join_when_asked(toy: Ex
 
 def plain_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("pytest")
-    return subprocess.run(
-        [program, "-q", "-p", "no:cacheprovider"], cwd=folder, capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run([program, "-q", "-p", "no:cacheprovider"], cwd=folder, capture_output=True, text=True)
 
 
 def test_plain_pytest_in_the_students_folder_runs_the_public_tests(toy: Exercise) -> None:
