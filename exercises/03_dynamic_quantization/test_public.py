@@ -466,10 +466,11 @@ def check_whole_batch(student, inputs, warmup, repeats):
     """Every call gets every row and every tensor of the batch, by name."""
     model = student.remote.probe(torch.eye(2))
     student.benchmark_inference(model, inputs, warmup=warmup, repeats=repeats)
-    others, shape = sorted(inputs.keys() - {"input_ids"}), list(inputs["input_ids"].shape)
+    others, shape = inputs.keys() - {"input_ids"}, list(inputs["input_ids"].shape)
     for call in student.remote.noted(model):
         expect.that(call["shape"] == shape, "the model was not called with the batch as it is")
-        expect.that(call["others"] == others, "the model was not called with all tensors of the batch: model(**inputs)")
+        handed = others <= set(call["others"])
+        expect.that(handed, "the model was not called with all tensors of the batch: model(**inputs)")
 
 
 # ------------------------------------------------------------------ 3.1 dynamic_quantize
