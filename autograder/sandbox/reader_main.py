@@ -7,6 +7,7 @@ The child gets a file, and a pipe for what it says of it. It opens nothing, star
 from __future__ import annotations
 
 import gc
+import hashlib
 import importlib
 import mmap
 import os
@@ -24,8 +25,10 @@ import msgspec
 from autograder.sandbox import kernel, syscalls
 from autograder.sandbox.unpacking import Caps, unpack
 from autograder.submission import reader
+from autograder.submission.newer_python import OURS, version_needed, version_of
+from autograder.submission.packages import installed
 from autograder.submission.recognition import Lab, lab_of, look
-from autograder.submission.record import Broke, Done, Frame, encode
+from autograder.submission.record import LONGEST_PIECE, Broke, Done, Frame, Judged, Unjudged, encode
 
 MEMORY = 1 << 30  # bytes of address space
 CPU_S = 10
@@ -52,7 +55,7 @@ class HandedOut(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct):
-    """One file to read. `op`: look, read, cells or unpack.
+    """One file to read. `op`: look, read, cells, judge (the file is a msgpack of pieces of code) or unpack.
 
     Beside it come the descriptors of the file, of one to write to where it is to be unpacked, and of the pipe.
     """
@@ -61,6 +64,8 @@ class Request(msgspec.Struct):
     name: str
     labs: tuple[HandedOut, ...] = ()
     caps: Caps = READING
+    claimed: str = ""  # the Python that a notebook says made it
+    versions: dict[str, str] = {}  # sha256 of a piece of code -> the newer Python that makes it right
 
 
 class Ended(msgspec.Struct):
@@ -80,6 +85,7 @@ def serve(control: int) -> NoReturn:
     asked = socket.socket(fileno=control)
     for name in _LATE:
         importlib.import_module(name)
+    installed()
     bpf = _filter()
     _settle()
     asked.send(b"READY")
@@ -141,7 +147,7 @@ def _child(
     try:
         control.close()
         data = memoryview(b"") if request.op == "unpack" else _mapped(files[0])
-        bound(bpf, parent, request.caps)
+        bound(b"" if request.op == "judge" else bpf, parent, request.caps)  # a parser of its own is executed
         if request.op == "unpack":
             with open(files[0], "rb") as file, open(files[1], "wb") as store:
                 unpack(request.name, file, store, request.caps, send)
@@ -194,9 +200,26 @@ def _read(request: Request, labs: list[Lab], data: memoryview, send: reader.Send
         case "look":
             send(look(request.name, data, labs)[0])
         case "read":
-            reader.read(request.name, data, labs[0], send)
+            judge = partial(_judge, request.versions, send)
+            reader.read(request.name, data, labs[0], send, judge=judge, installed=installed())
+        case "judge":
+            sources = msgspec.msgpack.decode(data, type=list[str])
+            send(Judged([version_needed(source, request.claimed) for source in sources]))
         case "cells":
             reader.read_cells(request.name, data, send)
+
+
+def _judge(versions: dict[str, str], send: reader.Send, source: str, claimed: str) -> str:
+    """Say which newer Python a piece of code needs, or have another child asked."""
+    key = digest(source)
+    if key not in versions and len(source) <= LONGEST_PIECE and (version_of(claimed) or OURS) > OURS:
+        send(Unjudged(source))
+    return versions.get(key, "")
+
+
+def digest(source: str) -> str:
+    """Return the key of a piece of code among those that were judged."""
+    return hashlib.sha256(source.encode("utf-8")).hexdigest()
 
 
 def _put(pipe: int, frame: Frame) -> None:

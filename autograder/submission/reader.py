@@ -7,17 +7,22 @@ system, with the same result.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from autograder.records import Exercise, Submission
 from autograder.submission import normal_form
-from autograder.submission.cells import parse_notebook, parse_script
-from autograder.submission.notebook import AGAIN, NO_TEXT, UnreadableError, read_book, short
+from autograder.submission.cells import Judge, parse_notebook, parse_script
+from autograder.submission.newer_python import OURS, version_needed, version_of
+from autograder.submission.notebook import AGAIN, NO_TEXT, UnreadableError, plain, read_book, short
 from autograder.submission.recognition import Lab, lab_of, look, opened
 from autograder.submission.record import (
+    LONGEST_WORD,
     MOST_FRAME,
+    MOST_HELPERS,
     MOST_NOTES,
+    MOST_PLACES,
     At,
     BookCell,
     Cells,
@@ -28,30 +33,64 @@ from autograder.submission.record import (
     Refused,
     Tokens,
 )
-from autograder.submission.slicing import slice_cells
+from autograder.submission.slicing import Slice, slice_cells
 
 _LONGEST_NOTE = 500  # characters
+_LATE_ANNOTATIONS = (3, 14)  # the first Python that evaluates annotations when they are asked for
 _LONGEST_MODULE = 1_200_000  # characters of what is graded: the code, and a marker above each cell
 Send = Callable[[Frame], object]
 
 
-def read(name: str, data: bytes | memoryview, lab: Lab, send: Send, compare: bool = True) -> None:
-    """Send what a file is and what is graded of it; with `compare` also the normal form of its code."""
+def read(
+    name: str,
+    data: bytes | memoryview,
+    lab: Lab,
+    send: Send,
+    compare: bool = True,
+    judge: Judge = version_needed,
+    installed: Collection[str] | None = None,
+) -> None:
+    """Send what a file is and what is graded of it; with `compare` also the normal form of its code.
+
+    `judge` says which newer Python a piece of code needs; `installed` are the modules that the grader has.
+    """
     found, sources = look(name, data, [lab])
     send(found)
     if found.problem:
         return
-    is_script = found.kind == "script"
-    cells, notes = parse_script(sources[0]) if is_script else parse_notebook(_Announced(sources, send))
+    claimed = found.python if found.language in ("", "python") else ""
+    if found.kind == "script":
+        cells, notes = parse_script(sources[0])
+    else:
+        cells, notes = parse_notebook(_Announced(sources, send), claimed, judge)
     send(At("what the graded names need"))
-    part = slice_cells(cells, lab.functions)
+    part = slice_cells(cells, lab.functions, claimed, installed)
     if len(part.source) > _LONGEST_MODULE:
         send(Refused(f"{name} is too long once it is cut down to what is graded; remove what no task needs."))
         return
     notes = (*_remarks(name, sources, found), *_first(notes), *_left_out(part.dropped))
-    send(Code(lab=lab.slug, source=part.source, notes=[short(note) for note in notes]))
+    send(_code(lab, part, notes, claimed))
     if compare:
         send(Tokens(normal_form.fingerprint(sources, lab.definitions)[:1_000_000]))
+
+
+def _code(lab: Lab, part: Slice, notes: Sequence[str], claimed: str) -> Code:
+    return Code(
+        lab=lab.slug,
+        source=part.source,
+        helpers={name: text for name, text in islice(part.helpers.items(), MOST_HELPERS) if len(name) <= LONGEST_WORD},
+        late_annotations=(version_of(claimed) or OURS) >= _LATE_ANNOTATIONS > OURS,
+        needs_python=_few(part.needs_python),
+        absent=_few(part.absent),
+        lost={name: [short(why) for why in whys[:MOST_NOTES]] for name, whys in part.lost.items()},
+        notes=[short(note) for note in notes],
+    )
+
+
+def _few(places: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """As many of a file's places as a record holds."""
+    found = islice(places.items(), MOST_PLACES)
+    return {plain(name): (plain(what), plain(place)) for name, (what, place) in found}
 
 
 def read_cells(name: str, data: bytes | memoryview, send: Send) -> None:

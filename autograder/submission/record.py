@@ -10,15 +10,20 @@ from msgspec import Meta, Struct
 MOST_CODE = 1_000_000  # bytes of code in a file; outputs do not count
 MOST_FRAME = 8 << 20  # bytes
 MOST_NOTES = 20
+MOST_HELPERS = 20  # files that a notebook writes
+MOST_PLACES = 100
+LONGEST_WORD = 200  # characters
+LONGEST_PIECE = 100_000  # characters of code that a parser for a newer Python is given
+MOST_UNJUDGED = 20  # pieces of code of one notebook
 LONGEST_SENTENCE = 600  # characters
 LONGEST_NAME = 500  # characters, of a file in an archive
 
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
-Word: TypeAlias = Annotated[str, Meta(max_length=200)]
+Word: TypeAlias = Annotated[str, Meta(max_length=LONGEST_WORD)]
 Version: TypeAlias = Annotated[str, Meta(max_length=20)]
 Hash: TypeAlias = Annotated[str, Meta(max_length=64)]
 Sentence: TypeAlias = Annotated[str, Meta(max_length=LONGEST_SENTENCE)]
-Places: TypeAlias = Annotated[dict[Word, tuple[Word, Word]], Meta(max_length=100)]
+Places: TypeAlias = Annotated[dict[Word, tuple[Word, Word]], Meta(max_length=MOST_PLACES)]
 Words: TypeAlias = Annotated[list[Word], Meta(max_length=100)]
 
 
@@ -51,7 +56,9 @@ class Code(Struct, tag="code", kw_only=True):
 
     lab: Word
     source: Annotated[str, Meta(max_length=1_200_000)]  # characters: the code and the markers of cells
-    helpers: Annotated[dict[Word, Annotated[str, Meta(max_length=1_200_000)]], Meta(max_length=20)] = {}  # file -> text
+    helpers: Annotated[
+        dict[Word, Annotated[str, Meta(max_length=1_200_000)]], Meta(max_length=MOST_HELPERS)
+    ] = {}  # file -> text
     late_annotations: bool = False  # the Python that made it evaluates no annotation of a function
     needs_python: Places = {}  # graded name -> the newer Python that it is written for, and where
     absent: Places = {}  # name -> the package that isn't here, and where it is imported
@@ -64,6 +71,18 @@ class Tokens(Struct, tag="tokens"):
     """The normal form of a file's definitions, one Latin-1 character a token."""
 
     text: Annotated[str, Meta(max_length=1_000_000)]
+
+
+class Unjudged(Struct, tag="unjudged"):
+    """A piece of code that doesn't compile here, of a notebook that a newer Python made."""
+
+    source: Annotated[str, Meta(max_length=LONGEST_PIECE)]
+
+
+class Judged(Struct, tag="judged"):
+    """The Python that each of some pieces of code needs: "3.12", or "" where none makes it right."""
+
+    versions: Annotated[list[Version], Meta(max_length=MOST_UNJUDGED)]
 
 
 class BookCell(Struct, array_like=True):
@@ -114,7 +133,7 @@ class Done(Struct, tag="done"):
     """The reader has said everything."""
 
 
-Frame: TypeAlias = At | Look | Code | Tokens | Cells | Encoding | Member | Refused | Broke | Done
+Frame: TypeAlias = At | Look | Unjudged | Judged | Code | Tokens | Cells | Encoding | Member | Refused | Broke | Done
 
 
 class Record(Struct, kw_only=True):
@@ -125,6 +144,8 @@ class Record(Struct, kw_only=True):
     look: Look | None = None
     code: Code | None = None
     tokens: str = ""
+    unjudged: list[str] = []
+    versions: list[str] = []
     cells: list[BookCell] = []
     members: list[Member] = []
     encoding: str = ""  # of an archive's names
@@ -138,6 +159,10 @@ class Record(Struct, kw_only=True):
                 self.look, self.problem = frame, self.problem or frame.problem
             case Code():
                 self.code = frame
+            case Unjudged():
+                self.unjudged.append(frame.source)
+            case Judged():
+                self.versions = frame.versions
             case Tokens():
                 self.tokens = frame.text
             case Cells():

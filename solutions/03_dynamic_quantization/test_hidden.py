@@ -211,6 +211,11 @@ def check_tied(student, kind, config):
     described = {"state": {n: v for n, v in student.remote.state_dict(model).items() if n != "lm_head.weight"}}
     quantized = student.quantize_model_dynamic(model)
     check_size(student.remote.state_dict(quantized), student.remote.shared(quantized), described)
+    batch = {"input_ids": torch.arange(24).reshape(2, 12) * 7}
+    (want,), (found,) = student.remote.logits(model, [batch]), student.remote.logits(quantized, [batch])
+    found = expect.tensor(found, "the model's logits", shape=want.shape)
+    words = "the logits of a model with a tied head are more than 5 % off: is the head given the embedding's integers?"
+    expect.that(float((found - want).norm()) <= 0.05 * float(want.norm()), words)
 
 
 def check_all_integers(student, kind, width):
@@ -463,10 +468,11 @@ def check_whole_batch(student, inputs, warmup, repeats):
     """Every call gets every row and every tensor of the batch, by name."""
     model = student.remote.probe(torch.eye(2))
     student.benchmark_inference(model, inputs, warmup=warmup, repeats=repeats)
-    others, shape = sorted(inputs.keys() - {"input_ids"}), list(inputs["input_ids"].shape)
+    others, shape = inputs.keys() - {"input_ids"}, list(inputs["input_ids"].shape)
     for call in student.remote.noted(model):
         expect.that(call["shape"] == shape, "the model was not called with the batch as it is")
-        expect.that(call["others"] == others, "the model was not called with all tensors of the batch: model(**inputs)")
+        handed = others <= set(call["others"])
+        expect.that(handed, "the model was not called with all tensors of the batch: model(**inputs)")
 
 
 # ------------------------------------------------------------------ 3.1 dynamic_quantize
@@ -905,7 +911,7 @@ def test_benchmark_batch(student):
 def test_benchmark_leaves_out_the_warm_up(student, rng):
     """Slow first calls don't count, and the three numbers are quantiles of single calls, in seconds."""
     order = torch.randperm(10, generator=rng).tolist()
-    seconds = [0.4, 0.4, *([0.15, 0.15, 0.15, 0.01, 0.01, 0.01, 0.01, 0.01, 0.05, 0.05][at] for at in order)]
+    seconds = [0.4, 0.4, *([0.2, 0.2, 0.2, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.05][at] for at in order)]
     model = student.remote.probe(torch.eye(2), seconds=seconds)
     found, calls = timed(student, model, {"input_ids": torch.tensor([[0, 1]])}, seconds, warmup=2)
     p10, median, p90 = check_times(found, calls, 2, 10)

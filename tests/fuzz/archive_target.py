@@ -103,8 +103,11 @@ def _small() -> Iterator[None]:
 def _unpack(archive: Path, caps: Caps, store: IO[bytes]) -> Record:
     """The reader's part in this process."""
     record = Record(name=archive.name)
-    with archive.open("rb") as file:
-        unpacking.unpack(archive.name, file, store, caps, lambda frame: record.add(decode(encode(frame))))
+    try:
+        with archive.open("rb") as file:
+            unpacking.unpack(archive.name, file, store, caps, lambda frame: record.add(decode(encode(frame))))
+    except MemoryError:
+        record.problem = f"{archive.name} needs more memory than a child has."
     return record
 
 

@@ -26,7 +26,7 @@ READERS: dict[str, tuple[str, ...]] = {  # reader -> the modules whose coverage 
     "wire": ("autograder.runtime.wire", "autograder.sandbox.replies"),
     "notebook": tuple(
         f"autograder.submission.{name}"
-        for name in "notebook recognition reader cells slicing bindings dependencies mutations normal_form".split()
+        for name in "notebook recognition reader cells slicing linking bindings dependencies mutations mending normal_form".split()
     ),
     "archive": ("autograder.sandbox.unpacking", "autograder.grading.archives", "autograder.grading.intake"),
     "child": (),  # what runs there can't be looked at
