@@ -19,7 +19,7 @@ PACKAGES = (
     "tqdm",
 )
 """Those that an answer may rely on, beside the standard library: the kit depends on them."""
-TOOLS = ("pytest", "pytest_jsonreport", "nbformat", "rich", "jinja2", "msgpack", "typer")
+TOOLS = ("pytest", "pytest_jsonreport", "nbformat", "rich", "jinja2", "msgpack", "msgspec", "typer")
 """Those that the kit itself needs."""
 KNOWN = frozenset((*sys.stdlib_module_names, *PACKAGES, *TOOLS, "autograder"))
 
