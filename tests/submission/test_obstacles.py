@@ -24,9 +24,7 @@ def cut(*sources: str, claimed: str = "", wanted: tuple[str, ...] = ("f", "g")) 
 
 
 def test_an_absent_package_is_told_of_what_it_binds_and_of_what_depends_on_it() -> None:
-    part = cut(
-        "import json\nimport pandas as pd", "def h(): return pd", "def f(): return h()", "def g(): return json"
-    )
+    part = cut("import json\nimport pandas as pd", "def h(): return pd", "def f(): return h()", "def g(): return json")
     assert part.absent == {"pd": ("pandas", "cell 1, line 2"), "f": ("pandas", "cell 1, line 2")}
     assert part.lost == {"f": ("pandas isn't available to the grader; imported in cell 1.",)}
 
