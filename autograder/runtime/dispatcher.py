@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from autograder.runtime import blocked_apis, kit
+from autograder.runtime.layouts import Strided
 from autograder.runtime.simulated import device as simulated
 from autograder.runtime.wire import DTYPES, VALUE_DEPTH, HandleRef, raw_bytes
 
@@ -101,9 +102,11 @@ class Dispatcher:
         return functools.reduce(getattr, inner, self.namespace[first])  # type: ignore[no-any-return]
 
     def _take(self, value: Any) -> Any:
-        """Arguments as the student's code gets them: handles become the objects they stand for."""
+        """Arguments as the student's code gets them: handles become the objects they stand for, layouts tensors."""
         if isinstance(value, HandleRef):
             return self.objects[value.number]
+        if isinstance(value, Strided):
+            return value.tensor()
         if type(value) in (list, tuple):
             return type(value)(self._take(item) for item in value)
         if type(value) is dict:

@@ -1,8 +1,8 @@
 """Frames between the grader and the worker: a msgpack header and the raw bytes of its tensors.
 
 Both ends use this file; the decoder believes nothing. Only plain data has a form on the wire:
-None, bool, int, float, str, bytes, list, tuple, dict, torch.dtype, torch.device, dense tensors, and
-handles (numbers that stand for objects which stay in the worker).
+None, bool, int, float, str, bytes, list, tuple, dict, torch.dtype, torch.device, dense tensors, strided ones (dense
+values and the layout to give them), and handles (numbers that stand for objects which stay in the worker).
 
 Layout: `!IQ` header length, body length; header (msgpack); body (the tensors' bytes, in the order in
 which the header names them). Containers and everything that msgpack has no type for are tagged lists.
@@ -20,6 +20,8 @@ import msgpack
 import numpy as np
 import torch
 
+from autograder.runtime.layouts import Strided, span
+
 PREFIX = struct.Struct("!IQ")
 MAX_HEADER = 2 << 20
 SMALL = 1 << 18
@@ -31,6 +33,7 @@ MAX_ODD_KEYS = (
     1000  # of one dict that are no strings: numbers and tuples can be chosen to have one hash, which makes a dict slow
 )
 MAX_RANK = 16
+MAX_SPAN = 1 << 30  # elements of memory that a strided tensor reaches over
 MAX_DIGITS = 2000  # hexadecimal digits of an int that msgpack has no form for
 
 DTYPES: dict[str, torch.dtype] = {
@@ -137,6 +140,8 @@ def _encode(value: Any, body: list[memoryview], unwrap: Unwrap, depth: int) -> o
         return ["l" if kind is list else "t", [_encode(v, body, unwrap, depth + 1) for v in value]]
     if isinstance(value, torch.Tensor):
         return _encode_tensor(value, body, unwrap)
+    if isinstance(value, Strided):
+        return ["S", _encode_tensor(value.values, body, unwrap), list(value.shape), list(value.strides)]
     if isinstance(value, HandleRef):
         return ["h", value.number, value.type_name]
     if isinstance(value, torch.dtype):
@@ -209,6 +214,8 @@ class _Reader:
         match tag, rest:
             case "T", [str() as dtype, list() as shape, str() as device]:
                 return self.tensor(dtype, shape, device)
+            case "S", [["T", str() as dtype, list() as inner, "cpu"], list() as shape, list() as strides]:
+                return _strided(self.tensor(dtype, inner, "cpu"), shape, strides)
             case "h", [int() as number, str() as name] if type(number) is int and number > 0:
                 return HandleRef(number, name[:200])
             case "y", [str() as name] if name in DTYPES or name in OTHER_DTYPES:
@@ -246,6 +253,16 @@ class _Reader:
         raw = bytearray(self.body[self.at : self.at + size])
         self.at += size
         return self.wrap(_from_bytes(raw, dtype, shape), device)
+
+
+def _strided(values: torch.Tensor, shape: list[Any], strides: list[Any]) -> Strided:
+    inner = tuple(values.shape)
+    sizes_ok = len(shape) == len(strides) == len(inner) and all(type(n) is int and 0 <= n <= MAX_SPAN for n in shape)
+    strides_ok = sizes_ok and all(type(n) is int and 0 <= n <= MAX_SPAN for n in strides)
+    expands = strides_ok and all(m in (n, 1) for n, m in zip(shape, inner, strict=True))
+    if not expands or not values.numel() or span(inner, tuple(strides)) > MAX_SPAN:
+        raise WireError("the frame claims a layout that no tensor of ours has")
+    return Strided(values, tuple(shape), tuple(strides))
 
 
 def _device(name: str) -> torch.device:

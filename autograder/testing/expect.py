@@ -8,7 +8,7 @@ type, dtype and shape were checked, and every comparison is written so that NaN 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -325,6 +325,34 @@ def on_device(student: Student, x: Tensor, **found: object) -> None:
         raise MismatchError("the CPU waited for the device about once an element; use whole-tensor operations")
     if call.device_ops > limit:
         raise MismatchError("about one operation an element: a Python loop; use whole-tensor operations")
+
+
+def layouts(x: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """(what it is, a view) for views shaped like x, as daily code hands them on; none is contiguous in two dimensions.
+
+    Three dimensions tell more than two: a transposed matrix can be seen as one row of each, a permuted block can't.
+    The last view has its first part everywhere: compare with `view.contiguous()`, never with x.
+    """
+    backwards = tuple(reversed(range(x.dim())))
+    yield "a transposed tensor", x.permute(backwards).contiguous().permute(backwards)
+    width = x.shape[-1]
+    larger = torch.cat([x.repeat_interleave(2, dim=-1), x[..., :1]], dim=-1)
+    yield "a slice of a larger tensor", larger[..., : 2 * width : 2]
+    yield "an expanded tensor", x[:1].expand(x.shape)
+
+
+def layout_call(function: Callable[..., Any], *args: object, what: str, **kwargs: object) -> Any:
+    """What `function` returns for a view; what fails because of its layout is said in words, `what` is the view."""
+    try:
+        return function(*args, **kwargs)
+    except NotImplementedError:
+        raise
+    except (RuntimeError, ValueError) as error:
+        text = str(error).lower()
+        if "view size" in text or "contiguous" in text:
+            words = f"{what} is refused: `view` needs one block of memory; `reshape` and `flatten` do not"
+            raise MismatchError(words) from error
+        raise
 
 
 def _kind(value: object) -> str:

@@ -13,6 +13,7 @@ import torch
 from autograder.runtime import memory
 from autograder.runtime.dispatcher import METHOD, MODULE, Dispatcher
 from autograder.runtime.errors import CrashedError, RefusedError, raised
+from autograder.runtime.layouts import with_layout
 from autograder.runtime.wire import HandleRef
 
 
@@ -268,6 +269,8 @@ def _copied(value: Any) -> Any:
 def _lower(value: Any) -> Any:
     if isinstance(value, Handle):
         return value._ref
+    if isinstance(value, torch.Tensor):
+        return with_layout(value)
     if type(value) in (list, tuple):
         return type(value)(_lower(item) for item in value)
     if type(value) is dict:

@@ -1,5 +1,7 @@
 """The assertions accept every right value and name the mistake in every wrong one."""
 
+import math
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -494,6 +496,33 @@ def test_other_errors_stay_as_they_are(error):
     with pytest.raises(type(error)) as caught:
         expect.device_call(raising(error))
     assert caught.value is error
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4), (2, 3, 4, 5)])
+def test_layouts_hold_the_values_and_are_views(shape):
+    """A transposed tensor and a slice equal x, an expanded one its first part; nothing of it is contiguous."""
+    x = torch.arange(float(math.prod(shape))).reshape(shape)
+    views = dict(expect.layouts(x))
+    expanded = views.pop("an expanded tensor")
+    assert all(view.equal(x) and not view.is_contiguous() for view in views.values())
+    assert len(views) == 2
+    assert expanded.equal(torch.stack([x[0]] * shape[0]))
+    assert not expanded.is_contiguous()
+    for view in (*views.values(), expanded):
+        with pytest.raises(RuntimeError, match="view size"):
+            view.view(-1)
+
+
+def test_a_layout_that_is_refused_is_named():
+    """`view` on a view is explained; other errors stay as they are."""
+    transposed = torch.ones(2, 3).t()
+    call = partial(expect.layout_call, what="a transposed tensor")
+    words = "a transposed tensor is refused: `view` needs one block of memory; `reshape` and `flatten` do not"
+    assert message_of(call, lambda: transposed.view(-1)) == words
+    assert call(lambda: 3) == 3
+    for error in (RuntimeError("mat1 and mat2"), NotImplementedError("contiguous"), MissingError("contiguous")):
+        with pytest.raises(type(error)):
+            call(raising(error))
 
 
 def test_results_live_where_the_input_lives():
