@@ -166,7 +166,8 @@ def steered(student, kind, gain, order):
         torch.full((16, 16), 1e-6),
         torch.eye(8, 16),
     )
-    gains[hot], reads[:, cold], writes[third] = gain, 1.0, 0.25
+    gains[hot], reads[:8, cold], writes[third, :8] = gain, 1.0, 0.5
+    reads[8:, hot] = 1 / gain  # so that no token is all zeros
     last, head[2:5] = gains.clone(), 0.0
     last[third], head[2, cold], head[3, hot], head[4, third] = gain, 1.0, 1.0, 1.0
     tensors = {"wte.weight": signs, "embed_tokens.weight": signs, "lm_head.weight": head}
