@@ -544,6 +544,29 @@ def test_sensitivity_leaves_the_model(student):
     expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
 
 
+@pytest.mark.task("4.4", item="values")
+def test_sensitivity_of_large_logits(student):
+    """Logits of some hundreds: probabilities that underflow spoil nothing, since log_softmax needs no epsilon."""
+    from autograder.runtime import kit  # noqa: PLC0415
+
+    described = small_gpt2()
+    described["state"]["transformer.ln_f.weight"] = 60 * described["state"]["transformer.ln_f.weight"]
+    found = student.layer_sensitivity(student.remote.model(**described), token_batches(), bits=(3,))
+    found = check_layers(found, LAYERS, (3,))
+    name = "transformer.h.0.mlp.c_fc"
+    models_logits = []
+    for bits in (None, 3):
+        model = kit.model(**described)
+        weight = model.get_submodule(name).weight
+        if bits:
+            weight.data = on_levels(weight.detach(), weight.detach().abs().amax(dim=0, keepdim=True), bits).float()
+        rows = [logits.flatten(0, -2) for logits in float_logits(model.eval(), token_batches())]
+        models_logits.append(torch.cat(rows).double().log_softmax(dim=-1))
+    log_p, log_q = models_logits
+    want = float((log_p.exp() * (log_p - log_q)).sum(dim=-1).mean())
+    expect.close(found[name][3], want, "the KL of a layer before large logits", rtol=0.03)
+
+
 @pytest.mark.task("4.4", item="errors")
 def test_sensitivity_refuses_other_bits(student):
     """A number of bits that does not exist is a ValueError, and the model is as it was even then."""
@@ -609,7 +632,7 @@ def test_assign_sixteen_and_own_choices(student):
 
 @pytest.mark.task("4.5", item="values")
 def test_assign_gain_for_a_byte(student):
-    """What counts is the gain for each byte: `wide` would gain most, four narrow layers gain more for the same bytes."""
+    """The gain for each byte counts: `wide` gains most, but four narrow layers gain more for the same bytes."""
     narrow = {f"narrow.{at}": {2: 0.4, 8: 0.01} for at in range(4)}
     sensitivity = {"wide": {2: 1.0, 8: 0.1}, **narrow}
     sizes = {"wide": 4000, **dict.fromkeys(narrow, 1000)}
