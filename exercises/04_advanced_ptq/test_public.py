@@ -858,6 +858,26 @@ def test_smoothquant_leaves_the_originals(student, rng):
     expect.inputs_unchanged(student)
 
 
+@pytest.mark.task("4.6", item="inputs")
+def test_smoothquant_in_half_precision(student):
+    """From float16, too, scales are float32: √16 / √4 and √1 / √0.25, by exact numbers."""
+    weight = torch.tensor([[1.0, 0.25], [-4.0, 0.0], [2.0, -0.125]]).half()
+    found = student.smoothquant_scales(torch.tensor([16.0, 3.0]).half(), weight)
+    scales = expect.tensor(found, "scales", dtype=torch.float32, shape=(2,))
+    expect.close(scales, torch.tensor([2.0, 2 * math.sqrt(3)]), "the result")
+
+
+@pytest.mark.task("4.6", item="inputs")
+def test_smoothquant_where_the_data_lives(student, rng, device):
+    """Scales are computed, and live, where activations and weight live, without a step for each element."""
+    peaks, weight = 1 + torch.rand(16, generator=rng), torch.randn(128, 16, generator=rng)
+    on = weight.to(device)
+    scales = expect.device_call(student.smoothquant_scales, peaks.to(device), on)
+    expect.on_device(student, on, scales=scales)
+    want = (peaks / weight.abs().amax(dim=0)).sqrt()
+    expect.close(expect.tensor(scales, "scales", shape=(16,)), want, "the result")
+
+
 # ------------------------------------------------------------------ 4.7 ONNX Runtime
 
 SATURATES = 32767  # where a sum of two products ends on CPUs without VNNI
@@ -1050,6 +1070,22 @@ def test_onnx_no_saturation(student, rng):
     check_no_saturation(summary)
 
 
+@pytest.mark.task("4.7", item="state")
+def test_onnx_leaves_the_model(student, rng):
+    """The model that is exported stays as it was: weights, hooks, its mode, whichever it is; the batch too."""
+    described, _ = small_bert(rng)
+    model, batches = student.remote.model(**described), methods_token_batches((2,), rng)
+    student.allow("onnxruntime")
+    for training in (True, False):
+        student.remote.set_training(model, training)
+        before = student.remote.condition(model)
+        student.export_onnx(model, f"{student.remote.folder()}/model.onnx", batches[0])
+        expect.inputs_unchanged(student)
+        after = student.remote.condition(model)
+        changed = [name for name in before if before[name] != after[name]]
+        expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
+
+
 # ------------------------------------------------------------------ 4.8 GPTQ (bonus)
 
 
@@ -1107,6 +1143,27 @@ def test_gptq_silent_channel(student, rng):
     check_gptq(student.gptq_quantize(weight, x, bits=4, group_size=32), weight, 4, 32, x)
 
 
+@pytest.mark.task("4.8", item="state")
+def test_gptq_leaves_its_inputs(student, rng):
+    """Weight and inputs are not modified, although the method changes weights as it goes."""
+    weight, x = torch.randn(8, 32, generator=rng), correlated_inputs(48, 32, rng)
+    student.gptq_quantize(weight, x, bits=4, group_size=16)
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("4.8", item="inputs")
+def test_gptq_where_the_data_lives(student, rng, device):
+    """The work is done, and the results live, where weight and inputs live; a loop over columns is fine."""
+    weight, x = 0.05 * torch.randn(1024, 64, generator=rng), correlated_inputs(384, 64, rng)
+    on = weight.to(device)
+    made = expect.device_call(student.gptq_quantize, on, x.to(device), bits=4, group_size=64)
+    q, scale = expect.results(made, "q", "scale")
+    expect.on_device(student, on, q=q, scale=scale)
+    moved = student.last_call.moved_elements
+    expect.that(moved < 64 * 64, "the curvature was moved to the CPU; its inverse and factor exist on devices, too")
+    check_gptq(made, weight, 4, 64, x)
+
+
 # ------------------------------------------------------------------ 4.9 AWQ (bonus)
 
 
@@ -1149,6 +1206,34 @@ def test_awq_protects_hot_channels(student, rng):
 def test_awq_is_never_worse(student, rng):
     """Loud channels whose weights are the largest anyway: scales of 1 are among those to be tried."""
     weight, x = with_large_weights(0.05 * torch.randn(48, 64, generator=rng), torch.randn(256, 64, generator=rng), rng)
+    ratio = awq_ratio(student.awq_search(weight, x, bits=4, group_size=32), weight, x, 4, 32)
+    expect.that(ratio <= 1.0001, "the error is larger than without any scales", f"{ratio:.4f} times that error")
+
+
+@pytest.mark.task("4.9", item="state")
+def test_awq_leaves_its_inputs(student, rng):
+    """Weight and inputs are not modified."""
+    weight, x = torch.randn(8, 32, generator=rng), few_hot(torch.randn(48, 32, generator=rng), rng)
+    student.awq_search(weight, x, bits=4, group_size=16)
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("4.9", item="inputs")
+def test_awq_where_the_data_lives(student, rng, device):
+    """The search is done, and the scales live, where weight and inputs live; a step for each candidate is fine."""
+    weight, x = 0.05 * torch.randn(2048, 64, generator=rng), few_hot(torch.randn(1024, 64, generator=rng), rng)
+    on = weight.to(device)
+    scales = expect.device_call(student.awq_search, on, x.to(device), bits=4, group_size=64)
+    expect.on_device(student, on, scales=scales)
+    ratio = awq_ratio(scales, weight, x, 4, 64)
+    expect.that(ratio <= 1.0001, "the error is larger than without any scales", f"{ratio:.4f} times that error")
+
+
+@pytest.mark.task("4.9", item="extremes")
+def test_awq_silent_channel(student, rng):
+    """A channel that is always 0 still gets a finite positive scale."""
+    weight, x = 0.05 * torch.randn(24, 64, generator=rng), few_hot(torch.randn(96, 64, generator=rng), rng)
+    x[:, 3] = 0
     ratio = awq_ratio(student.awq_search(weight, x, bits=4, group_size=32), weight, x, 4, 32)
     expect.that(ratio <= 1.0001, "the error is larger than without any scales", f"{ratio:.4f} times that error")
 
@@ -1204,3 +1289,20 @@ def test_hadamard_refuses_other_widths(student, rng):
         weight, x = torch.randn(4, width, generator=rng), torch.randn(3, width, generator=rng)
         call = partial(student.hadamard_rotate, weight, x)
         expect.raises(ValueError, call, because=f"the input width was {width}")
+
+
+@pytest.mark.task("4.10", item="state")
+def test_hadamard_leaves_its_inputs(student, rng):
+    """Weight and inputs are not modified."""
+    student.hadamard_rotate(torch.randn(6, 8, generator=rng), torch.randn(3, 8, generator=rng))
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("4.10", item="inputs")
+def test_hadamard_where_the_data_lives(student, rng, device):
+    """The rotation is made, and its results live, where weight and inputs live."""
+    weight, x = torch.randn(32, 32, generator=rng), torch.randn(32, 32, generator=rng)
+    on = weight.to(device)
+    found = expect.results(expect.device_call(student.hadamard_rotate, on, x.to(device)), "weight", "inputs")
+    expect.on_device(student, on, weight=found[0], inputs=found[1])
+    check_rotated(found, weight, x)
