@@ -654,6 +654,16 @@ def test_assign_where_a_bit_more_is_worse(student):
 
 
 @pytest.mark.task("4.5", item="values")
+def test_assign_does_not_count_single_bytes(student):
+    """Layers may be as large as one likes: a table with a place for every byte of the budget has no room."""
+    sensitivity = {"wide": {2: 0.020, 8: 0.001}, "head": {2: 0.900, 8: 0.010}}
+    sizes = {"wide": 1600 * 10**9, "head": 80 * 10**9}
+    plan = student.assign_bits(sensitivity, sizes, 500 * 10**9)  # wide 2: 400, head 8: 80
+    total = check_plan(plan, sensitivity, sizes, 500 * 10**9)
+    expect.that(total <= 0.03 * 1.25, "another plan within the budget is far better", f"{plan}: {total:.4g}")
+
+
+@pytest.mark.task("4.5", item="values")
 def test_assign_what_costs_nothing(student):
     """Where the budget pays for 16 bits everywhere, nothing is lost at all: a total of 0."""
     sensitivity = {"a": {4: 1e-6, 16: 0.0}, "b": {2: 0.3, 16: 0.0}, "c": {3: 1e-5, 8: 1e-6, 16: 0.0}}
