@@ -360,6 +360,7 @@ def check_unlikely(student, table, batches):
 
 def check_measured(calls):
     """Every call measures inference: in eval mode and without gradients."""
+    expect.that(bool(calls), "the model was not called")
     expect.that(not any(call["training"] for call in calls), "the model was in training mode: dropout acted")
     expect.that(not any(call["grad"] for call in calls), "gradients were computed")
 
@@ -470,7 +471,9 @@ def check_whole_batch(student, inputs, warmup, repeats):
     model = student.remote.probe(torch.eye(2))
     student.benchmark_inference(model, inputs, warmup=warmup, repeats=repeats)
     others, shape = inputs.keys() - {"input_ids"}, list(inputs["input_ids"].shape)
-    for call in student.remote.noted(model):
+    calls = student.remote.noted(model)
+    expect.that(bool(calls), "the model was not called")
+    for call in calls:
         expect.that(call["shape"] == shape, "the model was not called with the batch as it is")
         handed = others <= set(call["others"])
         expect.that(handed, "the model was not called with all tensors of the batch: model(**inputs)")
