@@ -165,11 +165,12 @@ def symmetric_scale(value: object, amax: Tensor, bits: int, lookalikes: Lookalik
     return scale
 
 
-def asymmetric_scale(value: object, lo: float, hi: float, bits: int) -> Tensor:
+def asymmetric_scale(value: object, lo: float, hi: float, bits: int, lookalikes: Lookalikes | None = None) -> Tensor:
     """A 0-dim float32 scale: the data's range `lo` … `hi`, widened to contain 0, over 2^bits − 1 steps."""
     scale = tensor(value, "scale", dtype=torch.float32, shape=())
     steps, width, amax = 2**bits - 1, max(hi, 0.0) - min(lo, 0.0), max(abs(lo), abs(hi))
     known: Lookalikes = {
+        **(lookalikes or {}),
         f"equals (hi − lo) / {steps + 1}; {steps + 1} levels are {steps} steps apart": width / (steps + 1),
         "leaves 0 out of the range: lo = min(x.min(), 0) and hi = max(x.max(), 0)": (hi - lo) / steps,
         "equals (hi − lo) / 255 whatever bits is": width / 255,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -44,6 +46,27 @@ class Recorders:
         """A new recorder."""
         self.recorders.append(Recorder(len(self.recorders)))
         return self.recorders[-1]
+
+
+class _Failing:
+    """A calibrator that can't observe anything."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def observe(self, tensor: Tensor) -> None:
+        """Fail."""
+        raise self.error("this calibrator fails on purpose")
+
+    def quantization_parameters(self) -> tuple[Tensor, int]:
+        """Answer, as if nothing had happened."""
+        return torch.tensor(1.0), 0
+
+
+def failing_recorder(error: str) -> Callable[[], _Failing]:
+    """A factory of calibrators whose `observe` raises the built-in error of that name."""
+    kind = getattr(builtins, error)
+    return lambda: _Failing(kind)
 
 
 def recorder() -> Recorders:
