@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 
@@ -38,15 +38,30 @@ class Limits:
     reply_mb: int = 256
 
 
+VALUES = "values"
+ITEMS = (VALUES, "extremes", "inputs", "errors", "state", "memory", "artifact", "devices")
+"""What a test can ask of an answer: the vocabulary of every rubric."""
+
+
+@dataclass(frozen=True, slots=True)
+class RubricItem:
+    """A part of a task's points: one of `ITEMS`, its share in percent, and what it asks in one sentence."""
+
+    item: str
+    share: int
+    text: Text
+
+
 @dataclass(frozen=True)
 class Task:
-    """One thing to write. `functions` are the graded names; `points` are shared by the task's tests."""
+    """One thing to write. `functions` are the graded names; `points` are shared by the rubric's items."""
 
     id: str
     title: Text
     functions: tuple[str, ...]
     points: float
     hint: Text
+    rubric: tuple[RubricItem, ...] = ()
     bonus: bool = False
     test_hints: Mapping[str, Text] = field(default_factory=dict)  # test name -> a hint of its own
 
@@ -102,13 +117,28 @@ class Outcome:
 
     test: str  # "test_hidden.py::test_scale_is_amax_over_127"
     task: str
-    kind: str  # "core" or "edge"
+    item: str  # of the task's rubric
     hidden: bool
     status: Status
     claim: str  # the test's docstring
     message: str = ""  # what to tell the student; free of values when the test is hidden
     duration_s: float = 0.0
     hint: Text = field(default_factory=dict)  # for this test alone, where the exercise has one
+
+
+@dataclass(frozen=True, slots=True)
+class ItemScore:
+    """What one item of a task's rubric earned.
+
+    `status`: full, partial (`values` alone), none, waiting (its tests passed, but `values` is incomplete),
+    unchecked (none of its tests ran) or withheld.
+    """
+
+    item: str
+    text: Text
+    points: float
+    earned: float
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +152,21 @@ class TaskScore:
     bonus: bool
     status: str
     hint: Text
+    items: tuple[ItemScore, ...]
     tests: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a score was made with: enough to tell whether another grading could come to another one."""
+
+    kit_version: str
+    outcomes_sha256: str  # of what decides how tests end
+    points_sha256: str  # of what decides what passing is worth
+    seed: int
+    device: str
+    isolation: str
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +184,22 @@ class Report:
     possible: float
     status: str
     reason: str  # why it is not plainly "graded"; empty otherwise
-    isolation: str
-    device: str
-    seed: int
     kit_version: str
-    tests_sha256: str
+    outcomes_sha256: str
+    points_sha256: str
+    seed: int
+    device: str
+    isolation: str
+    limits: Limits
     submission_sha256: str
     duration_s: float
     notes: tuple[str, ...]
     tasks: tuple[TaskScore, ...]
+
+    @property
+    def provenance(self) -> Provenance:
+        """What the score was made with; in the report its fields stand beside the others."""
+        return Provenance(**{field.name: getattr(self, field.name) for field in fields(Provenance)})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from support import ROOT
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    return subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, cwd=ROOT)
 
 
 def test_what_students_import_needs_neither_fork_nor_resource() -> None:
@@ -69,12 +69,12 @@ def test_nothing_that_ships_has_an_init_file(folder: str) -> None:
 def test_the_package_is_the_clones_own() -> None:
     """An editable install that left files in site-packages/autograder/ would hide the package."""
     done = run("import autograder.testing.plugin as s; print(s.__file__)")
-    assert done.stdout.strip() == str(ROOT / "autograder" / "suite.py"), done.stderr
+    assert done.stdout.strip() == str(ROOT / "autograder" / "testing" / "plugin.py"), done.stderr
 
 
 def test_a_wheel_carries_the_exercises_and_data_but_no_solution(tmp_path: Path) -> None:
     command = [sys.executable, "-P", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     assert "autograder/bundled/exercises/01_basic_quantization/01_basic_quantization.ipynb" in names

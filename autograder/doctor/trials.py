@@ -1,7 +1,7 @@
-"""What `ptqlab doctor` tries, each in an interpreter of its own: `python -P -c "…; main('landlock')"`.
+"""The trials of `ptqlab doctor`, each in an interpreter of its own: `python -P -c "…; main('landlock')"`.
 
-A probe does the thing itself (unshares, restricts itself, opens a session) and tells what came of it as a
-dict of plain values; the process then ends, and its restrictions with it.
+A trial does the thing itself (unshares, restricts itself, opens a session) and returns the facts about it;
+the process then ends, and its restrictions with it.
 """
 
 from __future__ import annotations
@@ -16,23 +16,38 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Facts = dict[str, Any]
+from autograder.doctor.facts import (
+    ControlGroupFacts,
+    LandlockFacts,
+    NamespaceFacts,
+    OnnxRuntimeFacts,
+    PackageFacts,
+    SeccompFacts,
+    TorchFacts,
+    WorkerFacts,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_PACKAGES = ("numpy", "transformers", "onnx", "safetensors", "jupyterlab", "nbgrader")
 
 
 def main(name: str) -> None:
-    """Run one probe and write its facts as the last line of stdout; an unexpected error is a fact too."""
+    """Run one trial and write its facts as JSON, the last line of stdout; an unexpected error is {"error": …}."""
     try:
-        facts = PROBES[name]()
+        values: dict[str, Any] = asdict(TRIALS[name]())
     except Exception as error:
-        facts = {"error": f"{type(error).__name__}: {error}"}
-    os.write(1, b"\n" + json.dumps(facts).encode() + b"\n")
+        values = {"error": f"{type(error).__name__}: {error}"}
+    os.write(1, b"\n" + json.dumps(values).encode() + b"\n")
     os._exit(0)  # a restricted process may not be able to end in the ordinary way
 
 
-def namespaces(own_user: bool) -> Facts:
+def namespaces(own_user: bool) -> NamespaceFacts:
     """Leave the machine's namespaces and mount something: some systems allow the one and refuse the other."""
     from autograder.sandbox import kernel  # noqa: PLC0415 - Linux only
 
@@ -47,64 +62,65 @@ def namespaces(own_user: bool) -> Facts:
         kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
         kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID)
     except OSError as error:
-        return {"refused": str(error)}
-    return {"refused": ""}
+        return NamespaceFacts(refusal=str(error))
+    return NamespaceFacts(refusal="")
 
 
-def landlock() -> Facts:
+def landlock() -> LandlockFacts:
     """Shut every file, then try to read one."""
     from autograder.sandbox import kernel  # noqa: PLC0415 - Linux only
 
     abi = kernel.landlock_abi()
     if not abi:
-        return {"abi": 0, "held": False}
+        return LandlockFacts(abi=0, held=False)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.landlock([], [], [])
     try:
         os.close(os.open(__file__, os.O_RDONLY))
     except PermissionError:
-        return {"abi": abi, "held": True}
-    return {"abi": abi, "held": False}
+        return LandlockFacts(abi, held=True)
+    return LandlockFacts(abi, held=False)
 
 
-def seccomp() -> Facts:
+def seccomp() -> SeccompFacts:
     """Install the very filter that a worker gets, then try to open a socket."""
     from autograder.sandbox import kernel, syscalls  # noqa: PLC0415 - Linux only
 
-    facts: Facts = {"kernel": _kernel_filters(), "package": True, "library": True, "held": False}
+    kernel_filters = _kernel_filters()
     try:
         importlib.import_module("pyseccomp")
     except ModuleNotFoundError:
-        return facts | {"package": False, "library": ctypes.util.find_library("seccomp") is not None}
+        has_library = ctypes.util.find_library("seccomp") is not None
+        return SeccompFacts(kernel_filters, library=has_library, package=False, held=False)
     except (RuntimeError, OSError):
-        return facts | {"library": False}
+        return SeccompFacts(kernel_filters, library=False, package=True, held=False)
     program = syscalls.compile_filter()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.install_seccomp(program)
     try:
         socket.socket().close()
     except PermissionError:
-        facts["held"] = True
-    return facts
+        return SeccompFacts(kernel_filters, library=True, package=True, held=True)
+    return SeccompFacts(kernel_filters, library=True, package=True, held=False)
 
 
 def _kernel_filters() -> bool:
-    """Whether the kernel takes filters: given none, it complains about the address, not about the request."""
+    """Return True if the kernel takes filters: given none, it complains about the address, not about the request."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(22, 2, None, 0, 0)  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
     return ctypes.get_errno() == errno.EFAULT
 
 
-def cgroups() -> Facts:
-    """Enter control groups as a zygote does; a way in that is refused says why."""
+def control_groups() -> ControlGroupFacts:
+    """Enter control groups as a zygote does."""
     from autograder.sandbox import cgroups as groups  # noqa: PLC0415 - Linux only
 
     group = groups.Group(f"ptqlab-doctor-{os.getpid()}")
     group.leave()
-    return {"entered": group.words, "refused": group.refused}
+    return ControlGroupFacts(tuple(group.words), group.refused)
 
 
-def worker() -> Facts:
+def worker() -> WorkerFacts:
     """Start a worker as grading does: it attempts each item of the isolation floor and must be refused."""
     from autograder.records import Limits  # noqa: PLC0415
     from autograder.sandbox import worker  # noqa: PLC0415 - Linux only
@@ -115,46 +131,46 @@ def worker() -> Facts:
         try:
             with worker.Worker("", Limits(), worker.SandboxPolicy(secrets=(secret.name,))) as jailed:
                 jailed.start()
-                return {"reached": jailed.isolation, "refused": ""}
+                return WorkerFacts(jailed.isolation, refusal="")
         except worker.IsolationError as error:
-            return {"reached": "", "refused": str(error)}
+            return WorkerFacts("", refusal=str(error))
         finally:
             worker.zygote().close()
 
 
-def torch() -> Facts:
+def torch() -> TorchFacts:
     """Devices as torch sees them. CUDA is initialised here, never in the grader's own process."""
     module = importlib.import_module("torch")
     simulated = importlib.import_module("autograder.runtime.simulated.device")
     cuda = module.cuda.is_available()
     devices = [module.cuda.get_device_properties(i) for i in range(module.cuda.device_count())] if cuda else []
-    return {
-        "version": module.__version__,
-        "built_for": module.version.cuda or "",
-        "cuda": [f"{device.name}, {device.total_memory / 2**30:.0f} GiB" for device in devices],
-        "mps": bool(module.backends.mps.is_available()),
-        "capability": module.backends.cpu.get_cpu_capability(),
-        "simulated": "" if simulated.available() else simulated.unavailable_reason(),
-    }
+    return TorchFacts(
+        version=module.__version__,
+        cpu_kernels=module.backends.cpu.get_cpu_capability(),
+        cuda_build=module.version.cuda or "",
+        gpus=tuple(f"{device.name}, {device.total_memory / 2**30:.0f} GiB" for device in devices),
+        has_mps=bool(module.backends.mps.is_available()),
+        no_simulated_device="" if simulated.available() else simulated.unavailable_reason(),
+    )
 
 
-def onnxruntime() -> Facts:
+def onnxruntime() -> OnnxRuntimeFacts:
     """Open a session with each provider on offer, see whether it was taken, and multiply u8 by s8."""
     runtime = importlib.import_module("onnxruntime")
     numpy = importlib.import_module("numpy")
-    available = runtime.get_available_providers()
+    offered = runtime.get_available_providers()
     runtime.set_default_logger_severity(4)
     # one at a time: with several, one that fails takes others down with it
-    sessions = {name: runtime.InferenceSession(_u8_s8_product(), providers=[name]) for name in available}
+    sessions = {name: runtime.InferenceSession(_u8_s8_product(), providers=[name]) for name in offered}
     a = numpy.full((32, 64), 255, dtype=numpy.uint8)
     b = numpy.full((64, 32), 127, dtype=numpy.int8)
     (product,) = sessions["CPUExecutionProvider"].run(None, {"a": a, "b": b})
-    return {
-        "version": runtime.__version__,
-        "available": available,
-        "taken": [name for name, session in sessions.items() if name in session.get_providers()],
-        "saturates": bool((product != 64 * 255 * 127).any()),
-    }
+    return OnnxRuntimeFacts(
+        version=runtime.__version__,
+        offered_providers=tuple(offered),
+        session_providers=tuple(name for name, session in sessions.items() if name in session.get_providers()),
+        saturates=bool((product != 64 * 255 * 127).any()),
+    )
 
 
 def _u8_s8_product() -> bytes:
@@ -174,34 +190,32 @@ def _u8_s8_product() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def imports() -> Facts:
-    """Import what has no probe of its own: version, or why it does not import."""
-    return {
-        name: _imported(name) for name in ("numpy", "transformers", "onnx", "safetensors", "jupyterlab", "nbgrader")
-    }
+def packages() -> PackageFacts:
+    """Import the packages that have no trial of their own."""
+    versions: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = str(importlib.import_module(name).__version__)
+        except ModuleNotFoundError as error:
+            if error.name != name:  # the package is there, and what it imports is not
+                errors[name] = str(error)
+        except Exception as error:
+            errors[name] = f"{type(error).__name__}: {error}"
+    return PackageFacts(versions, errors)
 
 
-def _imported(name: str) -> Facts:
-    try:
-        return {"version": str(importlib.import_module(name).__version__)}
-    except ModuleNotFoundError as error:
-        return {"missing": True} if error.name == name else {"broken": str(error)}
-    except Exception as error:
-        return {"broken": f"{type(error).__name__}: {error}"}
-
-
-PROBES: dict[str, Callable[[], Facts]] = {
-    "own_user": lambda: namespaces(own_user=True),
-    "as_root": lambda: namespaces(own_user=False),
+TRIALS: dict[str, Callable[[], DataclassInstance]] = {
+    "user_namespaces": lambda: namespaces(own_user=True),
+    "root_namespaces": lambda: namespaces(own_user=False),
     "landlock": landlock,
     "seccomp": seccomp,
-    "cgroups": cgroups,
+    "control_groups": control_groups,
     "worker": worker,
     "torch": torch,
     "onnxruntime": onnxruntime,
-    "imports": imports,
+    "packages": packages,
 }
-LINUX_ONLY = frozenset({"own_user", "as_root", "landlock", "seccomp", "cgroups", "worker"})
 
 if __name__ == "__main__":
     main(sys.argv[1])

@@ -9,7 +9,7 @@ from typing import Any
 
 from autograder.exports.nbgrader import CONFIG, GRADES
 from autograder.records import Exercise, PtqlabError, Report
-from autograder.report import report_from_json
+from autograder.report.to_json import report_from_json
 
 
 @dataclass(frozen=True)
@@ -23,26 +23,26 @@ class Grade:
 
 
 def read_grades(source: Path, exercises: Sequence[Exercise]) -> tuple[Grade, ...]:
-    """The grades of these exercises, by student: from a folder that `ptqlab grade` wrote, or an nbgrader course.
+    """The grades of these exercises, by student: from a folder that `ptqlab grade` wrote, or an nbgrader folder.
 
-    An nbgrader course's grades hold manual scores, extra credit and late penalties. Raises PtqlabError when there
+    nbgrader's grades hold manual scores, extra credit and late penalties. Raises PtqlabError when there
     are none.
     """
     slugs = [exercise.slug for exercise in exercises]
     found = _from_gradebook(source) if (source / CONFIG).is_file() else _from_reports(source)
     kept = sorted((g for g in found if g.exercise in slugs), key=lambda g: (slugs.index(g.exercise), g.student))
     if not kept:
-        expected = "Expected the --out folder of `ptqlab grade`, or an nbgrader course that has been autograded"
+        expected = "Expected the --out folder of `ptqlab grade`, or an nbgrader folder after `nbgrader autograde`"
         raise PtqlabError(f"{expected}, but {source} holds no grade for {', '.join(slugs)}.")
     return tuple(kept)
 
 
 def read_reports(source: Path) -> tuple[Report, ...]:
-    """Every report in a folder that `ptqlab grade` wrote. Raises PtqlabError for an nbgrader course's own folder."""
+    """Every report in a folder that `ptqlab grade` wrote. Raises PtqlabError for an nbgrader folder."""
     if (source / CONFIG).is_file():
         reports = source / GRADES
         raise PtqlabError(
-            f"Expected reports, which hold no manual scores, but {source} is an nbgrader course; if the automatic "
+            f"Expected reports, which hold no manual scores, but {source} is an nbgrader folder; if the automatic "
             f"scores are what you want, give {reports}."
         )
     return tuple(report_from_json(path.read_text(encoding="utf-8")) for path in sorted(source.glob("*/*.json")))
@@ -52,10 +52,10 @@ def _from_reports(source: Path) -> list[Grade]:
     return [Grade(report.student, report.exercise, report.earned, report.possible) for report in read_reports(source)]
 
 
-def _from_gradebook(course: Path) -> list[Grade]:
+def _from_gradebook(folder: Path) -> list[Grade]:
     from nbgrader.api import Gradebook  # noqa: PLC0415 - a package of instructors who use it
 
-    with Gradebook(_database(course)) as book:
+    with Gradebook(_database(folder)) as book:
         return [
             _grade(submission)
             for assignment in book.assignments
@@ -63,12 +63,12 @@ def _from_gradebook(course: Path) -> list[Grade]:
         ]
 
 
-def _database(course: Path) -> str:
-    """The gradebook's address, as nbgrader's own commands find it in the course's settings."""
+def _database(folder: Path) -> str:
+    """The gradebook's address, as nbgrader's own commands find it in the folder's settings."""
     from nbgrader.coursedir import CourseDirectory  # noqa: PLC0415
     from traitlets.config.loader import PyFileConfigLoader  # noqa: PLC0415
 
-    config = PyFileConfigLoader(CONFIG, path=str(course.resolve())).load_config()
+    config = PyFileConfigLoader(CONFIG, path=str(folder.resolve())).load_config()
     return str(CourseDirectory(config=config).db_url)
 
 

@@ -115,6 +115,6 @@ def _entry(test: Outcome, number: str, hidden: str, language: str) -> Json:
         "name": one_line(test.claim or test.test, LINE_LIMIT),
         "status": "passed" if test.status is Status.PASSED else "failed",
         "output": "\n".join(visible(clip(text, MESSAGE_LIMIT)) for text in (test.message, hint) if text),
-        "tags": [test.kind, test.status.value],
+        "tags": [test.item, test.status.value],
         "visibility": hidden if test.hidden else "visible",
     }

@@ -116,7 +116,7 @@ def _person(student: str, rows: Sequence[list[str]]) -> list[str] | None:
     A cell is the name, or an address before whose @ the name stands. Or the student is called as the platform calls a
     file ("Ann Lee_123", "leeann_LATE_7") and the letters are the name's; the number, Canvas's ID or Moodle's
     participant,
-    tells two of one name apart. Alone it decides nothing: another course's number is another person's here.
+    tells two of one name apart. Alone it decides nothing: another class's number is another person's here.
     """
     key = student.casefold()
     parts = re.fullmatch(r"(.+?)(?:_late)?_(\d+)", key)

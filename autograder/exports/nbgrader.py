@@ -1,4 +1,4 @@
-"""An nbgrader course: notebooks with cell metadata, public tests, settings. Nothing of solutions/ goes into it.
+"""An nbgrader folder: notebooks with cell metadata, public tests, settings. Nothing of solutions/ goes into it.
 
 `nbgrader_reading` and `nbgrader_grading` hold what then runs inside nbgrader's own commands.
 """
@@ -25,40 +25,45 @@ _PUBLIC = ("exercise.toml", "test_public.py")  # what check() and pytest need be
 CellJson = dict[str, Any]
 
 
-def init_course(course: Path, exercises: Sequence[Exercise], language: str = "en") -> tuple[list[Path], list[Path]]:
-    """Make or complete an nbgrader course with an assignment for each exercise; returns (written, left as they were).
+def init_folder(folder: Path, exercises: Sequence[Exercise], language: str = "en") -> tuple[list[Path], list[Path]]:
+    """Make or complete an nbgrader folder, an assignment for each exercise; returns (written, left as they were).
 
     An assignment and its notebook are named like the exercise. A file that is there already is never changed.
     Raises PtqlabError when an exercise has no notebook in that language, or a task no cell in which to answer it.
     """
     from autograder.grading.assignment import assignment_seed  # noqa: PLC0415 - imports torch
 
-    wanted = {course / CONFIG: _settings(course, exercises, language)}
+    wanted = {folder / CONFIG: _settings(folder, exercises, language)}
     for exercise in exercises:
-        folder = course / "source" / exercise.slug
-        wanted[folder / f"{exercise.slug}.ipynb"] = source_notebook(exercise, language)
-        wanted |= {folder / name: (exercise.folder / name).read_text(encoding="utf-8") for name in _PUBLIC}
+        assignment = folder / "source" / exercise.slug
+        wanted[assignment / f"{exercise.slug}.ipynb"] = source_notebook(exercise, language)
+        wanted |= {assignment / name: (exercise.folder / name).read_text(encoding="utf-8") for name in _PUBLIC}
     kept = [path for path in wanted if path.exists()]
     written = [path for path in wanted if path not in kept]
     for path in written:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(wanted[path], encoding="utf-8", newline="\n")
-    assignment_seed(course / GRADES, None, language)
+    assignment_seed(folder / GRADES, None, language)
     return written, kept
 
 
-def _settings(course: Path, exercises: Sequence[Exercise], language: str) -> str:
+def _settings(folder: Path, exercises: Sequence[Exercise], language: str) -> str:
     """The text of nbgrader_config.py."""
     text = (resources.files("autograder.exports") / "templates" / f"{CONFIG}.in").read_text(encoding="utf-8")
-    folder = exercises[0].folder.parent
-    solutions = next((e.solution.parent for e in exercises if e.solution), folder.parent / "solutions")
-    name = re.sub(r"[^\w-]+", "-", course.resolve().name).strip("-") or "ptq"
-    words = {"course_id": name, "exercises": folder, "solutions": solutions.resolve(), "language": language}
+    course = exercises[0].folder.parent.parent
+    solutions = next((e.solution.parent for e in exercises if e.solution), course / "solutions")
+    name = re.sub(r"[^\w-]+", "-", folder.resolve().name).strip("-") or "ptq"
+    words = {
+        "course_id": name,
+        "exercises": exercises[0].folder.parent,
+        "solutions": solutions.resolve(),
+        "language": language,
+    }
     return Template(text).substitute({key: repr(str(value)) for key, value in words.items()})
 
 
 def configure(config: Any, exercises: str, solutions: str, language: str = "en") -> None:
-    """Put ptqlab's grading in place of nbgrader's Execute step; called by a course's nbgrader_config.py."""
+    """Put ptqlab's grading in place of nbgrader's Execute step; called by nbgrader_config.py."""
     # nbgrader 0.9.6 on SQLAlchemy 2.1 says so of every new submission, and it means nothing
     warnings.filterwarnings("ignore", "Object of type <Submitted.* not in session")
     theirs, reading, grading = "nbgrader.preprocessors.", f"{_HERE}_reading.Ptqlab", f"{_HERE}_grading.Ptqlab"

@@ -1,6 +1,6 @@
 """How `nbgrader autograde` scores: ptqlab's report decides. No student code runs in nbgrader's process or in a kernel.
 
-Steps that `nbgrader.configure` puts into nbgrader's lists, and what a course's nbgrader_config.py may name.
+Steps that `nbgrader.configure` puts into nbgrader's lists, and what nbgrader_config.py may name.
 """
 
 # mypy: allow-untyped-calls
@@ -66,10 +66,10 @@ class PtqlabGrade(SaveAutoGrades):  # type: ignore[misc]
         if exercise is None:
             self.log.warning("%s is no exercise of ptqlab: its cells are left for a person.", names["notebook"])
             return None
-        course = self.parent.parent.coursedir
-        folder = course.format_path(course.submitted_directory, names["student"], names["assignment"])
+        paths = self.parent.parent.coursedir
+        handed_in = paths.format_path(paths.submitted_directory, names["student"], names["assignment"])
         return grade_one(
-            Path(folder), names["student"], exercise, Path(course.root), self.device, self.isolation, self.language
+            Path(handed_in), names["student"], exercise, Path(paths.root), self.device, self.isolation, self.language
         )
 
     def _add_score(self, cell: NotebookNode, resources: Any) -> None:
@@ -97,18 +97,18 @@ class PtqlabGrade(SaveAutoGrades):  # type: ignore[misc]
 
 
 def grade_one(
-    folder: Path, student: str, exercise: Exercise, course: Path, device: str, isolation: str, language: str
+    handed_in: Path, student: str, exercise: Exercise, folder: Path, device: str, isolation: str, language: str
 ) -> Report:
-    """Grade the exercise in one student's folder as `ptqlab grade` does; the report is kept in the course's grades/.
+    """Grade what one student handed in, a folder, as `ptqlab grade` does; keep the report in the nbgrader folder.
 
     What has been graded by the same kit, tests and seed is not run again.
     """
     from autograder.grading.assignment import assignment_seed  # noqa: PLC0415
     from autograder.grading.batch import grade_class  # noqa: PLC0415
 
-    settings = Settings(assignment_seed(course / GRADES, None, language), device, isolation, language)
-    found = _found(folder, student, exercise)
-    return grade_class([found], [exercise], settings, course / GRADES, root=course, pool=_pool())[0]
+    settings = Settings(assignment_seed(folder / GRADES, None, language), device, isolation, language)
+    submission = _found(handed_in, student, exercise)
+    return grade_class([submission], [exercise], settings, folder / GRADES, root=folder, pool=_pool())[0]
 
 
 def _found(folder: Path, student: str, exercise: Exercise) -> Found:

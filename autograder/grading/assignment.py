@@ -7,7 +7,7 @@ import secrets as secret_numbers
 from pathlib import Path
 
 from autograder.records import PtqlabError
-from autograder.report import write_atomically
+from autograder.report.atomic import write_atomically
 
 SETTINGS_FILE = "assignment.json"
 

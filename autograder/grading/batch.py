@@ -11,10 +11,12 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from autograder.course.fingerprint import points_sha256
 from autograder.grading.code_fingerprint import Code
 from autograder.grading.dispatch import dispatch
 from autograder.grading.intake import Found
-from autograder.grading.job import Job
+from autograder.grading.job import Job, finished
+from autograder.grading.rescoring import rescored_report
 from autograder.grading.store import report_path, valid_report, write_report, write_scores
 from autograder.pool.executor import KEPT_MB, GraderPool
 from autograder.records import Exercise, Report, Settings
@@ -50,7 +52,7 @@ def grade_class(
 
     for number, job in enumerate(work):
         if not regrade and (report := valid_report(out, job)):
-            ready(number, report)
+            ready(number, _with_present_points(report, job, out))
     ungraded = {number: job for number, job in enumerate(work) if number not in reports}
     with _executor(pool, jobs, ungraded.values()) as executor:
         for number, result in dispatch(executor, ungraded, elsewhere):
@@ -70,3 +72,12 @@ def _executor(pool: Executor | None, count: int, jobs: Collection[Job]) -> Abstr
     # a lab's models are kept on purpose, and so is what several labs need
     kept_mb = KEPT_MB if of_one_lab and not preload else math.inf
     return GraderPool(min(count, len(jobs)), preload=preload, kept_mb=kept_mb)
+
+
+def _with_present_points(report: Report, job: Job, out: Path) -> Report:
+    """Return a stored report, scored and written again where points or shares have changed."""
+    if report.points_sha256 == points_sha256(job.exercise):
+        return report
+    result = finished(job, rescored_report(job.exercise, report))
+    write_report(report_path(out, job.file), result.record, result.page)
+    return result.report

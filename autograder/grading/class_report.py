@@ -7,6 +7,7 @@ again without the submissions.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ from autograder.grading.assignment import kept_language
 from autograder.grading.code_fingerprint import Code, code_of
 from autograder.grading.intake import Found, file_name
 from autograder.records import Exercise, PtqlabError, Report
-from autograder.report import write_atomically
+from autograder.report.atomic import write_atomically
 from autograder.report.class_data import Alike, ExerciseTally, Tallies
 from autograder.report.class_page import class_to_html
 
@@ -82,10 +83,20 @@ def write_class_report(
     if can_compare:
         tallies = tuple(_compared(tally, fingerprints) for tally in tallies)
     page = class_to_html(
-        tallies, language or kept_language(out), least=similarity.NEAR_IDENTICAL, can_compare=can_compare
+        tallies,
+        language or kept_language(out),
+        least=similarity.NEAR_IDENTICAL,
+        can_compare=can_compare,
+        possible=sum(_possible(tallies, exercises).values()) or math.inf,
     )
     write_atomically(out / PAGE, page)
     return out / PAGE
+
+
+def _possible(tallies: Sequence[ExerciseTally], exercises: Sequence[Exercise]) -> dict[str, float]:
+    """Return the points of each of the course's exercises, and of those that are not in it any more."""
+    known = {exercise.slug: exercise.possible for exercise in exercises}
+    return {tally.slug: tally.possible for tally in tallies} | known
 
 
 def _key(student: str, exercise: str) -> str:

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import replace
 from itertools import islice
 
-from autograder.course.fingerprint import kit_version, tests_sha256
+from autograder.course.fingerprint import provenance
 from autograder.grading.job import Finished, Job, finish_job, finished, withheld
 from autograder.pool.executor import GraderDiedError, GraderGivenUpError
 from autograder.submission.notebook import UnreadableError
@@ -80,9 +80,11 @@ def _with_content(job: Job) -> Job:
 
 def _believed(job: Job, result: Finished) -> Finished:
     """Return the result of another machine, withheld when that machine has another kit or other tests."""
-    ours, theirs = kit_version(), result.report.kit_version
-    if (ours, tests_sha256(job.exercise)) == (theirs, result.report.tests_sha256):
+    theirs = result.report.provenance
+    ours = provenance(job.exercise, theirs.seed, theirs.device, theirs.isolation)
+    if ours == theirs:
         return result
-    differs = "tests" if ours == theirs else f"version of ptqlab ({theirs}, not {ours})"
+    version = f"version of ptqlab ({theirs.kit_version}, not {ours.kit_version})"
+    differs = "exercise, data or torch" if theirs.kit_version == ours.kit_version else version
     reason = f"The machine that graded it has another {differs}; install the same there, and grade again."
     return finished(job, withheld(job, reason))

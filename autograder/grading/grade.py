@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import torch
 
-from autograder.course.fingerprint import kit_version, tests_sha256
+from autograder.course.fingerprint import outcomes_sha256, provenance
 from autograder.grading.environment import grading_devices, sandbox_policy
 from autograder.grading.reference import reference_namespace
 from autograder.grading.replay import ReplayCache, ReplayingWorker, replay_cache
@@ -37,43 +37,27 @@ def grade(
     started = time.perf_counter()
     torch.set_num_threads(1)  # the inputs are small, and the other cores grade other students
     devices = grading_devices(settings)
+    made_with = provenance(exercise, settings.seed, ", ".join(devices), "not run")
     if submission.problem:
-        facts = _provenance(exercise, devices, "not run", 0.0, submission.notes)
-        return unscored(exercise, submission, "unreadable", submission.problem, settings, **facts)
+        return unscored(exercise, submission, "unreadable", submission.problem, made_with)
 
     policy = sandbox_policy(exercise, settings, secrets, devices)
     code = submission.source, exercise.limits, policy, exercise.preload
     with Worker(*code, submission.helpers, submission.late_annotations) as worker:
         worker.start()
         student = ReplayingWorker(worker, _replay_cache(exercise, settings, devices))
-        outcomes = run_suites(
-            exercise,
-            student,
-            settings.seed,
-            devices,
-            hidden=True,
-            only=only,
-            until_lost=until_lost,
-            reference=reference_namespace,
-            replay=student,
-        )
-        notes = (*submission.notes, *worker.problems)
+        run = partial(run_suites, exercise, student, settings.seed, devices, hidden=True, replay=student)
+        outcomes = run(only=only, until_lost=until_lost, reference=reference_namespace)
+        submission = replace(submission, notes=(*submission.notes, *worker.problems))
 
-    facts = _provenance(exercise, devices, worker.isolation, time.perf_counter() - started, notes)
-    return score(_with_tasks(exercise, only), submission, outcomes, settings, **facts)
-
-
-def _provenance(
-    exercise: Exercise, devices: tuple[str, ...], isolation: str, duration_s: float, notes: tuple[str, ...]
-) -> dict[str, Any]:
-    return {
-        "kit_version": kit_version(),
-        "tests_sha256": tests_sha256(exercise),
-        "device": ", ".join(devices),
-        "isolation": isolation,
-        "duration_s": round(duration_s, 3),
-        "notes": notes,
-    }
+    return score(
+        _with_tasks(exercise, only),
+        submission,
+        outcomes,
+        replace(made_with, isolation=worker.isolation),
+        duration_s=round(time.perf_counter() - started, 3),
+        every_item=not until_lost,
+    )
 
 
 def _replay_cache(exercise: Exercise, settings: Settings, devices: tuple[str, ...]) -> ReplayCache:
@@ -82,7 +66,7 @@ def _replay_cache(exercise: Exercise, settings: Settings, devices: tuple[str, ..
         return ReplayCache()
     folders = filter(None, (exercise.folder, exercise.solution))
     stamps = tuple(file.stat().st_mtime_ns for folder in folders for file in sorted(folder.glob("*.py")))
-    return replay_cache((exercise.folder, stamps, tests_sha256(exercise), settings.seed, devices, exercise.limits))
+    return replay_cache((exercise.folder, stamps, outcomes_sha256(exercise), settings.seed, devices))
 
 
 def _with_tasks(exercise: Exercise, only: Collection[str] | None) -> Exercise:

@@ -10,11 +10,12 @@ import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autograder.course.fingerprint import kit_version, tests_sha256
+from autograder.course.fingerprint import provenance
 from autograder.grading.code_fingerprint import Code, code_of
 from autograder.grading.intake import Found
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission
-from autograder.report import report_to_html, report_to_json
+from autograder.report.to_html import report_to_html
+from autograder.report.to_json import report_to_json
 from autograder.runtime.process_state import STATE
 from autograder.scoring import unscored
 from autograder.submission.reader import submission_of
@@ -81,19 +82,8 @@ def grade_record(job: Job, record: Record) -> Report:
 def withheld(job: Job, reason: str, submission: Submission | None = None) -> Report:
     """Return a report without a score, which says why none is issued."""
     submission = submission or Submission(job.file.student, job.exercise.slug, "", "")
-    return unscored(
-        job.exercise,
-        submission,
-        "withheld",
-        reason,
-        job.settings,
-        isolation="not run",
-        device=job.settings.device,
-        kit_version=kit_version(),
-        tests_sha256=tests_sha256(job.exercise),
-        duration_s=0.0,
-        notes=submission.notes,
-    )
+    made_with = provenance(job.exercise, job.settings.seed, job.settings.device, "not run")
+    return unscored(job.exercise, submission, "withheld", reason, made_with)
 
 
 def _confirmed(grade: Callable[[], Report]) -> Report:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from autograder.course.fingerprint import outcomes_sha256, points_sha256
 from autograder.grading import store
 from autograder.grading.assignment import kept_language
 from autograder.records import Exercise, PtqlabError, Report
-from autograder.report import report_to_html, report_to_json
+from autograder.report.to_html import report_to_html
+from autograder.report.to_json import report_to_json
 from autograder.scoring import rescore
 
 
@@ -23,7 +25,12 @@ def rescore_folder(out: Path, exercises: Sequence[Exercise]) -> list[Report]:
             raise PtqlabError(
                 f"{path} is about {report.exercise}, which is not among this course's exercises; move it away."
             )
-        rescored[path] = rescore(by_slug[report.exercise], report)
+        rescored[path] = rescored_report(by_slug[report.exercise], report)
         store.write_report(path, report_to_json(rescored[path]), report_to_html(rescored[path], language))
     store.write_scores(out, exercises, rescored)
     return list(rescored.values())
+
+
+def rescored_report(exercise: Exercise, report: Report) -> Report:
+    """Return the report under the exercise's present points and shares."""
+    return rescore(exercise, report, outcomes_sha256(exercise), points_sha256(exercise))

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from autograder.course.fingerprint import kit_version, tests_sha256
+from autograder.course.fingerprint import outcomes_sha256
 from autograder.grading.intake import Found, file_name
 from autograder.grading.job import Job
 from autograder.records import Exercise, Report
-from autograder.report import report_from_json, scores_csv, write_atomically
+from autograder.report.atomic import write_atomically
+from autograder.report.to_csv import scores_csv
+from autograder.report.to_json import report_from_json
 from autograder.sandbox import reading
 
 SCORES = "scores.csv"
@@ -47,7 +49,7 @@ def write_scores(
 
 
 def valid_report(out: Path, job: Job) -> Report | None:
-    """Return a submission's stored report if grading it again would give the same; None where it has to be graded."""
+    """Return a submission's stored report if its tests would end the same again; None where it has to be graded."""
     try:
         report = read_report(report_path(out, job.file))
         sha256 = reading.sha256_of(job.file.path) if job.file.path else ""
@@ -55,8 +57,7 @@ def valid_report(out: Path, job: Job) -> Report | None:
         return None
     same = (
         report.submission_sha256 == sha256 != ""
-        and report.tests_sha256 == tests_sha256(job.exercise)
-        and report.kit_version == kit_version()
+        and report.outcomes_sha256 == outcomes_sha256(job.exercise)
         and report.seed == job.settings.seed
         and report.status in ("graded", "partial")
         and (report.isolation == "none") == (job.settings.isolation == "none")

@@ -1,4 +1,5 @@
-"""What notebooks import, all of it: `check`, models and data, comparisons and plots. Works on Linux, macOS and Windows.
+"""What lives here: all that notebooks import: `check`, models and data, comparisons and plots.
+It works on Linux, macOS and Windows.
 
 What must not be known here: how a submission is graded, what a hidden test asks.
 """

@@ -39,7 +39,7 @@ def check_namespace(
         outcomes = run_suites(
             exercise, InProcess(namespace), PRACTICE_SEED, devices, hidden=False, only={task} if task else None
         )
-    return CheckResult(tuple(score_task(t, outcomes) for t in tasks), language, notes)
+    return CheckResult(tuple(score_task(t, outcomes, every_item=False) for t in tasks), language, notes)
 
 
 def check(task: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What `compare` found, as a table: plain text in a terminal, HTML in JupyterLab."""
+"""The result of `compare` as a table: plain text in a terminal, HTML in JupyterLab."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
-
-from matplotlib.figure import Figure
 
 from autograder.lab.machine import Machine
 
@@ -72,18 +70,18 @@ _NONE = "–"
 
 
 def columns_of(rows: Iterable[Mapping[str, float]]) -> tuple[Column, ...]:
-    """The columns that these rows fill, in the table's order; a student's own measures come last."""
+    """Return the columns that these rows fill, in the table's order; a student's own measures come last."""
     keys = dict.fromkeys(key for row in rows for key in row if key not in _BESIDE)
-    known = [column for column in COLUMNS if column.key in keys]
-    own = [key for key in keys if key not in {column.key for column in COLUMNS}]
-    return (*known, *(Column(key, key, 0, _plain) for key in own))
+    standard = [column for column in COLUMNS if column.key in keys]
+    others = [key for key in keys if key not in {column.key for column in COLUMNS}]
+    return (*standard, *(Column(key, key, 0, _plain) for key in others))
 
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
     """Models side by side. `rows` hold the numbers by model; `pending` the measures that are not written yet.
 
-    Shows itself in a notebook and reads as plain text in `str` and `repr`; `plot()` draws it.
+    An HTML table in a notebook, plain text in `str` and `repr`; `plot_comparison` draws it.
     """
 
     rows: Mapping[str, Row]
@@ -104,19 +102,13 @@ class Comparison:
             return None
         return value <= promise if column.better < 0 else value >= promise
 
-    def plot(self) -> Figure:
-        """One panel a column that can be held against the baseline, one bar a model."""
-        from autograder.lab.plots.comparison import plot_comparison  # noqa: PLC0415 - that module draws this noun
-
-        return plot_comparison(self)
-
     def __str__(self) -> str:
         return comparison_text(self)
 
     __repr__ = __str__
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What Jupyter shows: the table as HTML, and the same as text for clients without HTML."""
+        """Return the table for Jupyter: as HTML, and as text for clients without HTML."""
         return {"text/html": comparison_html(self), "text/plain": comparison_text(self)}
 
 
@@ -136,13 +128,11 @@ def comparison_text(table: Comparison) -> str:
 
 def notes(table: Comparison) -> list[str]:
     """Sentences below the table: against what, on which machine, what that means, and what is still to be written."""
-    said = [f"Ratios are against {table.baseline}. Measured on {table.machine}."]
+    sentences = [f"Ratios are against {table.baseline}. Measured on {table.machine}."]
     speedups = [row["speedup"] for name, row in table.rows.items() if "speedup" in row and name != table.baseline]
     if speedups and max(speedups) < table.promised.get("speedup", 0.0):
-        said.append(_why_not_faster(table.machine))
-    for measure in table.pending:
-        said.append(f"{measure} is not written yet: its columns are empty.")
-    return said
+        sentences.append(_why_not_faster(table.machine))
+    return [*sentences, *(f"{measure} is not written yet: its columns are empty." for measure in table.pending)]
 
 
 def _why_not_faster(machine: Machine) -> str:

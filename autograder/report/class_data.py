@@ -45,6 +45,16 @@ class StudentRow:
 
 
 @dataclass(frozen=True)
+class ItemTally:
+    """How one item of a task's rubric went: `mean` of its points was earned."""
+
+    item: str
+    text: Text
+    points: float
+    mean: float
+
+
+@dataclass(frozen=True)
 class TaskTally:
     """How one task went: its status for each submission, counted; `share` is the mean of its points that was earned."""
 
@@ -54,6 +64,7 @@ class TaskTally:
     bonus: bool
     counts: Counter[str]
     share: float
+    items: tuple[ItemTally, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ class TestTally:
     id: str
     task: str
     claim: str
-    kind: str
+    item: str
     hidden: bool
     counts: Counter[Status]
     median_s: float
@@ -177,7 +188,7 @@ class _Test:
             first.test,
             first.task,
             first.claim or first.test,
-            first.kind,
+            first.item,
             first.hidden,
             self.counts,
             median,
@@ -189,11 +200,35 @@ class _Test:
 
 
 @dataclass
+class _Task:
+    first: TaskScore
+    counts: Counter[str] = field(default_factory=Counter)
+    earned: array[float] = field(default_factory=lambda: array("d"))
+    by_item: dict[str, float] = field(default_factory=dict)  # points earned in all
+
+    def add(self, task: TaskScore) -> None:
+        self.counts[task.status] += 1
+        if task.status != "withheld":
+            self.earned.append(task.earned)
+            for item in task.items:
+                self.by_item[item.item] = self.by_item.get(item.item, 0.0) + item.earned
+
+    def tally(self) -> TaskTally:
+        task, scored = self.first, len(self.earned) or 1
+        items = tuple(
+            ItemTally(item.item, item.text, item.points, self.by_item.get(item.item, 0.0) / scored)
+            for item in task.items
+        )
+        share = _share(self.earned, task.points)
+        return TaskTally(task.id, task.title, task.points, task.bonus, self.counts, share, items)
+
+
+@dataclass
 class _Exercise:
     title: Text = field(default_factory=dict)
     possible: float = 0.0
     rows: list[StudentRow] = field(default_factory=list)
-    tasks: dict[str, tuple[TaskScore, Counter[str], list[float]]] = field(default_factory=dict)
+    tasks: dict[str, _Task] = field(default_factory=dict)
     tests: dict[tuple[str, str], _Test] = field(default_factory=dict)
 
     def add(self, link: str, report: Report) -> None:
@@ -202,17 +237,12 @@ class _Exercise:
         if not any(task.tests for task in report.tasks):
             return  # no test met it: it says nothing about tasks
         for task in report.tasks:
-            _, counts, earned = self.tasks.setdefault(task.id, (task, Counter(), []))
-            counts[task.status] += 1
-            earned += [] if task.status == "withheld" else [task.earned]
+            self.tasks.setdefault(task.id, _Task(task)).add(task)
             for outcome in task.tests:
                 self.tests.setdefault((task.id, outcome.test), _Test(outcome)).add(link, outcome)
 
     def tally(self, slug: str) -> ExerciseTally:
-        tasks = tuple(
-            TaskTally(task.id, task.title, task.points, task.bonus, counts, _share(earned, task.points))
-            for task, counts, earned in self.tasks.values()
-        )
+        tasks = tuple(task.tally() for task in self.tasks.values())
         rows = tuple(sorted(self.rows, key=lambda row: row.student))
         return ExerciseTally(
             slug, self.title, self.possible, rows, tasks, tuple(t.tally() for t in self.tests.values())
@@ -236,7 +266,7 @@ def _row(link: str, report: Report) -> StudentRow:
 
 
 def _looks(report: Report) -> tuple[tuple[str, str], ...]:
-    """(why, details) for a person: no score, nothing to read, no walls, or tests that ended in an odd way."""
+    """(why, details) for a person: no score, nothing to read, no isolation, or tests that ended in an odd way."""
     found: list[tuple[str, str]] = []
     if report.status in ("withheld", "unreadable"):
         found.append((report.status, clip(report.reason, _LONGEST)))

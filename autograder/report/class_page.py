@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,17 +98,23 @@ class Section:
 
 
 def class_to_html(
-    tallies: Sequence[ExerciseTally], language: str = "en", *, least: float = 0.9, can_compare: bool = True
+    tallies: Sequence[ExerciseTally],
+    language: str = "en",
+    *,
+    least: float = 0.9,
+    can_compare: bool = True,
+    possible: float = math.inf,
 ) -> str:
     """The whole page, titles and labels in `language` ("en" or "zh-TW").
 
     `least` is the similarity from which on code counts as near-identical; `can_compare` is False where the library
-    for it is missing. All text of submissions is escaped, clipped, and freed of characters that hide or reorder text;
-    the page's policy lets no script run but its own. Raises PtqlabError for another language.
+    for it is missing; `possible` are the course's points, beyond which bonus adds nothing to a total. All text of
+    submissions is escaped, clipped, and freed of characters that hide or reorder text; the page's policy lets no script
+    run but its own. Raises PtqlabError for another language.
     """
     labels = {**LABELS[checked_language(language)], **CLASS_LABELS[language]}
     script = _script()
-    columns, lines = _table(tallies, labels)
+    columns, lines = _table(tallies, labels, possible)
     return _template().render(
         t=labels,
         language=language,
@@ -214,7 +221,7 @@ def _looks(tally: ExerciseTally) -> tuple[tuple[str, tuple[tuple[StudentRow, str
 # --- the table ----------------------------------------------------------------------------------
 
 
-def _table(tallies: Sequence[ExerciseTally], labels: Labels) -> tuple[list[str], list[Line]]:
+def _table(tallies: Sequence[ExerciseTally], labels: Labels, possible: float) -> tuple[list[str], list[Line]]:
     """A class's one exercise has a column a task; several have a column each."""
     if len(tallies) == 1:
         columns = list(dict.fromkeys(mark.task for row in tallies[0].rows for mark in row.marks))
@@ -224,7 +231,7 @@ def _table(tallies: Sequence[ExerciseTally], labels: Labels) -> tuple[list[str],
         for row in tally.rows:
             students.setdefault(row.student, {})[tally.slug] = row
     columns = [tally.slug for tally in tallies]
-    return columns, [_course_line(name, students[name], columns, labels) for name in sorted(students)]
+    return columns, [_course_line(name, students[name], columns, labels, possible) for name in sorted(students)]
 
 
 def _line(row: StudentRow, columns: Sequence[str], labels: Labels) -> Line:
@@ -245,10 +252,12 @@ def _task_cell(mark: Mark | None, row: StudentRow, labels: Labels) -> TableCell:
     return TableCell(earned, _heat(mark.earned, mark.points), title)
 
 
-def _course_line(student: str, rows: dict[str, StudentRow], columns: Sequence[str], labels: Labels) -> Line:
+def _course_line(
+    student: str, rows: dict[str, StudentRow], columns: Sequence[str], labels: Labels, possible: float
+) -> Line:
     cells = tuple(_exercise_cell(rows.get(column), labels) for column in columns)
     scores = [row.earned for row in rows.values()]
-    total = "?" if None in scores else number(sum(score or 0.0 for score in scores))
+    total = "?" if None in scores else number(min(possible, sum(score or 0.0 for score in scores)))
     worst = max((row.status for row in rows.values()), key=("graded", "partial", "unreadable", "withheld").index)
     seconds = number(sum(row.duration_s for row in rows.values()), 1)
     return Line(student, "", cells, total, *_status(worst, labels), seconds)

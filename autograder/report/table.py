@@ -43,6 +43,11 @@ class CheckResult:
         return sum(task.points for task in self.tasks if not task.bonus)
 
     @property
+    def unchecked(self) -> float:
+        """Points of the checked tasks, without the bonus, for what has no test that runs here."""
+        return sum(_unchecked(task) for task in self.tasks if not task.bonus)
+
+    @property
     def passed(self) -> bool:
         """Whether there were tests, and every one of them passed."""
         outcomes = [test for task in self.tasks for test in task.tests]
@@ -92,7 +97,12 @@ def _style() -> str:
 
 def _total(result: CheckResult, labels: Labels) -> str:
     points = _out_of(result.earned, result.possible) if result.possible else number(result.earned)
-    return f"{labels['so_far']}: {points}"
+    gap = labels["not_checked"].format(points=number(result.unchecked)) if result.unchecked else ""
+    return f"{labels['so_far']}: {points}{gap}"
+
+
+def _unchecked(task: TaskScore) -> float:
+    return sum(item.points for item in task.items if item.status == "unchecked")
 
 
 def _out_of(earned: float, possible: float) -> str:
@@ -137,6 +147,8 @@ def _hint(task: TaskScore, test: Outcome, language: str) -> str:
 
 def _task_lines(task: TaskScore, language: str, labels: Labels) -> Iterator[str]:
     yield f"{_heading(task, language)}  ({_out_of(task.earned, task.points)})"
+    if not _untouched(task):
+        yield from (f"    {line}" for line in _item_lines(task, labels))
     if _untouched(task):
         yield f"  {MARKS[Status.MISSING]} {labels['test_missing']}"
     for test in () if _untouched(task) else task.tests:
@@ -147,6 +159,12 @@ def _task_lines(task: TaskScore, language: str, labels: Labels) -> Iterator[str]
     yield ""
 
 
+def _item_lines(task: TaskScore, labels: Labels) -> Iterator[str]:
+    """The rubric: "values 1.2 / 2.4, in part"."""
+    for item in task.items:
+        yield f"{_item_name(item.item, labels)} {_out_of(item.earned, item.points)}, {labels[item.status]}"
+
+
 def _task_rows(task: TaskScore, language: str, labels: Labels) -> str:
     heading = (
         f'<tr class="task"><th colspan="2" scope="rowgroup" {_LEFT}>{as_html(_heading(task, language))}</th>'
@@ -155,20 +173,34 @@ def _task_rows(task: TaskScore, language: str, labels: Labels) -> str:
     if _untouched(task):
         rows = f'<tr><td class="mark" {_LEFT}>{_chip(Status.MISSING, labels)}</td><td colspan="2"></td></tr>'
     else:
-        rows = "".join(_test_row(task, test, language, labels) for test in task.tests)
+        rows = _items_row(task, language, labels)
+        rows += "".join(_test_row(task, test, language, labels) for test in task.tests)
     return f"<tbody>{heading}{rows}</tbody>"
+
+
+def _item_name(item: str, labels: Labels) -> str:
+    return labels.get(f"item_{item}", one_line(item))
+
+
+def _items_row(task: TaskScore, language: str, labels: Labels) -> str:
+    """The rubric on one line; what an item asks is said where a pointer rests on it."""
+    items = (
+        f'<span class="item" title="{escape(visible(in_language(item.text, language)))}">{as_html(line)}</span>'
+        for item, line in zip(task.items, _item_lines(task, labels), strict=True)
+    )
+    return f'<tr><td colspan="3" {_LEFT}>{" · ".join(items)}</td></tr>' if task.items else ""
 
 
 def _test_row(task: TaskScore, test: Outcome, language: str, labels: Labels) -> str:
     first, _, rest = _why(test, labels).partition("\n")
     why = f"<div>{as_html(first)}</div>" if first else ""
     values = f"<pre>{escape(rest)}</pre>" if rest.strip() else ""
-    kind = f' <span class="kind">{labels["edge"]}</span>' if test.kind == "edge" else ""
+    item = f' <span class="item">{as_html(_item_name(test.item, labels))}</span>'
     text = _hint(task, test, language)
     hint = f"<details><summary>{labels['hint']}</summary>{as_html(text)}</details>" if text else ""
     return (
         f'<tr class="{TONES[test.status]}"><td class="mark" {_LEFT}>{_chip(test.status, labels)}</td>'
-        f'<td colspan="2" {_LEFT}><span class="claim">{as_html(_claim(test))}</span>{kind}{why}{values}{hint}</td></tr>'
+        f'<td colspan="2" {_LEFT}><span class="claim">{as_html(_claim(test))}</span>{item}{why}{values}{hint}</td></tr>'
     )
 
 

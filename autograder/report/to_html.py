@@ -51,9 +51,11 @@ class _TaskView:
     anchor: str  # of its section; empty when it has none, because no test was run
     percent: int  # of its points, 0 to 100
     failing: tuple[Outcome, ...]
+    more_failing: int  # that are not spelled out
     waiting: tuple[Outcome, ...]  # tests of functions that are not written yet
+    all_waiting: int
     passed: tuple[Outcome, ...]
-    edge_unpaid: bool  # an edge test passed, but a core test did not: it earns nothing yet
+    waiting_items: bool  # an item is complete, but `values` is not: it earns nothing yet
     hint: Text  # where something of the student's own is left to do
 
 
@@ -114,20 +116,21 @@ def _words(message: str) -> tuple[Markup, str]:
 
 
 def _view(place: int, task: TaskScore) -> _TaskView:
-    core_first = sorted(task.tests, key=lambda test: test.kind != "core")
-    passed = tuple(test for test in core_first if test.status is Status.PASSED)
-    waiting = tuple(test for test in core_first if test.status is Status.MISSING)
-    failing = tuple(test for test in core_first if test.status not in {Status.PASSED, Status.MISSING})
-    ours = any(test.status is Status.GRADER_ERROR for test in task.tests)
-    core_done = all(test.status is Status.PASSED for test in task.tests if test.kind == "core")
+    rank = {item.item: number for number, item in enumerate(task.items)}
+    by_item = sorted(task.tests, key=lambda test: rank.get(test.item, len(rank)))
+    passed = tuple(test for test in by_item if test.status is Status.PASSED)
+    waiting = tuple(test for test in by_item if test.status is Status.MISSING)
+    failing = tuple(test for test in by_item if test.status not in {Status.PASSED, Status.MISSING})
     return _TaskView(
         score=task,
         anchor=f"task-{place}" if task.tests else "",
         percent=round(100 * min(1.0, max(0.0, task.earned / task.points))) if task.points else 0,
         failing=failing[:_OPEN_LIMIT],
+        more_failing=len(failing[_OPEN_LIMIT:]),
         waiting=waiting[:_OPEN_LIMIT],
+        all_waiting=len(waiting),
         passed=passed,
-        edge_unpaid=not (core_done or ours) and any(test.kind == "edge" for test in passed),
+        waiting_items=any(item.status == "waiting" for item in task.items),
         hint=task.hint if waiting or any(test.status is not Status.GRADER_ERROR for test in failing) else {},
     )
 

@@ -23,6 +23,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import torch
@@ -34,12 +35,37 @@ class BlockedCallError(RuntimeError):
     """A ready-made quantizer was called where the task is to write it."""
 
 
-_refused: dict[str, None] = {}  # names in the order of their first call; a dict, so that a loop stays one entry
+@dataclass
+class _State:
+    """All that is refused in this process at the moment, and what it takes to restore it."""
+
+    installed: list[BlockedApis] = field(default_factory=list)  # several may be in force: the last to go restores
+    calls: dict[str, None] = field(default_factory=dict)  # names by their first call; a loop stays one entry
+    allowed: list[str] = field(default_factory=list)  # libraries that the present call may use
+    met_meanwhile: dict[str, types.ModuleType] = field(default_factory=dict)  # theirs that it has imported
+    codes: dict[types.FunctionType, types.CodeType] = field(default_factory=dict)  # own code of functions that refuse
+    natives: list[tuple[Any, str, Any]] = field(default_factory=list)  # where a function in C was, and that function
+    libraries: list[Any] = field(default_factory=list)  # kernels that refuse, as long as these objects live
+    operations: set[tuple[str, str]] = field(default_factory=set)  # those that have such kernels
+
+    def restore(self) -> None:
+        """Give back every function and operation."""
+        while self.codes:
+            function, code = self.codes.popitem()
+            function.__code__ = code
+        while self.natives:
+            setattr(*self.natives.pop())
+        while self.libraries:
+            self.libraries.pop()._destroy()
+        self.operations.clear()
+
+
+_STATE = _State()
 
 
 def refuse(name: str) -> NoReturn:
     """Record a call of a ready-made quantizer and raise BlockedCallError."""
-    _refused[name] = None
+    _STATE.calls[name] = None
     raise BlockedCallError(
         f"{name} is refused here: the task is to write this quantizer yourself; use torch.round and torch.clamp"
     )
@@ -47,12 +73,12 @@ def refuse(name: str) -> NoReturn:
 
 def calls() -> tuple[str, ...]:
     """Return what was refused since `reset()`, each name once, in the order of the first call."""
-    return tuple(_refused)
+    return tuple(_STATE.calls)
 
 
 def reset() -> None:
     """Forget what was refused so far."""
-    _refused.clear()
+    _STATE.calls.clear()
 
 
 # ---------------------------------------------------------------- in torch's dispatcher
@@ -105,14 +131,14 @@ def _refuse_operations() -> None:
     libraries: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch says that kernels are overridden, which is the point
-        for space, name in [found for found in _operations() if found not in _operations_met]:
+        for space, name in [operation for operation in _operations() if operation not in _STATE.operations]:
             if space not in libraries:
                 libraries[space] = library(space, "IMPL")
             kernel = _kernel(space, name)
             for key in _keys(f"{space}::{name}"):
                 libraries[space].impl(name, kernel, key)
-            _operations_met.add((space, name))
-    _libraries.extend(libraries.values())
+            _STATE.operations.add((space, name))
+    _STATE.libraries.extend(libraries.values())
 
 
 # ---------------------------------------------------------------- in Python
@@ -170,10 +196,6 @@ _RULES = tuple(
 )
 _IN_C = ("onnxruntime.capi.onnxruntime_pybind11_state", "onnxruntime.capi._pybind_state")
 _LIBRARIES = {prefix.partition(".")[0] for prefix, _ in _RULES}
-_allowed: list[str] = []  # libraries that the present call may use
-_met_meanwhile: dict[str, types.ModuleType] = {}  # their modules that were imported in such a call
-_swapped: dict[types.FunctionType, types.CodeType] = {}  # the functions that refuse, and their own code
-_covered: list[tuple[Any, str, Any]] = []  # where a function in C was found, and that function
 
 
 def _pattern(module: str) -> re.Pattern[str] | None:
@@ -208,7 +230,7 @@ def _cover(module: types.ModuleType, pattern: re.Pattern[str]) -> None:
             if pattern.match(name) and callable(native) and not isinstance(native, type | types.FunctionType):
                 full_name = name if owner is module else f"{owner.__name__}.{name}"
                 setattr(owner, name, _before(native, module.__name__, full_name))
-                _covered.append((owner, name, native))
+                _STATE.natives.append((owner, name, native))
 
 
 def _before(native: Callable[..., Any], module_name: str, name: str) -> Callable[..., Any]:
@@ -227,16 +249,16 @@ def _refuse_module(module_name: str, module: types.ModuleType) -> None:
     if module_name in _IN_C:
         _cover(module, pattern)
     if _is_allowed(module_name):
-        _met_meanwhile[module_name] = module
+        _STATE.met_meanwhile[module_name] = module
         return
     for name, function in _functions(module, pattern):
-        if function not in _swapped:
-            _swapped[function] = function.__code__
+        if function not in _STATE.codes:
+            _STATE.codes[function] = function.__code__
             function.__code__ = _refusing_code(f"{module_name}.{name}", len(function.__code__.co_freevars))
 
 
 def _is_allowed(module_name: str) -> bool:
-    return any(module_name == library or module_name.startswith(f"{library}.") for library in _allowed)
+    return any(module_name == library or module_name.startswith(f"{library}.") for library in _STATE.allowed)
 
 
 @contextlib.contextmanager
@@ -245,18 +267,18 @@ def allowing(libraries: Sequence[str]) -> Iterator[None]:
     if not libraries:  # nearly every call
         yield
         return
-    _allowed.extend(libraries)
-    freed = {function: function.__code__ for function in _swapped if _is_allowed(function.__module__)}
+    _STATE.allowed.extend(libraries)
+    freed = {function: function.__code__ for function in _STATE.codes if _is_allowed(function.__module__)}
     for function in freed:
-        function.__code__ = _swapped[function]
+        function.__code__ = _STATE.codes[function]
     try:
         yield
     finally:
-        _allowed.clear()
+        _STATE.allowed.clear()
         for function, code in freed.items():
             function.__code__ = code
-        while _met_meanwhile and _installed:
-            _refuse_module(*_met_meanwhile.popitem())
+        while _STATE.met_meanwhile and _STATE.installed:
+            _refuse_module(*_STATE.met_meanwhile.popitem())
 
 
 def _refusing_code(name: str, free: int) -> types.CodeType:
@@ -294,7 +316,7 @@ class _Loader(importlib.abc.Loader):
             module.__spec__.loader = self.loader
         self.loader.exec_module(module)
         _refuse_module(module.__name__, module)
-        if _installed and module.__name__.partition(".")[0] in _DEFINE:
+        if _STATE.installed and module.__name__.partition(".")[0] in _DEFINE:
             _refuse_operations()  # some are given to torch alone: the library keeps no function that could be met
 
 
@@ -309,7 +331,7 @@ def _run_file(loader: importlib.machinery.SourceFileLoader, module: types.Module
             _refuse_module(".".join(parts[index:]).removesuffix(".__init__"), module)
 
 
-class _Watch(importlib.abc.MetaPathFinder):
+class _Finder(importlib.abc.MetaPathFinder):
     """Finds the modules that hold something ready-made when they are imported later."""
 
     def find_spec(
@@ -332,30 +354,23 @@ class BlockedApis:
     """BlockedApis in force until `remove()`; also a context manager."""
 
     def __init__(self) -> None:
-        if not _installed:
+        if not _STATE.installed:
             _refuse_operations()
             for name, module in list(sys.modules.items()):
                 _refuse_module(name, module)
-            sys.meta_path.insert(0, _watch)
+            sys.meta_path.insert(0, _finder)
             importlib.machinery.SourceFileLoader.exec_module = _run_file  # type: ignore[assignment]
-        _installed.append(self)
+        _STATE.installed.append(self)
 
     def remove(self) -> None:
         """Restore what was refused, if no other refusals are in force; a second call does nothing."""
-        if self not in _installed:
+        if self not in _STATE.installed:
             return
-        _installed.remove(self)
-        if not _installed:
-            sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _watch]
+        _STATE.installed.remove(self)
+        if not _STATE.installed:
+            sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _finder]
             del importlib.machinery.SourceFileLoader.exec_module  # which it has from its base
-            while _swapped:
-                function, code = _swapped.popitem()
-                function.__code__ = code
-            while _covered:
-                setattr(*_covered.pop())
-            while _libraries:
-                _libraries.pop()._destroy()
-            _operations_met.clear()
+            _STATE.restore()
 
     def __enter__(self) -> BlockedApis:
         return self
@@ -364,10 +379,7 @@ class BlockedApis:
         self.remove()
 
 
-_installed: list[BlockedApis] = []  # several may be in force: the last to go restores
-_libraries: list[Any] = []
-_operations_met: set[tuple[str, str]] = set()
-_watch = _Watch()
+_finder = _Finder()
 
 
 def install() -> BlockedApis:

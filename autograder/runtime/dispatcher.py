@@ -20,7 +20,9 @@ from typing import Any
 import torch
 
 from autograder.runtime import blocked_apis, kit
+from autograder.runtime.layouts import Strided
 from autograder.runtime.simulated import device as simulated
+from autograder.runtime.tree import tree_items, tree_map
 from autograder.runtime.wire import DTYPES, VALUE_DEPTH, HandleRef, raw_bytes
 
 MODULE = 0
@@ -83,12 +85,12 @@ class Dispatcher:
         if request["op"] == "read":
             return tuple(self._give(getattr(self.objects[owner], attribute)) for attribute in args)
         function = _own_work(name) if request["op"] == "kit" else self._find(owner, name)
-        before = [(path, value, _copied(value)) for path, value in _named(args, kwargs)]
+        containers = [(path, value, tree_map(lambda item: item, value)) for path, value in _named(args, kwargs)]
         contents = [(path, tensor, _content(tensor)) for path, tensor in _tensors(args, kwargs)]
         try:
             return self._give(function(*args, **kwargs))
         finally:
-            rewritten = [path for path, value, held in before if not _holds(value, held)]
+            rewritten = [path for path, value, copy in containers if not _holds(value, copy)]
             overwritten = [path for path, tensor, content in contents if _content(tensor) != content]
             facts["mutated"] = tuple(dict.fromkeys(rewritten + overwritten))
 
@@ -102,14 +104,13 @@ class Dispatcher:
         return functools.reduce(getattr, inner, self.namespace[first])  # type: ignore[no-any-return]
 
     def _take(self, value: Any) -> Any:
-        """Arguments as the student's code gets them: handles become the objects they stand for."""
-        if isinstance(value, HandleRef):
-            return self.objects[value.number]
-        if type(value) in (list, tuple):
-            return type(value)(self._take(item) for item in value)
-        if type(value) is dict:
-            return {key: self._take(item) for key, item in value.items()}
-        return value
+        """Arguments as the student's code gets them: handles become the objects they stand for, layouts tensors."""
+        return tree_map(self._taken, value)
+
+    def _taken(self, item: Any) -> Any:
+        if isinstance(item, HandleRef):
+            return self.objects[item.number]
+        return item.tensor() if isinstance(item, Strided) else item
 
     def _give(self, value: Any, depth: int = 0) -> Any:
         """A result as it may travel: plain data by value, everything else as a handle."""
@@ -203,42 +204,26 @@ def _named(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield (f"argument {index + 1}" if isinstance(index, int) else f"argument {index!r}"), value
 
 
-def _copied(value: Any) -> Any:
-    """Containers anew, with the same things in them."""
-    if type(value) in (list, tuple):
-        return [_copied(item) for item in value]
-    return {key: _copied(item) for key, item in value.items()} if type(value) is dict else value
-
-
-def _holds(value: Any, held: Any) -> bool:
-    """Whether containers hold what they held: no entry taken out, put in or replaced."""
-    if type(held) is list:
-        return type(value) in (list, tuple) and len(value) == len(held) and all(map(_holds, value, held))
-    if type(held) is dict:
+def _holds(value: Any, copy: Any) -> bool:
+    """Whether containers hold what their copies hold: no entry taken out, put in or replaced."""
+    if type(copy) in (list, tuple):
+        return type(value) in (list, tuple) and len(value) == len(copy) and all(map(_holds, value, copy))
+    if type(copy) is dict:
         return (
-            type(value) is dict and value.keys() == held.keys() and all(_holds(value[key], held[key]) for key in held)
+            type(value) is dict and value.keys() == copy.keys() and all(_holds(value[key], copy[key]) for key in copy)
         )
-    return value is held
+    return value is copy
 
 
 def _tensors(args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
     for name, value in _named(args, kwargs):
-        for item in _parts(value):
+        for item in tree_items(value):
             if isinstance(item, torch.Tensor) and _has_bytes(item) and item.numel() <= COMPARE_LIMIT:
                 yield name, item
 
 
-def _parts(value: Any) -> Iterator[Any]:
-    """A value, or what is in it: a batch is a dict of tensors, and comes in lists."""
-    if isinstance(value, list | tuple | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _parts(item)
-    else:
-        yield value
-
-
 def _has_bytes(tensor: torch.Tensor) -> bool:
-    """Whether it is no tensor that only stands for others, such as one of a pretended CUDA."""
+    """Whether it is no tensor that only stands for others, such as one of a fake CUDA."""
     return type(tensor).__torch_dispatch__ is torch.Tensor.__torch_dispatch__
 
 

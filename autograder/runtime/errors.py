@@ -45,20 +45,20 @@ class StudentMessage:
     Most tests only want to know which kind of exception it was, and every student words them in another way.
     """
 
-    def __init__(self, tell: Callable[[], tuple[str, str, str]], named: bool, with_type: bool) -> None:
-        self._tell, self.named, self._with_type = tell, named, with_type
+    def __init__(self, ask: Callable[[], tuple[str, str, str]], named: bool, with_type: bool) -> None:
+        self._ask, self.named, self._with_type = ask, named, with_type
 
     @cached_property
-    def _told(self) -> tuple[str, str, str]:
-        return self._tell()
+    def _type_text_place(self) -> tuple[str, str, str]:
+        return self._ask()
 
     @property
     def place(self) -> str:
         """The line of the student's code: 'line 12, in quantize'."""
-        return self._told[2]
+        return self._type_text_place[2]
 
     def __str__(self) -> str:
-        kind, text, _ = self._told
+        kind, text, _ = self._type_text_place
         return f"{kind}: {text}" if self._with_type else text
 
     def __repr__(self) -> str:
@@ -67,11 +67,11 @@ class StudentMessage:
 
 def message_of(error: BaseException) -> StudentMessage | None:
     """What the student's code said with an exception; None of one that is not theirs."""
-    found = getattr(error, "student_message", None)
-    return found if isinstance(found, StudentMessage) else None
+    message = getattr(error, "student_message", None)
+    return message if isinstance(message, StudentMessage) else None
 
 
-def raised(failure: dict[str, Any], label: str, tell: Callable[[], tuple[str, str, str]]) -> Exception:
+def raised(failure: dict[str, Any], label: str, ask: Callable[[], tuple[str, str, str]]) -> Exception:
     """The exception that the student's code raised, as a test and a reader should see it."""
     text = failure["text"]
     if failure["kind"] == "undefined":
@@ -84,10 +84,10 @@ def raised(failure: dict[str, Any], label: str, tell: Callable[[], tuple[str, st
         return JailedError(NO_PROCESSES)
     original, kind = failure.get("error"), BUILTIN_ERRORS.get(failure["builtin"])
     if "error" in failure:  # it happened in this process
-        told = failure["type"], text, failure["where"]
-        words = StudentMessage(lambda: told, bool(text.strip()), kind is None)
+        type_text_place = failure["type"], text, failure["where"]
+        message = StudentMessage(lambda: type_text_place, bool(text.strip()), kind is None)
     else:
-        words = StudentMessage(tell, failure["named"], kind is None)
-    error = original if isinstance(original, Exception) else (kind or StudentError)(words)
-    error.student_message = words  # type: ignore[attr-defined]  # how the suite tells it from a fault of ours
+        message = StudentMessage(ask, failure["named"], kind is None)
+    error = original if isinstance(original, Exception) else (kind or StudentError)(message)
+    error.student_message = message  # type: ignore[attr-defined]  # how the suite tells it from a fault of ours
     return error

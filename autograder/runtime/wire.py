@@ -1,8 +1,8 @@
 """Frames between the grader and the worker: a msgpack header and the raw bytes of its tensors.
 
 Both ends use this file; the decoder believes nothing. Only plain data has a form on the wire:
-None, bool, int, float, str, bytes, list, tuple, dict, torch.dtype, torch.device, dense tensors, and
-handles (numbers that stand for objects which stay in the worker).
+None, bool, int, float, str, bytes, list, tuple, dict, torch.dtype, torch.device, dense tensors, strided ones (dense
+values and the layout to give them), and handles (numbers that stand for objects which stay in the worker).
 
 Layout: `!IQ` header length, body length; header (msgpack); body (the tensors' bytes, in the order in
 which the header names them). Containers and everything that msgpack has no type for are tagged lists.
@@ -20,6 +20,8 @@ import msgpack
 import numpy as np
 import torch
 
+from autograder.runtime.layouts import Strided, span
+
 PREFIX = struct.Struct("!IQ")
 MAX_HEADER = 2 << 20
 SMALL = 1 << 18
@@ -31,6 +33,7 @@ MAX_ODD_KEYS = (
     1000  # of one dict that are no strings: numbers and tuples can be chosen to have one hash, which makes a dict slow
 )
 MAX_RANK = 16
+MAX_SPAN = 1 << 30  # elements of memory that a strided tensor reaches over
 MAX_DIGITS = 2000  # hexadecimal digits of an int that msgpack has no form for
 
 DTYPES: dict[str, torch.dtype] = {
@@ -100,13 +103,13 @@ def decode(header: bytes, body: bytes | bytearray | memoryview, wrap: Wrap) -> A
             max_bin_len=len(header),
             max_ext_len=0,
         )
-        reader = _Reader(memoryview(body), wrap)
-        message = reader.value(tree, 0)
+        decoder = _Decoder(memoryview(body), wrap)
+        message = decoder.value(tree, 0)
     except WireError:
         raise
     except Exception as error:  # whatever a hostile frame makes the parsers say, it is one thing to us
         raise WireError(f"the frame can't be parsed ({type(error).__name__})") from None
-    if reader.at != len(body):
+    if decoder.offset != len(body):
         raise WireError("the frame carries bytes that no tensor claims")
     return message
 
@@ -137,6 +140,8 @@ def _encode(value: Any, body: list[memoryview], unwrap: Unwrap, depth: int) -> o
         return ["l" if kind is list else "t", [_encode(v, body, unwrap, depth + 1) for v in value]]
     if isinstance(value, torch.Tensor):
         return _encode_tensor(value, body, unwrap)
+    if isinstance(value, Strided):
+        return ["S", _encode_tensor(value.values, body, unwrap), list(value.shape), list(value.strides)]
     if isinstance(value, HandleRef):
         return ["h", value.number, value.type_name]
     if isinstance(value, torch.dtype):
@@ -178,11 +183,11 @@ def raw_bytes(plain: torch.Tensor) -> memoryview:
 _READ_AS_IS = _AS_IS | {int}
 
 
-class _Reader:
+class _Decoder:
     """Walks one decoded header, taking each tensor's bytes from the body in order."""
 
     def __init__(self, body: memoryview, wrap: Wrap) -> None:
-        self.body, self.wrap, self.at, self.nodes = body, wrap, 0, 0
+        self.body, self.wrap, self.offset, self.nodes = body, wrap, 0, 0
 
     def value(self, node: object, depth: int) -> Any:
         self.nodes += 1
@@ -209,6 +214,8 @@ class _Reader:
         match tag, rest:
             case "T", [str() as dtype, list() as shape, str() as device]:
                 return self.tensor(dtype, shape, device)
+            case "S", [["T", str() as dtype, list() as inner, "cpu"], list() as shape, list() as strides]:
+                return _strided(self.tensor(dtype, inner, "cpu"), shape, strides)
             case "h", [int() as number, str() as name] if type(number) is int and number > 0:
                 return HandleRef(number, name[:200])
             case "y", [str() as name] if name in DTYPES or name in OTHER_DTYPES:
@@ -220,7 +227,7 @@ class _Reader:
         raise WireError("the frame has a malformed value")  # not quoted: it may carry what a test must not say
 
     def dict(self, items: list[Any], depth: int) -> dict[Any, Any]:
-        found: dict[Any, Any] = {}
+        entries: dict[Any, Any] = {}
         odd = 0
         for item in items:
             if type(item) is not list or len(item) != 2:
@@ -229,10 +236,10 @@ class _Reader:
             if odd > MAX_ODD_KEYS:
                 raise WireError("the frame has a dict with too many keys that are no strings")
             key = item[0] if type(item[0]) is str else self.value(item[0], depth)
-            if (type(key) is not str and not _is_key(key)) or key in found:
+            if (type(key) is not str and not _is_key(key)) or key in entries:
                 raise WireError("the frame has a dict with a key that is no plain value, or that comes twice")
-            found[key] = self.value(item[1], depth)
-        return found
+            entries[key] = self.value(item[1], depth)
+        return entries
 
     def tensor(self, dtype_name: str, shape: list[Any], device: str) -> torch.Tensor:
         dtype = DTYPES.get(dtype_name)
@@ -241,11 +248,21 @@ class _Reader:
         if dtype is None or not sizes_ok or math.prod(max(n, 1) for n in shape) > 2**40:
             raise WireError("the frame claims a tensor of unknown dtype or impossible shape")
         size = math.prod(shape) * dtype.itemsize
-        if size > len(self.body) - self.at:
+        if size > len(self.body) - self.offset:
             raise WireError("the frame claims a tensor larger than its bytes")
-        raw = bytearray(self.body[self.at : self.at + size])
-        self.at += size
+        raw = bytearray(self.body[self.offset : self.offset + size])
+        self.offset += size
         return self.wrap(_from_bytes(raw, dtype, shape), device)
+
+
+def _strided(values: torch.Tensor, shape: list[Any], strides: list[Any]) -> Strided:
+    inner = tuple(values.shape)
+    sizes_ok = len(shape) == len(strides) == len(inner) and all(type(n) is int and 0 <= n <= MAX_SPAN for n in shape)
+    strides_ok = sizes_ok and all(type(n) is int and 0 <= n <= MAX_SPAN for n in strides)
+    expands = strides_ok and all(m in (n, 1) for n, m in zip(shape, inner, strict=True))
+    if not expands or not values.numel() or span(inner, tuple(strides)) > MAX_SPAN:
+        raise WireError("the frame claims a layout that no tensor of ours has")
+    return Strided(values, tuple(shape), tuple(strides))
 
 
 def _device(name: str) -> torch.device:

@@ -111,24 +111,24 @@ def _remove(folder: Path) -> None:
 
 def parents() -> list[Parent]:
     """Where a group of ours may be made, the nearest first."""
-    found: list[Parent] = []
+    usable: list[Parent] = []
     with contextlib.suppress(OSError):
         mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
         points = [(m[m.index("-") + 1], set(m[m.index("-") + 3].split(",")), Path(m[4])) for m in mounts]
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             for kind, options, point in points:
-                own = point / path.lstrip("/")
-                folder = own if own.is_dir() else point  # a container sees its own group as the root
+                group = point / path.lstrip("/")
+                folder = group if group.is_dir() else point  # a container sees its own group as the root
                 if kind == "cgroup2" and not controllers:
-                    found += _parents_v2(folder, point)
+                    usable += _parents_v2(folder, point)
                 if kind == "cgroup" and (hits := {*CONTROLLERS} & {*controllers.split(",")} & options):
-                    found.append(Parent("v1", tuple(sorted(hits)), folder))
-    return found
+                    usable.append(Parent("v1", tuple(sorted(hits)), folder))
+    return usable
 
 
-def _parents_v2(own: Path, point: Path) -> Iterator[Parent]:
-    for folder in (own, *own.parents):
+def _parents_v2(group: Path, point: Path) -> Iterator[Parent]:
+    for folder in (group, *group.parents):
         with contextlib.suppress(OSError):
             if {*CONTROLLERS} <= {*(folder / "cgroup.subtree_control").read_text().split()}:
                 yield Parent("v2", CONTROLLERS, folder)

@@ -125,12 +125,12 @@ class Zygote:
         self._loaded: set[str] = set()
         self.process: subprocess.Popen[bytes] | Forked
         self.log: IO[bytes]
-        if forked is not None and control is not None:  # the nursery has forked one for this process
-            self.process, self.control, self.folder, self.held = forked, control, folder, -1
+        if forked is not None and control is not None:  # the fork server has forked one for this process
+            self.process, self.control, self.folder, self.lock = forked, control, folder, -1
             self.log = open(os.dup(2), "rb")  # noqa: SIM115 - closed with the zygote
         else:
             sweep()
-            self.folder, self.held = scratch.make()
+            self.folder, self.lock = scratch.make()
             self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
             self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
@@ -202,9 +202,9 @@ class Zygote:
             self.process.wait()
         self.log.close()
         remove(self.folder)
-        held, self.held = self.held, -1  # it is closed again when it was found dead
-        if held >= 0:
-            os.close(held)
+        lock, self.lock = self.lock, -1  # it is closed again when it was found dead
+        if lock >= 0:
+            os.close(lock)
 
 
 _ZYGOTE: list[Zygote] = []

@@ -28,21 +28,21 @@ IN_WORDS = {
 }
 
 
-def attempt(secrets: list[str], memory_mb: int, writable: list[str], host: int) -> dict[str, bool]:
+def attempt(secrets: list[str], memory_mb: int, writable: list[str], grader: int) -> dict[str, bool]:
     """Try every item; `secrets` are paths that must not be readable, `writable` ones that must not take a file."""
     probes: dict[str, Callable[[], object]] = {
         "network": _connect,
         "local sockets": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).close(),
         "processes": _fork,
         "programs": _execute,
-        "signals": lambda: os.kill(host, 0),
+        "signals": lambda: os.kill(grader, 0),
         "memory": lambda: mmap.mmap(-1, (memory_mb + 64) << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close(),
         "cpu": _cpu_is_unlimited,
     }
-    found = {item: _refused(act) for item, act in probes.items()}
-    found["secrets"] = all(_refused(lambda path=path: _read(path)) for path in secrets)  # type: ignore[misc]
-    found["foreign files"] = all(_refused(lambda path=path: _write(path)) for path in writable)  # type: ignore[misc]
-    return found
+    refused = {item: _refused(act) for item, act in probes.items()}
+    refused["secrets"] = all(_refused(lambda path=path: _read(path)) for path in secrets)  # type: ignore[misc]
+    refused["foreign files"] = all(_refused(lambda path=path: _write(path)) for path in writable)  # type: ignore[misc]
+    return refused
 
 
 def _refused(act: Callable[[], object]) -> bool:

@@ -83,7 +83,7 @@ class Process:
             "plan": asdict(plan),
             "secrets": (*CANARIES, *ours, *secrets),
             "foreign": tuple(foreign),
-            "host": os.getpid(),
+            "grader": os.getpid(),
         }
 
     def _greet(self) -> dict[str, Any]:

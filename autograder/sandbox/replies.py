@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from autograder.runtime.dispatcher import no_facts
+from autograder.runtime.tree import tree_items, tree_map
 from autograder.runtime.wire import HandleRef
 
 FACTS = {"mutated", "syncs", "device_ops", "moved_elements", "refused"}
@@ -46,7 +47,7 @@ def is_load(reply: dict[str, Any]) -> bool:
 
 
 def is_sound(reply: dict[str, Any], request: dict[str, Any]) -> bool:
-    """Whether it has exactly the form that session.py gives the answer to this request."""
+    """Whether it has exactly the form that dispatcher.py gives the answer to this request."""
     facts, failure = reply.get("facts"), reply.get("failure")
     return (
         reply.keys() == {"id", "value", "failure", "facts"}
@@ -84,14 +85,8 @@ def handles(request: dict[str, Any]) -> Iterator[int]:
     """The numbers of all objects that a request speaks of."""
     if request["target"]:
         yield request["target"]
-    yield from (ref.number for ref in _refs((request["args"], request["kwargs"])))
-
-
-def _refs(value: object) -> Iterator[HandleRef]:
-    if isinstance(value, HandleRef):
-        yield value
-    for item in value if type(value) in (list, tuple) else value.values() if type(value) is dict else ():  # type: ignore[attr-defined]
-        yield from _refs(item)
+    items = tree_items((request["args"], request["kwargs"]))
+    yield from (item.number for item in items if isinstance(item, HandleRef))
 
 
 def in_our_words(reply: dict[str, Any]) -> dict[str, Any]:
@@ -100,17 +95,15 @@ def in_our_words(reply: dict[str, Any]) -> dict[str, Any]:
     if failure and failure["kind"] == "refused":
         failure = failure | {"text": READY_MADE}
     refused = tuple(name if _is_known_function(name) else READY_MADE for name in facts["refused"])
-    return reply | {"value": _named(reply["value"]), "facts": facts | {"refused": refused}, "failure": failure}
+    return reply | {
+        "value": tree_map(_named, reply["value"]),
+        "facts": facts | {"refused": refused},
+        "failure": failure,
+    }
 
 
-def _named(value: Any) -> Any:
-    if isinstance(value, HandleRef):
-        return HandleRef(value.number, _type_in_our_words(value.type_name))
-    if type(value) in (list, tuple):
-        return type(value)(map(_named, value))
-    if type(value) is dict:
-        return {key: _named(item) for key, item in value.items()}
-    return value
+def _named(item: Any) -> Any:
+    return HandleRef(item.number, _type_in_our_words(item.type_name)) if isinstance(item, HandleRef) else item
 
 
 def _type_in_our_words(name: str) -> str:
@@ -119,21 +112,21 @@ def _type_in_our_words(name: str) -> str:
     if name.startswith("torch.Tensor ("):
         return OTHER_TENSOR
     module, _, kind = name.rpartition(".")
-    found = _held(sys.modules.get(module), kind)
-    return MODULE if isinstance(found, type) and issubclass(found, torch.nn.Module) else OTHER_CLASS
+    named = _attribute(sys.modules.get(module), kind)
+    return MODULE if isinstance(named, type) and issubclass(named, torch.nn.Module) else OTHER_CLASS
 
 
 def _is_known_function(name: str) -> bool:
     library, *parts = name.split(".")
     if parts[:1] == ["ops"] and library == "torch":
         return tuple(parts[1:]) in _operators()
-    found: Any = sys.modules.get(library) if library in LIBRARIES else None
+    named: Any = sys.modules.get(library) if library in LIBRARIES else None
     for part in parts:
-        found = _held(found, part)
-    return callable(getattr(found, "__func__", found) if isinstance(found, staticmethod | classmethod) else found)
+        named = _attribute(named, part)
+    return callable(getattr(named, "__func__", named) if isinstance(named, staticmethod | classmethod) else named)
 
 
-def _held(owner: object, name: str) -> Any:
+def _attribute(owner: object, name: str) -> Any:
     """What a module or class has under a name now; never asked for it, since modules import, or make, what they are
     asked for.
     """

@@ -25,12 +25,12 @@ PREFIX = f"ptqlab-scratch-{os.uname().nodename}-"  # a lock on a shared disk may
 @contextlib.contextmanager
 def folder() -> Iterator[str]:
     """A folder for this user alone, gone after the block."""
-    path, held = make(0o700)
+    path, lock = make(0o700)
     try:
         yield path
     finally:
         remove(path)
-        os.close(held)
+        os.close(lock)
 
 
 def make(mode: int = 0o711) -> tuple[str, int]:
@@ -42,25 +42,25 @@ def make(mode: int = 0o711) -> tuple[str, int]:
     while True:
         path = tempfile.mkdtemp(prefix=PREFIX)
         with contextlib.suppress(FileNotFoundError):  # it looked abandoned in this moment
-            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            if _is_free(held) is not False and os.path.isdir(path):
-                os.fchmod(held, mode)
-                return path, held
-            os.close(held)
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            if _is_free(lock) is not False and os.path.isdir(path):
+                os.fchmod(lock, mode)
+                return path, lock
+            os.close(lock)
 
 
 def abandoned() -> Iterator[str]:
     """This user's folders that nobody holds any more; each is held while the caller deals with it."""
-    with os.scandir(tempfile.gettempdir()) as found:
-        paths = [entry.path for entry in found if entry.name.startswith(PREFIX)]
+    with os.scandir(tempfile.gettempdir()) as entries:
+        paths = [entry.path for entry in entries if entry.name.startswith(PREFIX)]
     for path in paths:
         with contextlib.suppress(OSError):  # another user's, or gone
-            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
-                if os.fstat(held).st_uid == os.geteuid() and _is_free(held):
+                if os.fstat(lock).st_uid == os.geteuid() and _is_free(lock):
                     yield path
             finally:
-                os.close(held)
+                os.close(lock)
 
 
 def _is_free(folder: int) -> bool | None:
@@ -76,13 +76,14 @@ def _is_free(folder: int) -> bool | None:
 
 def is_over(folder: str, megabytes: int) -> bool:
     """Whether the files below `folder` are too many or too large, or can't be measured."""
-    left, entries, waiting = megabytes << 20, MAX_ENTRIES, [folder]
+    bytes_left, entries_left, waiting = megabytes << 20, MAX_ENTRIES, [folder]
     try:
         while waiting:
-            with os.scandir(waiting.pop()) as found:
-                for entry in found:
-                    left, entries = left - entry.stat(follow_symlinks=False).st_blocks * 512, entries - 1
-                    if left < 0 or entries < 0:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    bytes_left -= entry.stat(follow_symlinks=False).st_blocks * 512
+                    entries_left -= 1
+                    if bytes_left < 0 or entries_left < 0:
                         return True
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
@@ -107,8 +108,8 @@ def remove(folder: str) -> None:
 def _flatten(folder: Path) -> None:
     """Remove files, and lift folders to the top until none is left: no path grows long, no call recurses."""
     lifted = (folder / f".lifted-{os.getpid()}-{n}" for n in itertools.count())
-    while found := [entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]:
-        for entry in found:
+    while folders := [entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]:
+        for entry in folders:
             os.chmod(entry.path, 0o700)
             for inner in list(os.scandir(entry.path)):
                 if inner.is_dir(follow_symlinks=False):

@@ -82,10 +82,10 @@ def compile_filter(cuda: bool = False) -> bytes:
     _answer(seccomp, policy, ("clone3", "openat2"), errno.ENOSYS)
     flags = CLONE_THREAD | CLONE_NAMESPACES
     _allow(seccomp, policy, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, flags, CLONE_THREAD))
-    for name, at in (("open", 1), ("openat", 2)):
-        _allow(seccomp, policy, name, seccomp.Arg(at, seccomp.MASKED_EQ, os.O_TRUNC, 0))
-        _allow(seccomp, policy, name, seccomp.Arg(at, seccomp.MASKED_EQ, os.O_ACCMODE, os.O_WRONLY))
-        _allow(seccomp, policy, name, seccomp.Arg(at, seccomp.MASKED_EQ, os.O_ACCMODE, os.O_RDWR))
+    for name, position in (("open", 1), ("openat", 2)):
+        _allow(seccomp, policy, name, seccomp.Arg(position, seccomp.MASKED_EQ, os.O_TRUNC, 0))
+        _allow(seccomp, policy, name, seccomp.Arg(position, seccomp.MASKED_EQ, os.O_ACCMODE, os.O_WRONLY))
+        _allow(seccomp, policy, name, seccomp.Arg(position, seccomp.MASKED_EQ, os.O_ACCMODE, os.O_RDWR))
     # a connected pair inside the worker, as asyncio's event loop wants one: a stream has no other address to send to
     pair = (seccomp.Arg(0, seccomp.EQ, socket.AF_UNIX), seccomp.Arg(1, seccomp.MASKED_EQ, 0xF, socket.SOCK_STREAM))
     _allow(seccomp, policy, "socketpair", *pair)

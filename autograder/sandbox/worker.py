@@ -65,12 +65,12 @@ class Worker:
         self,
         source: str,
         limits: Limits,
-        walls: SandboxPolicy | None = None,
+        policy: SandboxPolicy | None = None,
         preload: tuple[str, ...] = (),
         helpers: Mapping[str, str] = MappingProxyType({}),
         late_annotations: bool = False,
     ) -> None:
-        self.source, self.limits, self.walls, self.preload = source, limits, walls or SandboxPolicy(), preload
+        self.source, self.limits, self.policy, self.preload = source, limits, policy or SandboxPolicy(), preload
         self._loading = {"source": source, "helpers": dict(helpers), "late_annotations": late_annotations}
         self.problems: tuple[str, ...] = ()
         self.methods: set[tuple[str, str]] = set()
@@ -102,7 +102,7 @@ class Worker:
     def evaluator(self) -> Worker:
         """A worker without a submission, in the same jail and each time anew: it runs the files that one has made."""
         if self._evaluator is None:
-            self._evaluator = Worker("", self.limits, self.walls, self.preload)
+            self._evaluator = Worker("", self.limits, self.policy, self.preload)
         self._evaluator.fresh()
         return self._evaluator
 
@@ -118,11 +118,11 @@ class Worker:
             return self.believed(self.ask(question), request, question)
         self._prepare(question)
         started = time.perf_counter()
-        with memory.Watch(self._pid()) as seen:
+        with memory.Watch(self._pid()) as watch:
             raw = self.ask(question)
         reply, seconds = self.believed(raw, request, question), time.perf_counter() - started
-        found = {"start_mb": seen.start_mb, "peak_growth_mb": seen.growth_mb, "seconds": seconds}
-        return reply | {"facts": reply["facts"] | found}
+        measured = {"start_mb": watch.start_mb, "peak_growth_mb": watch.growth_mb, "seconds": seconds}
+        return reply | {"facts": reply["facts"] | measured}
 
     def question(self, request: dict[str, Any]) -> Question:
         """The next question, in the form in which it is sent."""
@@ -179,10 +179,10 @@ class Worker:
             return
         self._left()
         zygote().preload(self.preload)
-        self._process = _launch(self.limits, self.walls)
+        self._process = _launch(self.limits, self.policy)
         self._oldest = dispatcher.first_object(number)
         self.cuda_trouble = str(self._process.hello["cuda"])
-        self.isolation = ", ".join(self._process.hello["reached"]) if self.walls.required else "none"
+        self.isolation = ", ".join(self._process.hello["reached"]) if self.policy.required else "none"
         self._loads += 1
         try:
             request = {"op": "load", "id": self._loads, **self._loading}
@@ -235,20 +235,20 @@ class Worker:
             self._process = None
 
 
-def _launch(limits: Limits, walls: SandboxPolicy) -> Process:
+def _launch(limits: Limits, policy: SandboxPolicy) -> Process:
     """A worker that holds the floor: with every layer that this machine gives, without namespaces where it does not."""
-    process = Process(limits, _layers(walls.layers), walls.secrets, walls.foreign, walls.cuda)
+    process = Process(limits, _layers(policy.layers), policy.secrets, policy.foreign, policy.cuda)
     if process.hello["namespaces"]:
         process.zygote.namespaces_refused = process.hello["namespaces"]
         process.kill()
-        process = Process(limits, _layers(walls.layers), walls.secrets, walls.foreign, walls.cuda)
-    if process.hello["trouble"] and not walls.required:
+        process = Process(limits, _layers(policy.layers), policy.secrets, policy.foreign, policy.cuda)
+    if process.hello["trouble"] and not policy.required:
         process.kill()
         raise ZygoteError(f"a worker did not start: {process.hello['trouble']}")
     open_items = [item for item in probes.FLOOR if process.hello["held"].get(item) is not True]
-    if walls.required and open_items:
+    if policy.required and open_items:
         process.kill()
-        raise _below_the_floor(process, walls, open_items)
+        raise _below_the_floor(process, policy, open_items)
     return process
 
 
@@ -256,14 +256,14 @@ def _layers(wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(layer for layer in wanted if layer != "namespaces" or not zygote().namespaces_refused)
 
 
-def _below_the_floor(process: Process, walls: SandboxPolicy, open_items: Sequence[str]) -> IsolationError:
+def _below_the_floor(process: Process, policy: SandboxPolicy, open_items: Sequence[str]) -> IsolationError:
     refused = process.zygote.namespaces_refused
     trouble = process.hello["trouble"]
     landlocked = trouble or any(layer.startswith("Landlock") for layer in process.hello["reached"])
     troubles = [
         trouble,
         f"namespaces are refused: {refused}" if refused else "",
-        "" if landlocked or "landlock" not in walls.layers else "Landlock is not offered by this kernel",
+        "" if landlocked or "landlock" not in policy.layers else "Landlock is not offered by this kernel",
         process.zygote.trouble,
     ]
     why = "; ".join(filter(None, troubles))

@@ -158,22 +158,22 @@ def _start(message: dict[str, Any], descriptors: list[int], children: Children, 
     )
     bpf = _filter(message["plan"]["cuda"])[0]
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    told, tell = os.pipe()
+    number_out, number_in = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(told)
-        _child(message, descriptors, bpf, tell, group.words)
+        os.close(number_out)
+        _child(message, descriptors, bpf, number_in, group.words)
     children[child] = -1
-    os.close(tell)
-    number = int(os.read(told, 16) or 0)
-    os.close(told)
+    os.close(number_in)
+    number = int(os.read(number_out, 16) or 0)
+    os.close(number_out)
     with contextlib.suppress(ProcessLookupError):
         children[child] = os.pidfd_open(number) if number else -1
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     return number
 
 
-def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, tell: int, group: list[str]) -> NoReturn:
+def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, number_in: int, group: list[str]) -> NoReturn:
     """The forked process; in namespaces it only waits for the worker, the first process of its own process
     namespace.
     """
@@ -188,12 +188,12 @@ def _child(message: dict[str, Any], descriptors: list[int], bpf: bytes, tell: in
         refused = jail.new_namespaces(plan) if namespaced else ""
         inner = os.fork() if namespaced and not refused else 0
         if inner:
-            os.write(tell, str(inner).encode())
+            os.write(number_in, str(inner).encode())
             jail.close_descriptors(())
             os.waitpid(inner, 0)
             os._exit(0)
         if refused or not namespaced:
-            os.write(tell, str(number).encode())
+            os.write(number_in, str(number).encode())
         hello = {"reached": [*group], "namespaces": refused, "trouble": "", "held": {}, "cuda": ""}
         _become_worker(message, plan, descriptors, bpf, number, hello)
     except BaseException:
@@ -224,7 +224,7 @@ def _become_worker(
         try:
             hello["reached"] += jail.enter(plan, bpf, "namespaces" in plan.layers, number)
             memory_mb = plan.memory_mb + (jail.CUDA_HOST_MB if plan.cuda else 0)
-            hello["held"] = probes.attempt(message["secrets"], memory_mb, message["foreign"], message["host"])
+            hello["held"] = probes.attempt(message["secrets"], memory_mb, message["foreign"], message["grader"])
             hello["cuda"] = _start_cuda() if plan.cuda else ""
         except jail.NamespacesRefusedError as error:
             hello["namespaces"] = str(error)

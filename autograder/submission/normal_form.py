@@ -53,7 +53,7 @@ def _parsed(cell: str) -> Sequence[ast.stmt]:
     try:
         if "__main__" not in cell:  # below which definitions may stand
             return statements_of(cell)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last also where it is nested too deeply
         pass
     return [node for piece in parse_script(cell)[0] for node in _of_piece(piece)]
 
@@ -62,7 +62,7 @@ def _of_piece(piece: Cell) -> Sequence[ast.stmt]:
     """A piece's statements, or those of the helper file that it writes."""
     try:
         return statements_of(piece.file.text if piece.file else piece.source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
 
 

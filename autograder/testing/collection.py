@@ -1,9 +1,12 @@
 """Test files that pytest has collected once, and runs again for every submission.
 
 Configuring pytest and collecting a hundred tests costs twice as much as running them. So one pytest session stays
-open over the test files; a run of it is pytest's own protocol for each test, with fresh fixtures and a fresh record
-by pytest-json-report. A file that was edited, or another course's, is collected anew, and a session in which
-anything but a test went wrong is closed and never used again.
+open over the test files; a run of it is pytest's own protocol for each test, with fresh fixtures, and with a fresh
+record that pytest-json-report's hooks fill. A file that was edited, or another course's, is collected anew, and a
+session in which anything but a test went wrong is closed and never used again.
+
+pytest's one public way to a session, `pytest.main`, ends it. Private are therefore `_prepareconfig`, and a
+configuration's `_do_configure` and `_ensure_unconfigure`: what `pytest.main` itself calls.
 """
 
 from __future__ import annotations
@@ -12,15 +15,15 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Protocol
 from unittest import mock
 
 import pytest
-from _pytest.assertion.rewrite import AssertionRewritingHook
 from _pytest.config import _prepareconfig
 
 from autograder.records import Status
+from autograder.runtime.process_state import STATE
 
 MOST_KEPT = 8  # a course has five exercises
 OPTIONS = (
@@ -89,13 +92,14 @@ class Collection:
 
     def __init__(self, files: Sequence[str], plugins: Sequence[object]) -> None:
         self.errors: list[str] = []
+        self._entry: Entry = {}
         root = os.path.commonpath([os.path.dirname(file) for file in files])
         unused = (part for name in UNUSED for part in ("-p", f"no:{name}"))
         environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
         with mock.patch.dict(os.environ, environment), _quiet(), _own_modules(files):
             self.config: Any = _prepareconfig([*files, "--rootdir", root, *OPTIONS, *unused], [*plugins, self])
             self._session = pytest.Session.from_config(self.config)
-            self._session.exitstatus = pytest.ExitCode.OK  # the record wants one
+            self._session.exitstatus = pytest.ExitCode.OK  # pytest-json-report wants one
             try:
                 self._collect()
             except BaseException:
@@ -107,11 +111,30 @@ class Collection:
         self.config.pluginmanager.unregister(name="terminalreporter")
         self.config.hook.pytest_sessionstart(session=self._session)
         self.config.hook.pytest_collection(session=self._session)
+        for item in self._session.items:
+            _clean(item)  # pytest knows the stash that it made by a second name, which would keep the first run's
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember what could not be collected."""
         if report.failed:
             self.errors.append(f"{report.nodeid}: {report.longreprtext[-1000:]}")
+
+    @pytest.hookimpl(wrapper=True, optionalhook=True)
+    def pytest_json_runtest_metadata(self) -> Generator[None, list[dict[str, Any]], list[dict[str, Any]]]:
+        """Take what pytest-json-report adds to the record of the present test."""
+        metadata = yield
+        for part in metadata:
+            self._entry["metadata"] |= part
+        return metadata
+
+    @pytest.hookimpl(wrapper=True, optionalhook=True)
+    def pytest_json_runtest_stage(self, report: pytest.TestReport) -> Generator[None, Entry, Entry]:
+        """Take what pytest-json-report records of a phase of the present test."""
+        stage = yield
+        self._entry[report.when] = stage
+        if stage["outcome"] != "passed":
+            self._entry["outcome"] = stage["outcome"]
+        return stage
 
     def run(
         self,
@@ -119,16 +142,13 @@ class Collection:
         after: Callable[[pytest.Item, Entry], None] = lambda item, entry: None,
         replay: Replay | None = None,
     ) -> list[tuple[str, Entry]]:
-        """Run the wanted tests; returns each one's name and its entry in pytest-json-report's record.
+        """Run the wanted tests; return each one's name and its entry as pytest-json-report records it.
 
         `after` is called with each test and its entry, and may change which ones are still wanted. A test
         whose entry `replay` gives is not run.
         Raises what ends a pytest session: KeyboardInterrupt, pytest.exit, an error in a plugin.
         """
         ran = []
-        record = self.config._json_report
-        record.__init__(self.config)  # as new: a record is of one run
-        record.pytest_sessionstart(self._session)
         with _quiet():
             for number, item in enumerate(self._session.items):
                 if wanted(item):  # which ones are is not known before those before have run
@@ -150,10 +170,11 @@ class Collection:
         return entry
 
     def _run(self, item: pytest.Item) -> Entry:
-        # nobody knows yet which test is the next to run: nothing stays set up for it
+        entry = self._entry = {"nodeid": item.nodeid, "outcome": "passed", "metadata": {}}
+        # the next test is not known yet: nothing stays set up for it
         self.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         _clean(item)
-        return dict(self.config._json_report._json_tests.pop(item.nodeid, {}))
+        return entry
 
     def close(self) -> None:
         """Tear down what is still set up, and end the session."""
@@ -162,13 +183,20 @@ class Collection:
         self.config._ensure_unconfigure()
 
 
-def _clean(item: Any) -> None:
+def _clean(item: pytest.Item) -> None:
     """Take from a test what its run has left on it: it must not reach the next student's."""
-    item.stash = item._store = pytest.Stash()  # two names of one thing
-    item.user_properties, item._report_sections = [], []
+    item.stash, item.user_properties = pytest.Stash(), []
 
 
-_kept: dict[object, Collection] = {}
+def _close_all(collections: list[Collection]) -> None:
+    for collection in collections:
+        collection.close()
+
+
+@STATE.keep(MOST_KEPT, _close_all)
+def _idle(*key: object) -> list[Collection]:
+    """The collection of this key that nobody uses at the moment, if there is one."""
+    return []
 
 
 @contextlib.contextmanager
@@ -178,25 +206,25 @@ def collected(files: Sequence[str], about: object, plugins: Callable[[], Sequenc
     Nobody else has the collection meanwhile. If all went well it is kept for the next time, else it is closed.
     """
     key = (about, *((file, _stamp(file)) for file in files))
-    collection = _kept.pop(key, None) or Collection(files, plugins())
+    idle = _idle(*key)
+    collection = idle.pop() if idle else Collection(files, plugins())
     try:
         yield collection
     except BaseException:
         collection.close()
         raise
-    if collection.errors:
+    idle = _idle(*key)  # anew: it may have been dropped meanwhile
+    if collection.errors or idle:
         collection.close()
-        return
-    _kept[key] = collection
-    if len(_kept) > MOST_KEPT:
-        _kept.pop(next(iter(_kept))).close()  # the one that was not used for longest
+    else:
+        idle.append(collection)
 
 
 def _stamp(file: str) -> object:
     """What changes when a file is edited or replaced."""
     with contextlib.suppress(OSError):
-        found = os.stat(file)
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        status = os.stat(file)
+        return status.st_mtime_ns, status.st_size, status.st_ino
     return None
 
 
@@ -206,13 +234,13 @@ def _own_modules(files: Sequence[str]) -> Iterator[None]:
 
     Pytest puts them into sys.modules under names made of their paths, and would take another course's from there.
     """
-    hooks = sys.meta_path.copy()
+    finders = sys.meta_path.copy()
     _forget(files)
     try:
         yield
     finally:
         _forget(files)
-        sys.meta_path[:] = [h for h in sys.meta_path if h in hooks or not isinstance(h, AssertionRewritingHook)]
+        sys.meta_path[:] = [f for f in sys.meta_path if f in finders or not type(f).__module__.startswith("_pytest.")]
 
 
 def _forget(files: Sequence[str]) -> None:

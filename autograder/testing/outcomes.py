@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from autograder.records import Exercise, Outcome, Status
-
-if TYPE_CHECKING:
-    pass
-
+from autograder.records import VALUES, Exercise, Outcome, Status
 
 PUBLIC, HIDDEN = "test_public.py", "test_hidden.py"
 
@@ -36,7 +32,7 @@ def _hinted(exercise: Exercise, outcome: Outcome) -> Outcome:
 def _withholding(exercise: Exercise, errors: Sequence[str]) -> Iterator[Outcome]:
     for error in errors:
         for task in exercise.tasks:
-            yield Outcome("collection", task.id, "core", True, Status.GRADER_ERROR, "The tests can be loaded.", error)
+            yield Outcome("collection", task.id, VALUES, True, Status.GRADER_ERROR, "The tests can be loaded.", error)
 
 
 def _merged(nodeid: str, entries: list[dict[str, Any]]) -> Outcome:
@@ -49,12 +45,12 @@ def _merged(nodeid: str, entries: list[dict[str, Any]]) -> Outcome:
     message = facts.get("message", "") if status is not Status.PASSED else ""
     if "[" in entry.get("nodeid", "") and "[cpu]" not in entry["nodeid"] and message:
         message = f"on the {entry['nodeid'].rpartition('[')[2].rstrip(']')} device: {message}"
-    task, kind = (
-        next((e["metadata"][k] for _, e in single if k in e.get("metadata", {})), "") for k in ("task", "kind")
+    task, item = (
+        next((e["metadata"][k] for _, e in single if k in e.get("metadata", {})), "") for k in ("task", "item")
     )
     claim = next((e["metadata"]["claim"] for _, e in single if "claim" in e.get("metadata", {})), name)
     test = f"{file.rpartition('/')[2]}::{name}"
-    return Outcome(test, task, kind, file.endswith(HIDDEN), status, claim, message, round(duration, 4))
+    return Outcome(test, task, item, file.endswith(HIDDEN), status, claim, message, round(duration, 4))
 
 
 def status_of(entry: dict[str, Any]) -> Status:

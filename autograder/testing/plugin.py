@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autograder.records import Exercise, Outcome, PtqlabError, Status
+from autograder.runtime.process_state import STATE
 from autograder.testing.outcomes import HIDDEN, PUBLIC, outcomes_of, status_of
 from autograder.testing.verdicts import verdict
 
@@ -41,6 +42,8 @@ CONTEXT = pytest.StashKey[Context]()
 DEVICES = pytest.StashKey[tuple[str, ...]]()
 STUDENT = pytest.StashKey["Student"]()
 VERDICT = pytest.StashKey[dict[str, str]]()
+OWN_WORK = pytest.StashKey["dict[Path, Endpoint]"]()
+MOST_ONCE = 256  # values of `once` that a process keeps
 
 
 # --- fixtures ---------------------------------------------------------------------------------------------------
@@ -57,7 +60,7 @@ def _student_of(request: pytest.FixtureRequest) -> Student:
 
     if STUDENT not in request.node.stash:
         context = request.config.stash.get(CONTEXT, None)
-        endpoint = context.endpoint if context else _local_endpoint(request.path.parent)
+        endpoint = context.endpoint if context else _own_work(request.config, request.path.parent)
         request.node.stash[STUDENT] = Student(endpoint)
     found: Student = request.node.stash[STUDENT]
     return found
@@ -81,10 +84,6 @@ def reference(request: pytest.FixtureRequest) -> Student:
     return Student(InProcess(context.reference()))
 
 
-_ONCE: dict[object, Any] = {}
-_MOST_KEPT = 256
-
-
 @pytest.fixture
 def once(request: pytest.FixtureRequest, rng: torch.Generator) -> Callable[[str, Callable[[], Any]], Any]:
     """`once("kl", function)`: the function's value, computed once for a class (same test file, test and seed).
@@ -96,15 +95,20 @@ def once(request: pytest.FixtureRequest, rng: torch.Generator) -> Callable[[str,
     test = (request.path, stamp, request.node.name, context.seed if context else 0)
 
     def value_of(name: str, function: Callable[[], Any]) -> Any:
-        if (test, name) not in _ONCE:
-            while len(_ONCE) >= _MOST_KEPT:
-                del _ONCE[next(iter(_ONCE))]
-            _ONCE[test, name] = function(), rng.get_state()
-        value, state = _ONCE[test, name]
+        made = _made_once(test, name)
+        if not made:
+            made.append((function(), rng.get_state()))
+        value, state = made[0]
         rng.set_state(state)
         return value
 
     return value_of
+
+
+@STATE.keep(MOST_ONCE)
+def _made_once(test: Hashable, name: str) -> list[tuple[Any, torch.Tensor]]:
+    """The value of a name in a test, and the generator's state after it; empty until it is made."""
+    return []
 
 
 def seeded(seed: int, file: str, test: str) -> torch.Generator:
@@ -149,16 +153,14 @@ def available_devices(wanted: str) -> tuple[str, ...]:
     return (*devices, "cuda") if wanted != "cpu" and torch.cuda.is_available() else devices
 
 
-_LOCAL: dict[Path, Endpoint] = {}
-
-
-def _local_endpoint(folder: Path) -> Endpoint:
-    """The student's own notebook or module in this folder, loaded into this process."""
+def _own_work(config: pytest.Config, folder: Path) -> Endpoint:
+    """The student's own notebook or module in this folder, loaded into this process once a session."""
     from autograder.testing.own_work import open_folder  # noqa: PLC0415
 
-    if folder not in _LOCAL:
-        _LOCAL[folder] = open_folder(folder)
-    return _LOCAL[folder]
+    loaded = config.stash.setdefault(OWN_WORK, {})
+    if folder not in loaded:
+        loaded[folder] = open_folder(folder)
+    return loaded[folder]
 
 
 # --- hooks ------------------------------------------------------------------------------------------------------
@@ -166,7 +168,7 @@ def _local_endpoint(folder: Path) -> Endpoint:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
-    config.addinivalue_line("markers", "task(id, kind): ties a test to a task's points; kind is core or edge")
+    config.addinivalue_line("markers", "task(id, item): ties a test to an item of a task's rubric")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -199,7 +201,7 @@ def pytest_json_runtest_metadata(item: pytest.Item, call: pytest.CallInfo[None])
     marker = item.get_closest_marker("task")
     if marker is None or (call.when != "setup" and call.excinfo is None):
         return {}
-    facts = {"task": str(marker.args[0]), "kind": str(marker.kwargs.get("kind", "")), "claim": _claim(item)}
+    facts = {"task": str(marker.args[0]), "item": str(marker.kwargs.get("item", "")), "claim": _claim(item)}
     return facts | (item.stash.get(VERDICT, {}) if call.excinfo is not None else {})
 
 

@@ -13,6 +13,8 @@ import torch
 from autograder.runtime import memory
 from autograder.runtime.dispatcher import METHOD, MODULE, Dispatcher
 from autograder.runtime.errors import CrashedError, RefusedError, raised
+from autograder.runtime.layouts import with_layout
+from autograder.runtime.tree import tree_map
 from autograder.runtime.wire import HandleRef
 
 
@@ -20,7 +22,7 @@ class Endpoint(Protocol):
     """Whatever answers a request: a Dispatcher in this process, or a Worker."""
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request; see session.py for its form."""
+        """Answer one request; see dispatcher.py for its form."""
 
     def fresh(self) -> Endpoint:
         """The same submission in a new process, which knows nothing of the old one."""
@@ -44,7 +46,7 @@ class Call:
     """
 
     label: str
-    given: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # arguments, keywords; None: it was no call
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # positional, keywords; None: it was no call
     mutated: tuple[str, ...] = ()
     syncs: int = 0
     device_ops: int = 0
@@ -56,9 +58,9 @@ class Call:
     @property
     def text(self) -> str:
         """The call as one writes it, tensors by dtype and shape."""
-        if self.given is None:
+        if self.arguments is None:
             return self.label
-        args, kwargs = self.given
+        args, kwargs = self.arguments
         return f"{self.label}({', '.join([*map(_short, args), *(f'{k}={_short(v)}' for k, v in kwargs.items())])})"
 
 
@@ -73,10 +75,10 @@ class Student:
     _measured: bool = False  # inside of `measuring()`
     allowed: tuple[str, ...] = ()  # libraries whose ready-made quantizers the calls may use
 
-    def __getattr__(self, name: str) -> _Member:
+    def __getattr__(self, name: str) -> _Function:
         if name.startswith("_"):
             raise AttributeError(name)
-        return _Member(self, MODULE, name, name)
+        return _Function(self, MODULE, name, name)
 
     @property
     def remote(self) -> _Remote:
@@ -107,15 +109,15 @@ class Student:
 
     def _ask(self, op: str, target: int, name: str, label: str, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        given = (args, kwargs) if op == "call" else None
+        arguments = (args, kwargs) if op == "call" else None
         if op != "kit":  # a reader knows their own functions
-            self.last_call = Call(label, given)
+            self.last_call = Call(label, arguments)
         request = {
             "op": op,
             "target": target,
             "name": name,
-            "args": _lower(tuple(args)),
-            "kwargs": _lower(kwargs),
+            "args": tree_map(_lower, tuple(args)),
+            "kwargs": tree_map(_lower, kwargs),
             "simulated": self.simulated,
         }
         if self._measured:
@@ -127,14 +129,14 @@ class Student:
         facts = dict(reply["facts"])
         refused = facts.pop("refused")
         if op != "kit":
-            self.last_call = Call(label, given, **facts)
+            self.last_call = Call(label, arguments, **facts)
         elif self.last_call is not None:
             self.last_call = replace(self.last_call, **facts)
         if refused and (reply["failure"] or {}).get("kind") != "undefined":
             raise RefusedError(refused[0])
         if reply["failure"]:
             raise raised(reply["failure"], label, lambda: self._words(reply["id"]))
-        return self._lift(reply["value"], label)
+        return tree_map(lambda item: Handle(self, item, label) if isinstance(item, HandleRef) else item, reply["value"])
 
     def _words(self, request: int) -> tuple[str, str, str]:
         """Type, text and place of the exception that ended a request; asked for later, and only where it is read.
@@ -142,19 +144,10 @@ class Student:
         Raises TimedOutError or Crashed when the worker ends meanwhile: that is then the call's outcome.
         """
         question = {"op": "words", "target": MODULE, "name": "", "args": (request,), "kwargs": {}, "simulated": False}
-        told = self._endpoint.run(question)["value"]
-        if type(told) is not tuple or len(told) != 3 or not all(type(word) is str for word in told):
+        answer = self._endpoint.run(question)["value"]
+        if type(answer) is not tuple or len(answer) != 3 or not all(type(word) is str for word in answer):
             return "Exception", "(its message could not be read)", ""
-        return told
-
-    def _lift(self, value: Any, label: str) -> Any:
-        if isinstance(value, HandleRef):
-            return Handle(self, value, label)
-        if type(value) in (list, tuple):
-            return type(value)(self._lift(item, label) for item in value)
-        if type(value) is dict:
-            return {key: self._lift(item, label) for key, item in value.items()}
-        return value
+        return answer
 
 
 class _Remote:
@@ -167,7 +160,7 @@ class _Remote:
         return lambda *args, **kwargs: self._student._ask("kit", MODULE, name, f"kit.{name}", args, kwargs)
 
 
-class _Member:
+class _Function:
     """A function of the module, or a method of an object: it can be called."""
 
     def __init__(self, student: Student, target: int, name: str, label: str) -> None:
@@ -178,12 +171,12 @@ class _Member:
         student, target, name, label = self._parts
         return student._ask("call", target, name, label, args, kwargs)
 
-    def __getattr__(self, name: str) -> _Member:
+    def __getattr__(self, name: str) -> _Function:
         """A function of a class: `student.QuantizedLinear.from_float(layer)`."""
         if name.startswith("_"):
             raise AttributeError(name)
-        student, target, own, label = self._parts
-        return _Member(student, target, f"{own}.{name}", f"{label}.{name}")
+        student, target, owner, label = self._parts
+        return _Function(student, target, f"{owner}.{name}", f"{label}.{name}")
 
 
 class Handle:
@@ -197,13 +190,13 @@ class Handle:
         if name.startswith("__"):
             raise AttributeError(name)
         student, number, label = self._student, self._ref.number, f"{self._label}.{name}"
-        known = student._endpoint.methods
-        if (self.type_name, label) not in known:
+        methods = student._endpoint.methods
+        if (self.type_name, label) not in methods:
             value = student._ask("get", number, name, label)
             if type(value) is not str or value != METHOD:
                 return value
-            known.add((self.type_name, label))
-        return _Member(student, number, name, label)
+            methods.add((self.type_name, label))
+        return _Function(student, number, name, label)
 
     def read(self, *names: str) -> tuple[Any, ...]:
         """Several attributes at once: `scale, zero_point = quantizer.read("scale", "zero_point")`."""
@@ -241,38 +234,29 @@ class InProcess:
         """Answer one request, on copies: an answer that works in place spoils no test's own tensors, as in the
         grader.
         """
-        own = {"args": _copied(request["args"]), "kwargs": _copied(request["kwargs"])}
+        request = request | {name: tree_map(_copy, request[name]) for name in ("args", "kwargs")}
         if not request.get("measured"):
-            return self._session.run(request | own)
+            return self._session.run(request)
         started = time.perf_counter()
-        with memory.Watch() as seen:
-            reply = self._session.run(request | own)
+        with memory.Watch() as watch:
+            reply = self._session.run(request)
         reply["facts"] |= {
-            "start_mb": seen.start_mb,
-            "peak_growth_mb": seen.growth_mb,
+            "start_mb": watch.start_mb,
+            "peak_growth_mb": watch.growth_mb,
             "seconds": time.perf_counter() - started,
         }
         return reply
 
 
-def _copied(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.clone()
-    if type(value) in (list, tuple):
-        return type(value)(map(_copied, value))
-    if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    return value
+def _copy(item: Any) -> Any:
+    return item.clone() if isinstance(item, torch.Tensor) else item
 
 
-def _lower(value: Any) -> Any:
-    if isinstance(value, Handle):
-        return value._ref
-    if type(value) in (list, tuple):
-        return type(value)(_lower(item) for item in value)
-    if type(value) is dict:
-        return {key: _lower(item) for key, item in value.items()}
-    return value
+def _lower(item: Any) -> Any:
+    """An item of a request: a handle's reference, a tensor with its layout."""
+    if isinstance(item, Handle):
+        return item._ref
+    return with_layout(item) if isinstance(item, torch.Tensor) else item
 
 
 def _values(value: object) -> str:

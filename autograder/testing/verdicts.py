@@ -39,7 +39,7 @@ def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test:
     from autograder.runtime import errors as ends  # noqa: PLC0415
 
     if isinstance(error, PtqlabError):
-        return _judged(Status.GRADER_ERROR, str(error), "")
+        return _judged(Status.GRADER_ERROR, str(error))
     called = "" if hidden or asked is None or asked.last_call is None else asked.last_call.text
     for kind, status in (
         (ends.MissingError, Status.MISSING),
@@ -63,7 +63,7 @@ def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test:
     return _our_fault(error)
 
 
-def _judged(status: Status, message: str, called: str) -> dict[str, str]:
+def _judged(status: Status, message: str, called: str = "") -> dict[str, str]:
     return {"status": status.value, "message": f"{message}\ncalled: {called}" if called else message}
 
 
@@ -79,7 +79,7 @@ def _our_fault(error: BaseException) -> dict[str, str]:
 def _assertion_text(error: BaseException, hidden: bool) -> str:
     words, values = getattr(error, "words", None), getattr(error, "values", None)
     if words is None:  # a plain assert: pytest's own text holds values
-        return "this does not hold" if hidden else str(error).split("\n", 1)[0] or "this does not hold"
+        return "this does not hold" if hidden else str(error).partition("\n")[0] or "this does not hold"
     return str(words) if hidden or not values else f"{words}\n{values}"
 
 

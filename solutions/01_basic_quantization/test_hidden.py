@@ -1,4 +1,4 @@
-"""Hidden tests of exercise 01: other shapes, other ranges, every number of bits, and the edges.
+"""Hidden tests of exercise 01: what the public tests ask for, with other shapes, ranges and numbers of bits.
 
 Docstrings are what a student reads of a hidden test, so they carry no values.
 """
@@ -26,9 +26,9 @@ def between(lo, hi, shape, rng):
 
 
 def delicate(shape, rng):
-    """Data that half precision, or a floor on the scale, would spoil."""
+    """Data that half precision, or a floor on the scale, would spoil; and float64, whose scales are float32, too."""
     small = between(-0.0661, 0.0603, shape, rng)  # neither the range nor its 127th or 255th part is a half
-    yield from (small.to(torch.float16), small.to(torch.bfloat16))
+    yield from (small.to(torch.float16), small.to(torch.bfloat16), small.to(torch.float64))
     yield between(-4.1e-5, 3.2e-5, shape, rng)
 
 
@@ -42,11 +42,25 @@ def unusable(shape, rng):
     yield "the data was empty", torch.zeros(*shape[:-1], 0)
 
 
+def constants():
+    """Data that is all the same, or a single value: it follows the same rules as any other."""
+    yield from (torch.full((7,), -4.4), torch.full((1, 3, 2), 0.83), torch.full((1, 1), -12.5), torch.tensor(0.37))
+
+
+def in_half(x, amax, steps):
+    """What to say of a scale that was computed in the half precision of its data."""
+    if x.dtype not in (torch.float16, torch.bfloat16):
+        return {}
+    return {"is computed in half precision: convert the data to float32 first": (amax.to(x.dtype) / steps).double()}
+
+
 def check_symmetric(found, x, bits=8):
     """(q, scale) for the whole of x."""
     q, scale = expect.results(found, "q", "scale")
-    x, top = x.float(), 2 ** (bits - 1) - 1
-    lookalikes = {"follows max(x), not the largest |x|": x.max() / top}
+    expect.codes_first(q, scale)
+    top = 2 ** (bits - 1) - 1
+    lookalikes = {"follows max(x), not the largest |x|": x.max() / top, **in_half(x, x.abs().max(), top)}
+    x = x.float()
     scale = expect.symmetric_scale(scale, x.abs().max(), bits, lookalikes)
     expect.codes(q, x, scale, bits=bits)
 
@@ -54,6 +68,7 @@ def check_symmetric(found, x, bits=8):
 def check_asymmetric(found, x, bits=8):
     """(q, scale, zero_point) for the whole of x."""
     q, scale, zero_point = expect.results(found, "q", "scale", "zero_point")
+    expect.codes_first(q, scale)
     x = x.float()
     lo, hi = float(x.min()), float(x.max())
     scale = expect.asymmetric_scale(scale, lo, hi, bits)
@@ -92,12 +107,13 @@ def check_restored(value, q, scale, zero_point=0):
 def largest_per(axis, x):
     """The largest |x| of each index of `axis`, all other dimensions 1."""
     others = [d for d in range(x.dim()) if d != axis % x.dim()]
-    return x.float().abs().amax(dim=others, keepdim=True)
+    return x.float().abs().amax(dim=others, keepdim=True) if others else x.float().abs()  # `dim=[]` reduces all
 
 
 def check_per_channel(found, x, bits, axis):
     """(q, scale) with one scale for each index of `axis`."""
     q, scale = expect.results(found, "q", "scale")
+    expect.codes_first(q, scale)
     largest, top = largest_per(axis, x), 2 ** (bits - 1) - 1
     reshaped = x.float().reshape(x.shape[axis], -1).abs().amax(dim=1).reshape(largest.shape) / top
     lookalikes = {"takes elements of other channels: reshape cuts a tensor up, it moves no axis": reshaped}
@@ -113,6 +129,7 @@ def largest_per_group(weight, group_size):
 def check_groups(found, weight, bits, group_size):
     """(q, scale) with one scale for each group."""
     q, scale = expect.results(found, "q", "scale")
+    expect.codes_first(q, scale)
     largest, top = largest_per_group(weight, group_size), 2 ** (bits - 1) - 1
     rows = largest.amax(dim=1, keepdim=True).expand_as(largest)
     strided = weight.float().reshape(len(weight), group_size, -1).abs().amax(dim=1) / top
@@ -149,7 +166,7 @@ def parameters_of(quantizer, symmetric, lo, hi, bits=8):
 # ------------------------------------------------------------------ 1.1 symmetric_quantization
 
 
-@pytest.mark.task("1.1", kind="core")
+@pytest.mark.task("1.1", item="values")
 def test_symmetric_every_bits(student, rng):
     """The largest magnitude, whichever its sign, lands on the highest level of any number of bits."""
     for bits, shape in zip(range(2, 9), SHAPES, strict=True):
@@ -158,35 +175,55 @@ def test_symmetric_every_bits(student, rng):
         check_symmetric(student.symmetric_quantization(x, bits=bits), x, bits)
 
 
-@pytest.mark.task("1.1", kind="core")
+@pytest.mark.task("1.1", item="values")
 def test_symmetric_default_is_8_bits(student, rng):
     """Without `bits`, 8 of them; a scale for all of a tensor, of any number of dimensions."""
     x = between(-2.94, 1.12, (3, 4, 5), rng)
     check_symmetric(student.symmetric_quantization(x), x)
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="extremes")
+def test_symmetric_zeros_and_constants(student):
+    """Zeros get a usable scale and codes 0; equal values, or a single one, are no special case."""
+    for x in (torch.zeros(7), torch.zeros(2, 1, 3), torch.zeros(())):
+        q, scale = expect.results(student.symmetric_quantization(x), "q", "scale")
+        expect.codes(q, x, expect.usable_scale(scale))
+    for x in constants():
+        for bits in (8, 5, 2):
+            check_symmetric(student.symmetric_quantization(x, bits=bits), x, bits)
+
+
+@pytest.mark.task("1.1", item="inputs")
+def test_symmetric_of_views(student, rng):
+    """A view is quantized as its contiguous copy is, however it lies in memory."""
+    for shape in ((5, 3, 4), (7, 6), (2, 3, 4, 5)):
+        for what, x in expect.layouts(between(-2.6, 1.9, shape, rng)):
+            found = expect.layout_call(student.symmetric_quantization, x, what=what)
+            check_symmetric(found, x.contiguous())
+
+
+@pytest.mark.task("1.1", item="inputs")
 def test_symmetric_precision(student, rng):
     """Half-precision data is quantized in float32 arithmetic, and small data as finely as any other."""
     for x in delicate((32, 32), rng):
         check_symmetric(student.symmetric_quantization(x), x)
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="errors")
 def test_symmetric_refuses_unusable_data(student, rng):
     """NaN, either infinity, or no data at all is a ValueError."""
     for because, x in unusable((3, 4), rng):
         expect.raises(ValueError, partial(student.symmetric_quantization, x), because=because, named=True)
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="state")
 def test_symmetric_leaves_its_input(student, rng):
     """The data is not modified."""
     student.symmetric_quantization(between(-2.0, 1.0, (4, 6), rng), bits=4)
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="inputs")
 def test_symmetric_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives, without a step for each element."""
     x = between(-2.0, 1.0, (16, 64), rng)
@@ -199,7 +236,7 @@ def test_symmetric_on_device(student, rng, device):
 # ------------------------------------------------------------------ 1.2 asymmetric_quantization
 
 
-@pytest.mark.task("1.2", kind="core")
+@pytest.mark.task("1.2", item="values")
 def test_asymmetric_one_sided(student, rng):
     """Data on one side of zero, either side, has its range widened to zero."""
     for lo, hi in ((2.2, 9.1), (-8.3, -3.3)):
@@ -207,7 +244,7 @@ def test_asymmetric_one_sided(student, rng):
         check_asymmetric(student.asymmetric_quantization(x), x)
 
 
-@pytest.mark.task("1.2", kind="core")
+@pytest.mark.task("1.2", item="values")
 def test_asymmetric_every_bits(student, rng):
     """The range of the data is spread over all levels of any number of bits; zero falls on a whole one."""
     for bits, shape in zip(range(2, 9), SHAPES, strict=True):
@@ -216,7 +253,7 @@ def test_asymmetric_every_bits(student, rng):
         check_asymmetric(student.asymmetric_quantization(x, bits=bits), x, bits)
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="values")
 def test_asymmetric_ends_of_the_range(student, rng):
     """With a range as wide below zero as above, an end lies half a level outside: it is clamped, and wraps around
     nowhere.
@@ -232,7 +269,28 @@ def test_asymmetric_ends_of_the_range(student, rng):
             )
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="extremes")
+def test_asymmetric_zeros_and_constants(student):
+    """Zeros get a usable scale and come back as exactly zero; equal values, or a single one, are no special case."""
+    for x in (torch.zeros(7), torch.zeros(2, 1, 3), torch.zeros(())):
+        found = expect.results(student.asymmetric_quantization(x), "q", "scale", "zero_point")
+        scale, zero_point = expect.usable_scale(found[1]), expect.integer(found[2], "zero point")
+        expect.codes(found[0], x, scale, zero_point, signed=False)
+    for x in constants():
+        for bits in (8, 5, 2):
+            check_asymmetric(student.asymmetric_quantization(x, bits=bits), x, bits)
+
+
+@pytest.mark.task("1.2", item="inputs")
+def test_asymmetric_of_views(student, rng):
+    """A view is quantized as its contiguous copy is, however it lies in memory."""
+    for shape in ((5, 3, 4), (7, 6), (2, 3, 4, 5)):
+        for what, x in expect.layouts(between(-2.6, 1.9, shape, rng)):
+            found = expect.layout_call(student.asymmetric_quantization, x, what=what)
+            check_asymmetric(found, x.contiguous())
+
+
+@pytest.mark.task("1.2", item="inputs")
 def test_asymmetric_precision(student, rng):
     """Half-precision data is quantized in float32 arithmetic, and small data as finely as any other."""
     wide = between(-41000.0, 52000.0, (16, 32), rng).to(torch.float16)  # hi − lo overflows float16
@@ -240,21 +298,21 @@ def test_asymmetric_precision(student, rng):
         check_asymmetric(student.asymmetric_quantization(x), x)
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="errors")
 def test_asymmetric_refuses_unusable_data(student, rng):
     """NaN, either infinity, or no data at all is a ValueError."""
     for because, x in unusable((3, 4), rng):
         expect.raises(ValueError, partial(student.asymmetric_quantization, x), because=because, named=True)
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="state")
 def test_asymmetric_leaves_its_input(student, rng):
     """The data is not modified."""
     student.asymmetric_quantization(between(-2.0, 1.0, (4, 6), rng), bits=4)
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.2", kind="edge")
+@pytest.mark.task("1.2", item="inputs")
 def test_asymmetric_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives, without a step for each element."""
     x = between(-2.0, 1.2, (16, 64), rng)
@@ -268,7 +326,7 @@ def test_asymmetric_on_device(student, rng, device):
 # ------------------------------------------------------------------ 1.3 dequantize
 
 
-@pytest.mark.task("1.3", kind="core")
+@pytest.mark.task("1.3", item="values")
 def test_dequantize_random(student, rng):
     """All codes, signed and unsigned, above and below the zero point."""
     signed = torch.arange(-128, 128, dtype=torch.int8).reshape(4, 8, 8)
@@ -279,7 +337,7 @@ def test_dequantize_random(student, rng):
         check_dequantized(found, unsigned, torch.tensor(1.7), zero_point)
 
 
-@pytest.mark.task("1.3", kind="core")
+@pytest.mark.task("1.3", item="values")
 def test_dequantize_broadcasts(student, rng):
     """A scale and a zero point for each row, each column, each group, broadcast as torch does."""
     q = torch.randint(0, 256, (2, 3, 4), generator=rng, dtype=torch.uint8)
@@ -290,7 +348,7 @@ def test_dequantize_broadcasts(student, rng):
             check_dequantized(student.dequantize(q, scale, zero_point), q, scale, zero_point)
 
 
-@pytest.mark.task("1.3", kind="edge")
+@pytest.mark.task("1.3", item="inputs")
 def test_dequantize_zero_point_dtypes(student):
     """A zero point tensor of any integer dtype, also that of the codes, does not overflow."""
     q, scale = torch.tensor([0, 7, 128, 255], dtype=torch.uint8), torch.tensor(0.25)
@@ -301,17 +359,38 @@ def test_dequantize_zero_point_dtypes(student):
     check_dequantized(student.dequantize(q, scale, torch.tensor(-100, dtype=torch.int8)), q, scale, -100)
 
 
-@pytest.mark.task("1.3", kind="edge")
+@pytest.mark.task("1.3", item="extremes")
 def test_dequantize_zero_is_exact(student, rng):
-    """The zero point's own code is restored to exactly zero, whatever the scale."""
+    """The zero point's own code is restored to exactly zero, whatever the scale; a single code is a tensor, too."""
     q = torch.full((5, 1), 173, dtype=torch.uint8)
     scale = torch.rand((5, 1), generator=rng) + 0.01
     found = student.dequantize(q, scale, 173)
     restored = expect.tensor(found, "the result", dtype=torch.float32, shape=(5, 1))
     expect.that(bool((restored == 0).all()), "the zero point's code is not restored to exactly 0")
+    for q, zero_point in ((torch.tensor(200, dtype=torch.uint8), 17), (torch.tensor([[-128]], dtype=torch.int8), 0)):
+        check_dequantized(student.dequantize(q, torch.tensor(0.7), zero_point), q, torch.tensor(0.7), zero_point)
 
 
-@pytest.mark.task("1.3", kind="edge")
+@pytest.mark.task("1.3", item="state")
+def test_dequantize_leaves_what_it_is_given(student, rng):
+    """Codes, scales and zero points are not modified."""
+    q = torch.randint(0, 256, (3, 4), generator=rng, dtype=torch.uint8)
+    for zero_point in (12, torch.full((3, 1), 12, dtype=torch.int32)):
+        student.dequantize(q, torch.rand((3, 1), generator=rng) + 0.1, zero_point)
+        expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("1.3", item="inputs")
+def test_dequantize_of_views(student, rng):
+    """Views of codes are restored as their contiguous copies are, however they lie in memory."""
+    for shape in ((5, 3, 4), (7, 6)):
+        scale = torch.rand((shape[0], *[1] * (len(shape) - 1)), generator=rng) + 0.1
+        for what, q in expect.layouts(torch.randint(-128, 128, shape, generator=rng, dtype=torch.int8)):
+            found = expect.layout_call(student.dequantize, q, scale, -3, what=what)
+            check_dequantized(found, q.contiguous(), scale, -3)
+
+
+@pytest.mark.task("1.3", item="inputs")
 def test_dequantize_on_device(student, rng, device):
     """The work is done, and the result lives, where the codes live, without a step for each element."""
     q = torch.randint(0, 256, (4, 256), generator=rng, dtype=torch.uint8)
@@ -326,7 +405,7 @@ def test_dequantize_on_device(student, rng, device):
 # ------------------------------------------------------------------ 1.4 BasicQuantizer
 
 
-@pytest.mark.task("1.4", kind="core")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_new_data(student, rng):
     """Scale and zero point come from the calibration data alone; new data beyond it saturates."""
     for symmetric in (True, False):
@@ -341,7 +420,7 @@ def test_quantizer_new_data(student, rng):
             expect.codes(q, x, scale, zero_point, bits=bits, signed=symmetric, lookalikes=other)
 
 
-@pytest.mark.task("1.4", kind="core")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_restores(student, rng):
     """Codes are restored with the calibrated scale and zero point."""
     for symmetric in (True, False):
@@ -352,7 +431,7 @@ def test_quantizer_restores(student, rng):
         check_restored(quantizer.dequantize(q), q, scale, zero_point)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_calibrates_from_scratch(student, rng):
     """A second calibration replaces the first one altogether, whatever the two ranges."""
     for symmetric in (True, False):
@@ -364,7 +443,7 @@ def test_quantizer_calibrates_from_scratch(student, rng):
             expect.codes(quantizer.quantize(x), x, scale, zero_point, signed=symmetric)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="values")
 def test_quantizer_owns_its_state(student, rng):
     """Two quantizers don't share what they were calibrated with."""
     wide, narrow = student.BasicQuantizer(), student.BasicQuantizer(bits=4, symmetric=False)
@@ -375,7 +454,7 @@ def test_quantizer_owns_its_state(student, rng):
     expect.codes(wide.quantize(x), x, torch.tensor(5.0 / 127, dtype=torch.float64), lookalikes=shared)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="errors")
 def test_quantizer_needs_calibration_both_ways(student):
     """Neither direction works before calibration: a RuntimeError."""
     for symmetric in (True, False):
@@ -386,7 +465,7 @@ def test_quantizer_needs_calibration_both_ways(student):
         expect.raises(RuntimeError, restore, because="dequantize came before calibrate")
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="extremes")
 def test_quantizer_zeros(student):
     """Calibrated on zeros, it stores and restores exactly zero."""
     for symmetric in (True, False):
@@ -400,7 +479,36 @@ def test_quantizer_zeros(student):
         expect.that(bool((restored == 0).all()), "zeros are not restored to exactly 0")
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="extremes")
+def test_quantizer_of_constant_data(student):
+    """Calibration data whose values are all equal, or a single value, is no special case."""
+    for symmetric in (True, False):
+        for bits in (8, 4):
+            for data in constants():
+                quantizer = student.BasicQuantizer(bits=bits, symmetric=symmetric)
+                quantizer.calibrate(data)
+                value = float(data.max())
+                scale, zero_point = parameters_of(quantizer, symmetric, value, value, bits)
+                x = torch.tensor([[value, -value, 0.0, 0.271 * value]])
+                expect.codes(quantizer.quantize(x), x, scale, zero_point, bits=bits, signed=symmetric)
+
+
+@pytest.mark.task("1.4", item="inputs")
+def test_quantizer_of_views(student, rng):
+    """Views are calibrated on, quantized and restored as their contiguous copies are."""
+    for symmetric in (True, False):
+        for what, x in expect.layouts(between(-2.6, 1.9, (5, 3, 4), rng)):
+            quantizer = student.BasicQuantizer(symmetric=symmetric)
+            expect.layout_call(quantizer.calibrate, x, what=what)
+            scale, zero_point = parameters_of(quantizer, symmetric, float(x.min()), float(x.max()))
+            q = expect.layout_call(quantizer.quantize, x, what=what)
+            q = expect.codes(q, x.contiguous(), scale, zero_point, signed=symmetric)
+            for name, codes in expect.layouts(q.to(torch.int8 if symmetric else torch.uint8)):
+                restored = expect.layout_call(quantizer.dequantize, codes, what=name)
+                check_restored(restored, codes.contiguous(), scale, zero_point)
+
+
+@pytest.mark.task("1.4", item="inputs")
 def test_quantizer_precision(student, rng):
     """Half-precision data is quantized in float32 arithmetic, and small data as finely as any other."""
     for symmetric in (True, False):
@@ -411,7 +519,7 @@ def test_quantizer_precision(student, rng):
             expect.codes(quantizer.quantize(data), data.float(), scale, zero_point, signed=symmetric)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="errors")
 def test_quantizer_refuses_unusable_calibration(student, rng):
     """Calibrating with NaN, either infinity, or no data at all is a ValueError."""
     for symmetric in (True, False):
@@ -420,7 +528,7 @@ def test_quantizer_refuses_unusable_calibration(student, rng):
             expect.raises(ValueError, partial(quantizer.calibrate, x), because=because, named=True)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="errors")
 def test_quantizer_refuses_other_bits_both_ways(student, rng):
     """`bits` outside 2…8, or no whole number, is a ValueError at the latest on first use, symmetric or not."""
     x = between(-1.0, 2.0, (6,), rng)
@@ -435,7 +543,7 @@ def test_quantizer_refuses_other_bits_both_ways(student, rng):
             expect.raises(ValueError, partial(use, bits, symmetric), because=f"bits was {bits}")
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="state")
 def test_quantizer_leaves_its_inputs(student, rng):
     """Neither calibration, nor quantizing, nor restoring modifies what it is given."""
     for symmetric in (True, False):
@@ -448,7 +556,7 @@ def test_quantizer_leaves_its_inputs(student, rng):
         expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.4", kind="edge")
+@pytest.mark.task("1.4", item="inputs")
 def test_quantizer_on_device(student, rng, device):
     """Scale, zero point, codes and restored values live where the data lives; no step for each element."""
     x = between(-2.0, 1.2, (16, 64), rng)
@@ -470,7 +578,7 @@ def test_quantizer_on_device(student, rng, device):
 # ------------------------------------------------------------------ 1.5 per_channel_quantization
 
 
-@pytest.mark.task("1.5", kind="core")
+@pytest.mark.task("1.5", item="values")
 def test_per_channel_any_axis(student, rng):
     """Any one axis of a tensor of three or four dimensions can be the one that is kept."""
     for shape, axis in (((4, 3, 2, 5), 0), ((4, 3, 2, 5), 1), ((2, 3, 4), 1), ((2, 3, 4), 2), ((5, 5), 1)):
@@ -479,7 +587,7 @@ def test_per_channel_any_axis(student, rng):
         check_per_channel(student.per_channel_quantization(x, axis=axis), x, 8, axis)
 
 
-@pytest.mark.task("1.5", kind="core")
+@pytest.mark.task("1.5", item="values")
 def test_per_channel_every_bits(student, rng):
     """Every number of bits from the fewest to the most has its own levels."""
     x = between(-1.0, 0.8, (4, 9), rng) * torch.tensor([[1.0], [0.02], [7.0], [150.0]])
@@ -487,7 +595,7 @@ def test_per_channel_every_bits(student, rng):
         check_per_channel(student.per_channel_quantization(x, bits=bits), x, bits, 0)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="values")
 def test_per_channel_negative_axis(student, rng):
     """A negative axis counts from the last one."""
     x = between(-1.0, 0.8, (2, 3, 4), rng) * 3.0 ** torch.arange(4)
@@ -495,7 +603,7 @@ def test_per_channel_negative_axis(student, rng):
         check_per_channel(student.per_channel_quantization(x, bits=6, axis=axis), x, 6, axis)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="extremes")
 def test_per_channel_zero_column(student, rng):
     """An all-zero channel in the middle gets a usable scale; its neighbours are not affected."""
     x = between(-1.0, 0.8, (5, 3), rng) * torch.tensor([1.0, 0.0, 40.0])
@@ -505,21 +613,47 @@ def test_per_channel_zero_column(student, rng):
     expect.codes(q, x, scale)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="extremes")
+def test_per_channel_of_one_dimension(student, rng):
+    """With one dimension, each element is a channel of its own."""
+    x = between(-3.0, 2.0, (9,), rng)
+    for axis in (0, -1):
+        for bits in (8, 3):
+            check_per_channel(student.per_channel_quantization(x, bits=bits, axis=axis), x, bits, axis)
+
+
+@pytest.mark.task("1.5", item="extremes")
+def test_per_channel_of_constant_data(student):
+    """Channels whose values are all equal, and channels of a single value, are no special case."""
+    columns = torch.tensor([-4.4, 0.83, 12.5]).expand(4, 3).contiguous()
+    for x, axis in ((columns, 1), (columns[:1], 1), (torch.full((2, 3, 2), 0.37), 0), (torch.full((1, 1), -9.1), 0)):
+        check_per_channel(student.per_channel_quantization(x, axis=axis), x, 8, axis)
+
+
+@pytest.mark.task("1.5", item="inputs")
+def test_per_channel_of_views(student, rng):
+    """Views are quantized as their contiguous copies are, whichever axis is kept."""
+    for axis in (0, 2, -2):
+        for what, x in expect.layouts(between(-2.6, 1.9, (5, 3, 4), rng)):
+            found = expect.layout_call(student.per_channel_quantization, x, axis=axis, what=what)
+            check_per_channel(found, x.contiguous(), 8, axis)
+
+
+@pytest.mark.task("1.5", item="inputs")
 def test_per_channel_precision(student, rng):
     """Half-precision weights are quantized in float32 arithmetic, and small ones as finely as any other."""
     for x in delicate((4, 256), rng):
         check_per_channel(student.per_channel_quantization(x), x, 8, 0)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="errors")
 def test_per_channel_refuses_unusable_data(student, rng):
     """NaN or infinity in a single channel, or no data at all, is a ValueError."""
     for because, x in unusable((3, 4), rng):
         expect.raises(ValueError, partial(student.per_channel_quantization, x), because=because, named=True)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="errors")
 def test_per_channel_refuses_other_bits(student, rng):
     """`bits` outside the range, or no whole number, is a ValueError."""
     x = between(-1.0, 1.0, (2, 3), rng)
@@ -528,7 +662,7 @@ def test_per_channel_refuses_other_bits(student, rng):
         expect.raises(ValueError, call, because=f"bits was {bits}")
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="state")
 def test_per_channel_leaves_its_input(student, rng):
     """The weights are not modified, whichever axis is kept."""
     for axis in (0, 1):
@@ -536,7 +670,7 @@ def test_per_channel_leaves_its_input(student, rng):
         expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.5", kind="edge")
+@pytest.mark.task("1.5", item="inputs")
 def test_per_channel_on_device(student, rng, device):
     """The work is done, and the results live, where the weights live; a loop over channels is fine."""
     x = between(-2.0, 1.0, (4, 512), rng) * torch.tensor([[1.0], [0.02], [7.0], [150.0]])
@@ -549,7 +683,7 @@ def test_per_channel_on_device(student, rng, device):
 # ------------------------------------------------------------------ 1.6 group_quantization
 
 
-@pytest.mark.task("1.6", kind="core")
+@pytest.mark.task("1.6", item="values")
 def test_groups_random(student, rng):
     """Neighbouring weights of a row share a scale, and only they."""
     weight = between(-1.0, 0.8, (3, 32), rng)
@@ -557,16 +691,16 @@ def test_groups_random(student, rng):
     check_groups(student.group_quantization(weight, group_size=8), weight, 4, 8)
 
 
-@pytest.mark.task("1.6", kind="core")
+@pytest.mark.task("1.6", item="values")
 def test_groups_every_bits_and_size(student, rng):
     """Any number of bits and any group size that divides the row, the whole row among them."""
     weight = between(-1.0, 0.8, (4, 12), rng) * 2.0 ** torch.arange(12)
-    for bits, group_size in ((2, 3), (3, 6), (5, 4), (6, 12), (7, 2), (8, 3)):
+    for bits, group_size in ((2, 3), (3, 6), (5, 4), (6, 12), (7, 2), (8, 3), (4, 1)):
         found = student.group_quantization(weight, bits=bits, group_size=group_size)
         check_groups(found, weight, bits, group_size)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="errors")
 def test_groups_must_divide_the_row(student, rng):
     """A row that is no whole number of groups is a ValueError, even if the whole matrix is one."""
     for shape, group_size in (((4, 6), 8), ((3, 8), 6), ((2, 4), 8)):
@@ -575,7 +709,7 @@ def test_groups_must_divide_the_row(student, rng):
         expect.raises(ValueError, call, because="the input width was no multiple of group_size")
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="extremes")
 def test_groups_zero_group_in_the_middle(student, rng):
     """An all-zero group gets a usable scale; its neighbours are not affected."""
     weight = between(-1.0, 0.8, (2, 12), rng) * torch.tensor([1.0, 0.0, 40.0]).repeat_interleave(4)
@@ -585,21 +719,36 @@ def test_groups_zero_group_in_the_middle(student, rng):
     expect.codes(q, weight, scale.repeat_interleave(4, dim=1), bits=4)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="extremes")
+def test_groups_of_constant_data(student):
+    """Groups whose values are all equal, and groups of one weight, are no special case."""
+    for weight, size in ((torch.full((2, 6), -4.4), 3), (torch.full((3, 4), 0.83), 4), (torch.full((1, 1), -9.1), 1)):
+        check_groups(student.group_quantization(weight, bits=5, group_size=size), weight, 5, size)
+
+
+@pytest.mark.task("1.6", item="inputs")
+def test_groups_of_views(student, rng):
+    """Views are quantized as their contiguous copies are, however they lie in memory."""
+    for what, weight in expect.layouts(between(-2.6, 1.9, (7, 12), rng)):
+        found = expect.layout_call(student.group_quantization, weight, group_size=3, what=what)
+        check_groups(found, weight.contiguous(), 4, 3)
+
+
+@pytest.mark.task("1.6", item="inputs")
 def test_groups_precision(student, rng):
     """Half-precision weights are quantized in float32 arithmetic, and small ones as finely as any other."""
     for weight in delicate((4, 256), rng):
         check_groups(student.group_quantization(weight, bits=8, group_size=32), weight, 8, 32)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="errors")
 def test_groups_refuse_unusable_data(student, rng):
     """NaN or infinity in a single group, or no data at all, is a ValueError."""
     for because, x in unusable((3, 8), rng):
         expect.raises(ValueError, partial(student.group_quantization, x, group_size=4), because=because, named=True)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="errors")
 def test_groups_refuse_other_bits(student, rng):
     """`bits` outside the range, or no whole number, is a ValueError."""
     weight = between(-1.0, 1.0, (2, 4), rng)
@@ -608,14 +757,14 @@ def test_groups_refuse_other_bits(student, rng):
         expect.raises(ValueError, call, because=f"bits was {bits}")
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="state")
 def test_groups_leave_their_input(student, rng):
     """The weights are not modified."""
     student.group_quantization(between(-2.0, 1.0, (4, 8), rng), group_size=4)
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.6", kind="edge")
+@pytest.mark.task("1.6", item="inputs")
 def test_groups_on_device(student, rng, device):
     """The work is done, and the results live, where the weights live; a loop over groups is fine."""
     weight = between(-2.0, 1.0, (2, 1024), rng)
@@ -636,7 +785,7 @@ def all_pairs():
     return torch.where(nibbles > 7, nibbles - 16, nibbles).to(torch.int8), values.to(torch.uint8)
 
 
-@pytest.mark.task("1.7", kind="core")
+@pytest.mark.task("1.7", item="values")
 def test_pack_every_pair(student, rng):
     """Every pair of values has its byte, in a row of any length and with any leading dimensions."""
     pairs, values = all_pairs()
@@ -657,7 +806,7 @@ def test_pack_every_pair(student, rng):
         expect.close(packed, want, "packed", lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.7", kind="core")
+@pytest.mark.task("1.7", item="values")
 def test_unpack_every_byte(student, rng):
     """Every byte has its two values, in a row of any length and with any leading dimensions."""
     pairs, values = all_pairs()
@@ -674,7 +823,7 @@ def test_unpack_every_byte(student, rng):
         expect.close(q, want, "unpacked", lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.7", kind="edge")
+@pytest.mark.task("1.7", item="errors")
 def test_pack_refuses_odd_rows(student):
     """Bytes don't cross rows: an odd last dimension is a ValueError, even if the number of values is even."""
     for shape in ((2, 3), (2, 2, 5), (1,)):
@@ -682,7 +831,7 @@ def test_pack_refuses_odd_rows(student):
         expect.raises(ValueError, partial(student.pack_int4, q), because="the last dimension was odd")
 
 
-@pytest.mark.task("1.7", kind="edge")
+@pytest.mark.task("1.7", item="errors")
 def test_pack_refuses_wide_values(student):
     """A value that four bits cannot hold, on either side and in any integer dtype, is a ValueError."""
     for value in (8, -9, 15, 127, -128):
@@ -696,7 +845,7 @@ def test_pack_refuses_wide_values(student):
         expect.raises(ValueError, partial(student.pack_int4, q), because=because)
 
 
-@pytest.mark.task("1.7", kind="edge")
+@pytest.mark.task("1.7", item="state")
 def test_pack_and_unpack_leave_their_input(student):
     """Neither direction modifies what it is given."""
     pairs, values = all_pairs()
@@ -706,7 +855,23 @@ def test_pack_and_unpack_leave_their_input(student):
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.7", kind="edge")
+@pytest.mark.task("1.7", item="inputs")
+def test_pack_and_unpack_of_views(student, rng):
+    """Views are packed and unpacked as their contiguous copies are, however they lie in memory."""
+    for shape in ((5, 3, 8), (7, 6)):
+        for what, q in expect.layouts(torch.randint(-8, 8, shape, generator=rng, dtype=torch.int8)):
+            packed = expect.layout_call(student.pack_int4, q, what=what)
+            want = q[..., 0::2].long() % 16 + q[..., 1::2].long() % 16 * 16
+            expect.close(expect.tensor(packed, "packed", dtype=torch.uint8, shape=want.shape), want, "packed")
+            for name, view in expect.layouts(want.to(torch.uint8)):
+                found = expect.layout_call(student.unpack_int4, view, what=name)
+                pairs = torch.stack([view.long() % 16, view.long() // 16], dim=-1).flatten(-2)
+                values = torch.where(pairs > 7, pairs - 16, pairs)
+                unpacked = expect.tensor(found, "unpacked", dtype=torch.int8, shape=values.shape)
+                expect.close(unpacked, values, "unpacked")
+
+
+@pytest.mark.task("1.7", item="inputs")
 def test_pack_and_unpack_on_device(student, rng, device):
     """The work is done, and the results live, where the input lives, without a step for each element."""
     q = torch.randint(-8, 8, (4, 256), generator=rng, dtype=torch.int8)
@@ -791,7 +956,7 @@ def check_kl(value, logits, others):
     expect.close(expect.number(value, "KL"), want, "KL", rtol=1e-3, atol=1e-6, lookalikes=lookalikes)
 
 
-@pytest.mark.task("1.8", kind="core")
+@pytest.mark.task("1.8", item="values")
 def test_sqnr_random(student, rng):
     """The ratio of the powers of signal and error over the whole tensor, in decibels."""
     x = between(1.0, 3.0, (4, 12), rng) * torch.tensor([[1.0], [5.0], [0.2], [2.0]])
@@ -800,7 +965,7 @@ def test_sqnr_random(student, rng):
         check_sqnr(student.compute_sqnr(x, x - noise), x, x - noise)
 
 
-@pytest.mark.task("1.8", kind="core")
+@pytest.mark.task("1.8", item="values")
 def test_cosine_random(student, rng):
     """The angle between the flattened tensors, whatever their lengths, means and signs."""
     a, b = between(0.5, 3.0, (2, 3, 8), rng), between(0.5, 3.0, (2, 3, 8), rng)
@@ -809,7 +974,7 @@ def test_cosine_random(student, rng):
     check_cosine(student.compute_cosine_sim(a, 7.0 * b), a, 7.0 * b)
 
 
-@pytest.mark.task("1.8", kind="core")
+@pytest.mark.task("1.8", item="values")
 def test_kl_random(student, rng):
     """The mean over all rows, of two- and three-dimensional logits, of the divergence from the original."""
     for shape in ((5, 7), (2, 3, 9)):
@@ -818,7 +983,7 @@ def test_kl_random(student, rng):
         check_kl(student.compute_kl_div(logits, others), logits, others)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="values")
 def test_kl_of_large_logits(student):
     """Large logits neither overflow nor underflow: no NaN, no infinity, no floor on probabilities."""
     logits = torch.tensor([[1000.0, 0.0, -1000.0], [5000.0, 4999.0, 0.0], [1000.0, 920.0, 0.0]])
@@ -826,21 +991,49 @@ def test_kl_of_large_logits(student):
     check_kl(student.compute_kl_div(logits, others), logits, others)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="values")
 def test_kl_of_one_row(student, rng):
     """One-dimensional logits are one row."""
     logits, others = torch.randn(6, generator=rng), torch.randn(6, generator=rng)
     check_kl(student.compute_kl_div(logits, others), logits, others)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="extremes")
 def test_sqnr_of_equal_zeros(student):
     """Equal tensors have an infinite ratio, all-zero ones too."""
     found = expect.number(student.compute_sqnr(torch.zeros(2, 3), torch.zeros(2, 3)), "SQNR")
-    expect.that(found == math.inf, "the SQNR of equal tensors is not infinite: 0 / 0 is NaN")
+    odd = ": 0 / 0 is NaN" if math.isnan(found) else ""
+    expect.that(found == math.inf, f"the SQNR of equal tensors is not infinite{odd}")
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="extremes")
+def test_metrics_of_equal_and_single_values(student, rng):
+    """Equal logits are 0 nats apart, also in one row or one class; a single value has a ratio and an angle."""
+    x = between(-2.0, 3.0, (3, 5), rng)
+    for logits in (x, x[0], x[:, :1]):
+        found = expect.number(student.compute_kl_div(logits, logits.clone()), "KL of equal logits")
+        expect.close(found, 0.0, "KL of equal logits", atol=1e-6)
+    for logits in (x, torch.full((2, 2), 0.83)):
+        found = expect.number(student.compute_sqnr(logits, logits.clone()), "SQNR")
+        expect.that(found == math.inf, "the SQNR of equal tensors is not infinite")
+    a, b = torch.tensor(2.5), torch.tensor(-0.7)
+    check_cosine(student.compute_cosine_sim(a.reshape(1, 1), b.reshape(1, 1)), a.reshape(1, 1), b.reshape(1, 1))
+    check_sqnr(student.compute_sqnr(a.reshape(1, 1), b.reshape(1, 1)), a.reshape(1, 1), b.reshape(1, 1))
+
+
+@pytest.mark.task("1.8", item="inputs")
+def test_metrics_of_views(student, rng):
+    """Views are measured as their contiguous copies are, however they lie in memory."""
+    x = torch.randn((5, 3, 4), generator=rng)
+    others = x + 0.3 * torch.randn((5, 3, 4), generator=rng)
+    for (what, a), (_, b) in zip(expect.layouts(x), expect.layouts(others), strict=True):
+        same = a.contiguous(), b.contiguous()
+        check_sqnr(expect.layout_call(student.compute_sqnr, a, b, what=what), *same)
+        check_cosine(expect.layout_call(student.compute_cosine_sim, a, b, what=what), *same)
+        check_kl(expect.layout_call(student.compute_kl_div, a, b, what=what), *same)
+
+
+@pytest.mark.task("1.8", item="inputs")
 def test_metrics_in_half_precision(student, rng):
     """float16 and bfloat16 inputs are measured in float32: squares overflow float16 early."""
     for dtype in (torch.float16, torch.bfloat16):
@@ -853,7 +1046,7 @@ def test_metrics_in_half_precision(student, rng):
         check_kl(student.compute_kl_div(logits, others), logits, others)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="state")
 def test_metrics_leave_their_inputs(student, rng):
     """No metric modifies what it measures."""
     a, b = between(-1.0, 3.0, (4, 6), rng), between(-2.0, 1.0, (4, 6), rng)
@@ -862,7 +1055,7 @@ def test_metrics_leave_their_inputs(student, rng):
         expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("1.8", kind="edge")
+@pytest.mark.task("1.8", item="inputs")
 def test_metrics_on_device(student, rng, device):
     """Each metric is computed where its inputs live, without a step for each element; a number lives anywhere."""
     x = between(-1.0, 3.0, (4, 256), rng)

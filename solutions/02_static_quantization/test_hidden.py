@@ -35,6 +35,18 @@ SMALL_BERT = {
     "num_labels": 5,
 }
 
+SMALL_LLAMA = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 16,
+    "tie_word_embeddings": False,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+
 
 def one_scale(scale):
     """A calibrator's scale: a float32 tensor with one element."""
@@ -42,16 +54,28 @@ def one_scale(scale):
     return scale.reshape(()) if scale.numel() == 1 else scale
 
 
-def check_parameters(found, lo, hi, bits=8, symmetric=False):
-    """(scale, zero point) for data from lo to hi."""
+def check_parameters(found, lo, hi, bits=8, symmetric=False, parts=()):
+    """(scale, zero point) for data from lo to hi; `parts` are the tensors in which they came."""
     scale, zero_point = expect.results(found, "scale", "zero_point")
+    ends = {
+        "is that of the last tensor alone": [(float(part.min()), float(part.max())) for part in parts[-1:]],
+        "is that of the first tensor alone": [(float(part.min()), float(part.max())) for part in parts[:1]],
+    }
+    ends = {words: (min(*pair[0], 0.0), max(*pair[0], 0.0)) for words, pair in ends.items() if pair}
     if not symmetric:
-        scale = expect.asymmetric_scale(one_scale(scale), lo, hi, bits)
+        others = {words: (high - low) / (2**bits - 1) for words, (low, high) in ends.items()}
+        scale = expect.asymmetric_scale(one_scale(scale), lo, hi, bits, others)
         return scale, expect.zero_point(zero_point, lo, scale, bits)
-    scale = expect.symmetric_scale(one_scale(scale), torch.tensor(max(-lo, hi)), bits)
+    others = {words: torch.tensor(max(-low, high) / (2 ** (bits - 1) - 1)) for words, (low, high) in ends.items()}
+    scale = expect.symmetric_scale(one_scale(scale), torch.tensor(max(-lo, hi)), bits, others)
     zero_point = expect.integer(zero_point, "zero point")
     expect.that(zero_point == 0, "the zero point of a symmetric calibrator is not 0")
     return scale, zero_point
+
+
+def constants():
+    """Data that is all the same, or a single value: it follows the same rules as any other."""
+    yield from (torch.full((7,), -4.4), torch.full((1, 3, 2), 0.83), torch.full((1, 1), -12.5), torch.tensor(0.37))
 
 
 def calibrated(student, *tensors, **options):
@@ -73,25 +97,27 @@ def between(lo, hi, shape, rng):
 # ------------------------------------------------------------------ 2.1 MinMaxCalibrator
 
 
-@pytest.mark.task("2.1", kind="core")
+@pytest.mark.task("2.1", item="values")
 def test_minmax_every_bits(student, rng):
     """Any number of bits, symmetric or not; tensors of any shape widen the range together."""
     for bits in range(2, 9):
         for symmetric in (False, True):
             parts = between(-0.7, 1.1, (3, 4, 2), rng), between(-2.3, 0.4, (12,), rng), between(-0.2, 3.7, (2, 5), rng)
+            parts = parts if bits % 2 else tuple(-part for part in parts)
             calibrator = calibrated(student, *parts, bits=bits, symmetric=symmetric)
-            check_parameters(calibrator.quantization_parameters(), -2.3, 3.7, bits, symmetric)
+            lo, hi = (-2.3, 3.7) if bits % 2 else (-3.7, 2.3)
+            check_parameters(calibrator.quantization_parameters(), lo, hi, bits, symmetric, parts)
 
 
-@pytest.mark.task("2.1", kind="core")
+@pytest.mark.task("2.1", item="values")
 def test_minmax_one_sided(student, rng):
     """Data on one side of zero, either side: the range is widened to contain zero."""
     for lo, hi in ((2.2, 9.1), (-8.3, -3.3)):
         parts = between(lo, hi - 0.9, (9,), rng), between(lo + 0.7, hi, (9,), rng)
-        check_parameters(calibrated(student, *parts).quantization_parameters(), lo, hi)
+        check_parameters(calibrated(student, *parts).quantization_parameters(), lo, hi, parts=parts)
 
 
-@pytest.mark.task("2.1", kind="core")
+@pytest.mark.task("2.1", item="values")
 def test_minmax_goes_on(student, rng):
     """Asking changes nothing, and what is observed afterwards still counts; two calibrators share nothing."""
     one, two = calibrated(student, between(-1.3, 0.9, (8,), rng)), calibrated(student, between(-0.4, 6.2, (8,), rng))
@@ -102,18 +128,20 @@ def test_minmax_goes_on(student, rng):
     check_parameters(two.quantization_parameters(), -0.4, 6.2)
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="errors")
 def test_minmax_refuses_other_bits(student, rng):
     """A number of bits that there isn't is a ValueError, at the latest on first use."""
     for bits in (0, 1, 9, 16, -8, 2.5):
+        for symmetric in (False, True):
 
-        def use(bits=bits):
-            calibrated(student, torch.tensor([1.0, -2.0]), bits=bits).quantization_parameters()
+            def use(bits=bits, symmetric=symmetric):
+                options = {"bits": bits, "symmetric": symmetric}
+                calibrated(student, torch.tensor([1.0, -2.0]), **options).quantization_parameters()
 
-        expect.raises(ValueError, use, because=f"bits was {bits}")
+            expect.raises(ValueError, use, because=f"bits was {bits}")
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="errors")
 def test_minmax_refuses_unusable_data(student, rng):
     """NaN, either infinity, or no data at all is a ValueError, also after good data."""
     calibrator = calibrated(student, torch.tensor([1.0, -2.0]))
@@ -126,24 +154,52 @@ def test_minmax_refuses_unusable_data(student, rng):
     expect.raises(ValueError, call, because="the data was empty", named=True)
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="inputs")
 def test_minmax_precision(student, rng):
     """Half-precision data gives float32 scales, computed in float32, and small data as fine ones as any other."""
     small = between(-0.0661, 0.0603, (16, 8), rng)
-    for x in (small.to(torch.float16), small.to(torch.bfloat16), between(-4.1e-5, 3.2e-5, (16, 8), rng)):
+    halves = small.to(torch.float16), small.to(torch.bfloat16), small.to(torch.float64)
+    for x in (*halves, between(-4.1e-5, 3.2e-5, (16, 8), rng)):
         for symmetric in (False, True):
             found = calibrated(student, x, symmetric=symmetric).quantization_parameters()
             check_parameters(found, float(x.min()), float(x.max()), symmetric=symmetric)
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="extremes")
+def test_minmax_zeros_and_constants(student):
+    """Zeros give a finite positive scale, also before and after other data; equal values are no special case."""
+    for symmetric in (False, True):
+        found = calibrated(student, torch.zeros(4), torch.zeros(2, 1), symmetric=symmetric).quantization_parameters()
+        scale, _ = expect.results(found, "scale", "zero_point")
+        expect.usable_scale(one_scale(scale))
+        found = calibrated(student, torch.zeros(4), torch.full((3,), 1.9), torch.zeros(2), symmetric=symmetric)
+        check_parameters(found.quantization_parameters(), 0.0, 1.9, symmetric=symmetric)
+        for x in constants():
+            for bits in (8, 5):
+                found = calibrated(student, x, bits=bits, symmetric=symmetric).quantization_parameters()
+                check_parameters(found, float(x.max()), float(x.max()), bits, symmetric)
+
+
+@pytest.mark.task("2.1", item="inputs")
+def test_minmax_of_views(student, rng):
+    """Views are observed as their contiguous copies are, however they lie in memory."""
+    for shape, symmetric in (((5, 3, 4), True), ((7, 6), False)):
+        for what, x in expect.layouts(between(-2.6, 1.9, shape, rng)):
+            calibrator = student.MinMaxCalibrator(symmetric=symmetric)
+            expect.layout_call(calibrator.observe, x, what=what)
+            found = calibrator.quantization_parameters()
+            check_parameters(found, float(x.min()), float(x.max()), symmetric=symmetric)
+
+
+@pytest.mark.task("2.1", item="state")
 def test_minmax_leaves_its_input(student, rng):
     """What is observed is not modified."""
-    student.MinMaxCalibrator().observe(between(-2.0, 1.0, (4, 6), rng))
-    expect.inputs_unchanged(student)
+    for symmetric in (False, True):
+        student.MinMaxCalibrator(symmetric=symmetric).observe(between(-2.0, 1.0, (4, 6), rng))
+        expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("2.1", kind="edge")
+@pytest.mark.task("2.1", item="inputs")
 def test_minmax_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives, without a step for each element."""
     parts = [between(-2.0, 1.2, (8, 64), rng), between(-0.3, 2.9, (8, 64), rng)]
@@ -198,8 +254,16 @@ def check_observed(student, found, recorder, inputs):
 
 
 def small_batches(rng, *sizes):
-    """Batches of tokens for the small BERT."""
+    """Batches of tokens for the small models."""
     return [{"input_ids": torch.randint(0, SMALL_BERT["vocab_size"], size, generator=rng)} for size in sizes]
+
+
+def padded(batches):
+    """The batches with an attention mask that leaves out the last third of each row."""
+    masks = [torch.ones_like(batch["input_ids"]) for batch in batches]
+    for mask in masks:
+        mask[:, -(mask.shape[1] // 3) or mask.shape[1] :] = 0
+    return [{**batch, "attention_mask": mask} for batch, mask in zip(batches, masks, strict=True)]
 
 
 def inputs_of(model, batches):
@@ -214,10 +278,10 @@ def inputs_of(model, batches):
     return seen
 
 
-@pytest.mark.task("2.3", kind="core")
+@pytest.mark.task("2.3", item="values")
 def test_calibrate_bert(student, rng):
-    """Every linear layer of a BERT that is called, and no other; all batches, also uneven ones, in eval mode."""
-    batches = small_batches(rng, (3, 9), (1, 4), (2, 12))
+    """Every linear layer of a BERT that is called, and no other; all batches, all that is in them, in eval mode."""
+    batches = padded(small_batches(rng, (3, 9), (1, 4), (2, 12)))
     inputs = inputs_of(build("BertForSequenceClassification", WITH_CROSS_ATTENTION), batches)
     model = student.remote.model("BertForSequenceClassification", WITH_CROSS_ATTENTION)
     for training in (False, True):
@@ -226,7 +290,7 @@ def test_calibrate_bert(student, rng):
         check_observed(student, student.calibrate_model(model, batches, recorder), recorder, inputs)
 
 
-@pytest.mark.task("2.3", kind="edge")
+@pytest.mark.task("2.3", item="values")
 def test_calibrate_layer_called_twice(student, rng):
     """A layer that is called twice in a pass sees both inputs."""
     weight = torch.randn((5, 5), generator=rng)
@@ -235,7 +299,7 @@ def test_calibrate_layer_called_twice(student, rng):
     check_observed(student, found, recorder, {"0": [x, x @ weight.T]})
 
 
-@pytest.mark.task("2.3", kind="edge")
+@pytest.mark.task("2.3", item="state")
 def test_calibrated_bert_is_left_as_it_was(student, rng):
     """The model keeps its mode, requires_grad and the hooks it had; weights and gradients stay; the batches, too."""
     model = student.remote.model("BertForSequenceClassification", SMALL_BERT)
@@ -259,9 +323,9 @@ def test_calibrated_bert_is_left_as_it_was(student, rng):
         expect.that(after[key] == before[key], words.get(key, "the model is not left as it was"), key)
 
 
-@pytest.mark.task("2.3", kind="edge")
-def test_batch_that_raises(student, rng):
-    """When a batch raises, no hook is left behind, the mode is restored, and nothing computed gradients."""
+@pytest.mark.task("2.3", item="state")
+def test_calibration_computes_no_gradients(student, rng):
+    """The model runs in eval mode and without gradients, and has its mode again even when a batch raises."""
     probe = student.remote.probe(torch.randn((4, 4), generator=rng))
     model = student.remote.sequential(probe, student.remote.linear(torch.ones(2, 4)))  # the layer can't use its answer
     student.remote.set_training(model, True)
@@ -269,11 +333,30 @@ def test_batch_that_raises(student, rng):
     with contextlib.suppress(TypeError, AttributeError, ValueError, RuntimeError, KeyError, IndexError):
         student.calibrate_model(model, [{"input": torch.tensor([[1, 2]])}], student.remote.recorder())
     after = student.remote.condition(model)
-    expect.that(after["hooks"] == before["hooks"], "hooks are left on the model when a batch raises")
-    expect.that(after == before, "the model is not left as it was when a batch raises")
+    expect.that(
+        {**after, "hooks": 0} == {**before, "hooks": 0}, "the model is not left as it was when a batch raises"
+    )  # the hooks are another item's
     calls = student.remote.noted(probe)  # none, if the student works on a copy
     expect.that(not any(call["grad"] for call in calls), "calibration computes gradients; it needs none")
     expect.that(not any(call["training"] for call in calls), "calibration runs in training mode; use eval mode")
+
+
+@pytest.mark.task("2.3", item="errors")
+def test_errors_reach_the_caller(student, rng):
+    """What a batch or a calibrator raises reaches the caller as it is, and no hook is left behind."""
+    first, second = torch.randn((6, 4), generator=rng), torch.randn((3, 6), generator=rng)
+    model = student.remote.sequential(student.remote.linear(first), student.remote.linear(second))
+    good, bad = {"input": torch.randn((5, 4), generator=rng)}, {"input": torch.randn((2, 7), generator=rng)}
+    before = student.remote.condition(model)["hooks"]
+    call = partial(student.calibrate_model, model, [good, bad, good], student.remote.recorder())
+    expect.raises(RuntimeError, call, because="a batch does not fit the model")
+    expect.that(student.remote.condition(model)["hooks"] == before, "hooks are left on the model when a batch raises")
+    for kind in (KeyError, ZeroDivisionError):
+        failing = student.remote.failing_recorder(kind.__name__)
+        call = partial(student.calibrate_model, model, [good], failing)
+        expect.raises(kind, call, because=f"a calibrator raises {kind.__name__}")
+        words = "hooks are left on the model when a calibrator raises"
+        expect.that(student.remote.condition(model)["hooks"] == before, words)
 
 
 # ------------------------------------------------------------------ 2.4 StaticQuantizedLinear
@@ -294,14 +377,23 @@ def inputs_on_grid(shape, scale, zero_point, rng, beyond=0):
     return (levels - zero_point + (torch.rand(shape, generator=rng) - 0.5) * 0.7) * scale
 
 
+def off_ties(x, scale):
+    """x with zeros where x / scale lies near a tie: float32 decides the others, half precision does not."""
+    ratio = x.double() / float(scale)
+    return torch.where((ratio - ratio.floor() - 0.5).abs() < 0.02, torch.zeros_like(x), x)
+
+
 def rounded_rows(weight, floor=1e-30):
     """Weight [out, in] in float64, rounded with one scale for each row, none of them below the floor."""
     scale = (weight.double().abs().amax(dim=1, keepdim=True) / 127).clamp(min=floor)
     return torch.round(weight.double() / scale) * scale
 
 
-def check_output(found, x, weight, bias, scale, zero_point):
-    """What a static layer gives for x [..., in], weight [out, in]: both sides rounded, saturated, then the bias."""
+def check_output(found, x, weight, bias, scale, zero_point, least=1e-12):
+    """What a static layer gives for x [..., in], weight [out, in]: both sides rounded, saturated, then the bias.
+
+    Compared in parts of the largest that the sum could be; `least` is that of a channel of zeros.
+    """
     found = expect.tensor(found, "the output", shape=(*x.shape[:-1], len(weight)))
     added = torch.zeros(len(weight)) if bias is None else bias
     levels = torch.round(x.double() / float(scale)) + zero_point
@@ -310,7 +402,7 @@ def check_output(found, x, weight, bias, scale, zero_point):
         return ((torch.round(x.double() / step) + zero_point).clamp(0, 255) - zero_point) * step
 
     kept = restored(float(scale))
-    size = (kept.abs() + 200 * float(scale)) @ weight.double().abs().T + added.abs().double() + 1e-12
+    size = (kept.abs() + 200 * float(scale)) @ weight.double().abs().T + added.abs().double() + least
 
     def output(inputs, weight, bias=added):
         return (inputs @ weight.T + bias.double()) / size
@@ -362,7 +454,7 @@ def made(student, rng, width, scale, zero_point):
     return layer, weight, bias
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_any_shape(student, rng):
     """Inputs with any number of dimensions before the last one; zero points anywhere in the range."""
     for scale, zero_point in ((0.013, 121), (0.4, 0), (0.002, 255), (1.7, 9)):
@@ -372,7 +464,7 @@ def test_linear_any_shape(student, rng):
             check_output(student.remote.output(layer, x), x, weight, bias, scale, zero_point)
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_far_beyond_its_range(student, rng):
     """New data far beyond the calibrated range, on either side, saturates at its ends."""
     for zero_point in (0, 77, 200):
@@ -381,7 +473,7 @@ def test_linear_far_beyond_its_range(student, rng):
         check_output(student.remote.output(layer, x), x, weight, bias, 0.05, zero_point)
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_holds_integers_only(student, rng):
     """The weight is one int8 tensor, before and after a forward pass; no float copy of it is held anywhere."""
     layer, weight, _ = made(student, rng, 320, 0.05, 100)
@@ -390,7 +482,7 @@ def test_linear_holds_integers_only(student, rng):
     check_stored(student, layer, weight.numel())
 
 
-@pytest.mark.task("2.4", kind="core")
+@pytest.mark.task("2.4", item="values")
 def test_linear_state_is_complete(student, rng):
     """The state_dict carries all that a forward pass needs: loaded into another layer, it makes it the same."""
     layer, weight, bias = made(student, rng, 40, 0.013, 121)
@@ -400,7 +492,7 @@ def test_linear_state_is_complete(student, rng):
     check_output(student.remote.output(other, x), x, weight, bias, 0.013, 121)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="values")
 def test_sums_beyond_float32(student, rng):
     """The sums of a very wide layer are exact to the last integer, also where large terms cancel."""
     half = 24576
@@ -421,7 +513,43 @@ def test_sums_beyond_float32(student, rng):
     )
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="values")
+def test_linear_bias_is_float(student, rng):
+    """The bias is added in float, as it is: inputs of zero give it back to the last digits."""
+    for scale, zero_point in ((0.013, 121), (0.4, 0), (1.7, 255)):
+        layer, _, bias = made(student, rng, 40, scale, zero_point)
+        found = expect.tensor(student.remote.output(layer, torch.zeros(3, 40)), "the output", shape=(3, len(bias)))
+        expect.close(found, bias.expand(3, -1), "the output for inputs of zero", rtol=1e-6)
+
+
+@pytest.mark.task("2.4", item="extremes")
+def test_linear_of_few_weights(student, rng):
+    """A layer of a single weight, a weight that is all zero, and a single vector as input work as others do."""
+    for weight, scale in ((torch.tensor([[-1.3]]), 0.04), (torch.zeros(3, 5), 0.1), (on_grid((3, 5), 0.02, rng), 0.7)):
+        bias = torch.randn(len(weight), generator=rng)
+        layer = student.StaticQuantizedLinear.from_float(
+            student.remote.linear(weight, bias), torch.tensor(scale), torch.tensor(150)
+        )
+        x = inputs_on_grid((4, weight.shape[1]), scale, 150, rng)
+        for inputs in (x, x[0]):
+            check_output(student.remote.output(layer, inputs), inputs, weight, bias, scale, 150, least=1e-6)
+
+
+@pytest.mark.task("2.4", item="inputs")
+def test_linear_of_views(student, rng):
+    """Views as inputs, and a weight that was transposed, work as contiguous ones do."""
+    weight, bias = on_grid((7, 8), 0.02, rng), torch.randn(7, generator=rng)
+    handle = student.remote.linear(weight.t().contiguous().t(), bias)
+    layer = expect.layout_call(
+        student.StaticQuantizedLinear.from_float, handle, torch.tensor(0.05), 31, what="a transposed weight"
+    )
+    for shape in ((5, 3, 8), (6, 8)):
+        for what, x in expect.layouts(inputs_on_grid(shape, 0.05, 31, rng)):
+            found = expect.layout_call(student.remote.output, layer, x, what=what)
+            check_output(found, x.contiguous(), weight, bias, 0.05, 31)
+
+
+@pytest.mark.task("2.4", item="extremes")
 def test_linear_zero_channel(student, rng):
     """An output channel of zeros gives its bias, and the others are not affected."""
     weight, bias = on_grid((4, 24), 0.02, rng), torch.randn(4, generator=rng)
@@ -434,7 +562,7 @@ def test_linear_zero_channel(student, rng):
     check_output(found[:, kept], x, weight[kept], bias[kept], 0.1, 66)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="inputs")
 def test_linear_of_small_values(student, rng):
     """Small weights and small inputs are quantized as finely as any others: no floor under a scale that they reach."""
     weight = on_grid((5, 24), torch.tensor([2.4e-6, 0.3, 1.3e-6, 2e-4, 5e-6])[:, None], rng)
@@ -444,7 +572,7 @@ def test_linear_of_small_values(student, rng):
         check_output(student.remote.output(layer, x), x, weight, None, scale, 121)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="inputs")
 def test_linear_kinds_of_zero_points(student, rng):
     """The zero point may be an int or a 0-dim tensor of any integer dtype that holds it."""
     weight, scale = on_grid((5, 16), 0.01, rng), torch.tensor(0.05)
@@ -454,28 +582,29 @@ def test_linear_kinds_of_zero_points(student, rng):
         check_output(student.remote.output(layer, x), x, weight, None, scale, 201)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="inputs")
 def test_linear_half_precision_input(student, rng):
-    """A half-precision input is quantized in float32 arithmetic."""
+    """A half-precision input, of either kind, is quantized in float32 arithmetic."""
     layer, weight, bias = made(student, rng, 64, 0.0137, 121)
-    levels = torch.randint(0, 256, (16, 64), generator=rng) - 121 + (torch.rand((16, 64), generator=rng) - 0.5) * 0.5
-    x = (levels * 0.0137).half()
-    check_output(student.remote.output(layer, x), x, weight, bias, torch.tensor(0.0137), 121)
+    for dtype in (torch.float16, torch.bfloat16):
+        x = off_ties(between(-1.6, 1.8, (16, 64), rng).to(dtype), torch.tensor(0.0137))
+        check_output(student.remote.output(layer, x), x, weight, bias, torch.tensor(0.0137), 121)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="state")
 def test_float_linear_is_left_as_it_was(student, rng):
     """from_float does not touch the layer that it is given, nor does a forward pass touch its input."""
     weight = on_grid((5, 24), 0.01, rng)
     handle = student.remote.linear(weight, weight[:, 0])
     before = student.remote.condition(handle)
-    layer = student.StaticQuantizedLinear.from_float(handle, torch.tensor(0.1), 3)
+    layer = student.StaticQuantizedLinear.from_float(handle, torch.tensor(0.1), torch.tensor(3))
+    expect.inputs_unchanged(student)
     expect.that(student.remote.condition(handle) == before, "from_float changed the layer that it was given")
     layer(torch.randn((3, 24), generator=rng))
     expect.inputs_unchanged(student)
 
 
-@pytest.mark.task("2.4", kind="edge")
+@pytest.mark.task("2.4", item="inputs")
 def test_linear_on_device(student, rng, device):
     """A layer made from one on a device works there, without a step for each element."""
     weight, bias = on_grid((16, 48), torch.logspace(-2, 1, 16)[:, None], rng), torch.randn(16, generator=rng)
@@ -528,6 +657,84 @@ def check_predictions(logits, original, most):
     expect.that(same >= SAME, f"less than {SAME:.0%} of the predictions are the float model's", f"{same:.1%}")
 
 
+def by_artifact(student, quantized, untrained, batches):
+    """(state_dict of the quantized model, the model that a new process makes of it and of the source)."""
+    state = student.remote.state_dict(quantized)
+    student.fresh()
+    loaded = student.quantize_model_static(untrained(), batches)
+    student.remote.load_state_dict(loaded, state)
+    return state, loaded
+
+
+def check_integers(tensors, weights, twice=0):
+    """These tensors hold so many weights as 8-bit integers, `twice` of them perhaps twice, and none in a wider form."""
+    integers = sum(t.numel() for t in tensors.values() if t.dtype in (torch.int8, torch.uint8))
+    expect.that(integers >= 0.8 * weights, "the weights are not stored as 8-bit integers")
+    size = sum(t.numel() * t.element_size() for t in tensors.values())
+    expect.that(size <= 2.5 * (weights + twice), "the tensors take far more than a byte a weight: nothing is saved")
+
+
+def rms(error):
+    """The root of the mean square of each output channel."""
+    return error.double().square().mean(dim=0).sqrt()
+
+
+def errors_of_a_layer(student, rng, weight, calibration, x):
+    """How much each output channel of a linear layer in a model errs, judged in a new process by its state_dict."""
+    linear, sequential = student.remote.linear, student.remote.sequential
+    quantized = student.quantize_model_static(sequential(linear(weight)), [{"input": part} for part in calibration])
+    other = torch.randn(weight.shape, generator=rng)
+    state, loaded = by_artifact(
+        student,
+        quantized,
+        lambda: sequential(linear(other)),
+        [{"input": torch.randn((9, weight.shape[1]), generator=rng)}],
+    )
+    check_integers(state, weight.numel())
+    found = expect.tensor(student.remote.output(loaded, x), "the output", shape=(len(x), len(weight))).double()
+    return rms(found - x.double() @ weight.double().T)
+
+
+def varied(class_name, config, rng, by=0.05):
+    """Plain data of a model whose weights no skeleton has by itself."""
+    model = build(class_name, config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(by * torch.randn(parameter.shape, generator=rng))
+    return model, models.spec(model)
+
+
+def check_near(found, original):
+    """Logits within a twentieth of the float model's spread."""
+    found = torch.cat([expect.tensor(t, "the model's logits").flatten() for t in found]).double()
+    original = torch.cat([t.flatten() for t in original]).double()
+    expect.that(found.shape == original.shape, "the model's logits are not shaped as the float model's")
+    error = float((found - original).norm() / original.norm())
+    expect.that(error <= 0.05, "the logits are not the float model's", f"off by {error:.1%}")
+
+
+def check_tied(student, rng, config):
+    """A tied Llama, quantized and judged in a new process: nothing of it stays in float, and it predicts as before."""
+    model, described = varied("LlamaForCausalLM", config, rng)
+    batches = small_batches(rng, (3, 9), (2, 12))
+    with torch.no_grad():
+        original = [model(**batch).logits for batch in batches]
+    quantized = student.quantize_model_static(student.remote.model(**described), batches)
+    skeleton = models.skeleton_spec(described)
+    state, loaded = by_artifact(student, quantized, lambda: student.remote.model(**skeleton), batches[:1])
+    floats = sum(t.numel() for t in state.values() if t.dtype.is_floating_point)
+    largest = model.lm_head.weight.numel()
+    expect.that(floats < largest, "the head of a tied model, or its embedding, is still in float")
+    check_near(student.remote.logits(loaded, batches), original)
+
+
+def whole_steps(shape, steps, rng):
+    """A weight of whole steps, so that rounding it by rows costs nothing."""
+    codes = torch.randint(-126, 127, shape, generator=rng)
+    codes[:, 0] = 127
+    return codes * steps
+
+
 def held_back(rng):
     """(plain data of a model that no student has, calibration, evaluation, the float model's logits)."""
     model = models.load_model("tiny-bert", folder=HELD_BACK)
@@ -543,7 +750,7 @@ def reference_kl(reference, described, calibration, evaluation, original):
     return kl(original, torch.cat(reference.remote.logits(quantized, evaluation)))
 
 
-@pytest.mark.task("2.5", kind="core")
+@pytest.mark.task("2.5", item="values")
 def test_held_back_model(student, reference, once, rng):
     """A model that nobody has: its file is small, and a new process with this file predicts as the float model does."""
     described, calibration, evaluation, original = data = once("data", lambda: held_back(rng))
@@ -558,65 +765,88 @@ def test_held_back_model(student, reference, once, rng):
     check_predictions(joined(student.remote.logits(loaded, evaluation), original), original, most)
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="values")
 def test_linears_in_a_model(student, rng):
     """Each output channel errs as little as 8 bits allow: inputs over all unsigned levels, weights by channels."""
-    steps = torch.logspace(-3, 0, 6)[:, None]
-    codes = torch.randint(-126, 127, (6, 64), generator=rng)
-    codes[:, 0] = 127
-    weight = codes * steps  # whole steps: rounding by rows costs nothing
+    weight = whole_steps((6, 64), torch.logspace(-3, 0, 6)[:, None], rng)
     calibration, x = between(0.0, 3.0, (512, 64), rng), between(0.0, 3.0, (512, 64), rng)
-    model = student.remote.sequential(student.remote.linear(weight))
-    quantized = student.quantize_model_static(model, [{"input": calibration}])
-    found = expect.tensor(student.remote.output(quantized, x), "the output", shape=(512, 6)).double()
-    error = (found - x.double() @ weight.double().T).square().mean(dim=0).sqrt()
+    error = errors_of_a_layer(student, rng, weight, [calibration], x)
     expected = weight.double().norm(dim=1) * (3.0 / 255) / math.sqrt(12)  # of a uniform error within a step
     worst = float((error / expected).max())
     words = "a linear layer in a model errs more than 8 bits do: uint8 over the whole range, weights by output channel"
     expect.that(worst <= 1.4, words, f"{worst:.2f} times, at most 1.4")
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="values")
+def test_ranges_come_from_all_batches(student, rng):
+    """The range is that of all batches: neither the first ones nor the last one tell it."""
+    weight = whole_steps((5, 64), torch.logspace(-2, 0, 5)[:, None], rng)
+    reaches = [0.06] * 5 + [3.0] * 74 + [2.7]  # a moving average of the ranges is right, too
+    batches, x = [between(0.0, reach, (16, 64), rng) for reach in reaches], between(0.0, 3.0, (512, 64), rng)
+    error = errors_of_a_layer(student, rng, weight, batches, x)
+    worst = float((error / (weight.double().norm(dim=1) * (3.0 / 255) / math.sqrt(12))).max())
+    words = "a linear layer errs more than 8 bits do where the batches differ in size: each of them counts"
+    expect.that(worst <= 1.4, words, f"{worst:.2f} times, at most 1.4")
+
+
+@pytest.mark.task("2.5", item="values")
 def test_each_layer_has_its_own_range(student, rng):
     """Two layers whose inputs differ in size by far: each has the range that it was calibrated on."""
-    weight = torch.randn((6, 64), generator=rng)
-    layers = student.remote.linear(torch.eye(64) * 0.01), student.remote.linear(weight)
+    weight, others = torch.randn((6, 64), generator=rng), torch.randn((2, 64, 64), generator=rng)
+    linear, sequential = student.remote.linear, student.remote.sequential
     calibration, x = between(0.0, 3.0, (256, 64), rng), between(0.0, 3.0, (256, 64), rng)
-    quantized = student.quantize_model_static(student.remote.sequential(*layers), [{"input": calibration}])
-    found = expect.tensor(student.remote.output(quantized, x), "the output", shape=(256, 6)).double()
-    error = (found - x.double() * 0.01 @ rounded_rows(weight).T).square().mean(dim=0).sqrt()
+    model = sequential(linear(torch.eye(64) * 0.01), linear(weight))
+    quantized = student.quantize_model_static(model, [{"input": calibration}])
+    state, loaded = by_artifact(
+        student,
+        quantized,
+        lambda: sequential(linear(others[0]), linear(others[1, :6])),
+        [{"input": torch.randn((9, 64), generator=rng)}],
+    )
+    check_integers(state, 64 * 64 + weight.numel())
+    found = expect.tensor(student.remote.output(loaded, x), "the output", shape=(256, 6)).double()
+    error = rms(found - x.double() * 0.01 @ rounded_rows(weight).T)
     worst = float((error / (weight.double().norm(dim=1) * (0.03 / 255) / math.sqrt(12))).max())
-    words = "of two layers in a row, one has not the range of its own inputs"
+    words = "two layers in a row err more than 8 bits do when each has the range of its own inputs"
     expect.that(worst <= 3.0, words, f"the error is {worst:.2f} times that of 8 bits, at most 3")
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="artifact")
 def test_calibration_counts_in_a_transformer(student, rng):
-    """Calibrated on one word, a BERT predicts other than calibrated on many: its activations are quantized, by that."""
+    """Calibrated on one word, or with a mask, a BERT predicts other than calibrated on many: that sets its scales."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
     model, (batch,) = student.remote.model(**described), small_batches(rng, (4, 12))
-    one, many = (
-        torch.cat(student.remote.logits(student.quantize_model_static(model, [{"input_ids": ids}]), [batch]))
-        for ids in (torch.full((2, 12), int(batch["input_ids"][0, 0])), batch["input_ids"])
+    ids = batch["input_ids"]
+    alone = torch.zeros_like(ids)
+    alone[:, 0] = 1
+    calibrations = (
+        {"input_ids": torch.full((2, 12), int(ids[0, 0]))},
+        {"input_ids": ids, "attention_mask": torch.ones_like(ids)},
+        {"input_ids": ids, "attention_mask": alone},
     )
-    words = (
-        "a BERT's predictions do not depend on what it was calibrated with: its activations are not "
-        "quantized, or not static"
+    one, many, masked = (
+        torch.cat(student.remote.logits(student.quantize_model_static(model, [each]), [batch])) for each in calibrations
     )
-    expect.that(not torch.equal(one, many), words)
+    expect.that(not torch.equal(one, many), "a BERT's predictions do not depend on the words it was calibrated with")
+    words = "a BERT's predictions do not depend on the mask it was calibrated with: all tensors of a batch count"
+    expect.that(not torch.equal(masked, many), words)
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="values")
 def test_embeddings_by_rows(student, rng):
     """An embedding becomes int8 with one scale for each row, and a lookup gives the rows back."""
     weight = on_grid((9, 40), torch.logspace(-2, 1, 9)[:, None], rng)
     ids = torch.randint(0, 9, (3, 7), generator=rng)
     ids[0] = torch.arange(7)
-    model = student.remote.sequential(student.remote.embedding(weight))
-    quantized = student.quantize_model_static(model, [{"input": ids}])
-    found = expect.tensor(student.remote.output(quantized, ids), "the output", dtype=torch.float32, shape=(3, 7, 40))
+    weight[4] = 0.0  # as the row of a padding token is
+    embedding, sequential = student.remote.embedding, student.remote.sequential
+    quantized = student.quantize_model_static(sequential(embedding(weight)), [{"input": ids}])
+    other = torch.randn(weight.shape, generator=rng)
+    state, loaded = by_artifact(student, quantized, lambda: sequential(embedding(other)), [{"input": ids[:1]}])
+    check_integers(state, weight.numel())
+    found = expect.tensor(student.remote.output(loaded, ids), "the output", dtype=torch.float32, shape=(3, 7, 40))
     whole = weight.abs().max() / 127
-    size = weight.abs().amax(dim=1, keepdim=True).double()
+    size = weight.abs().amax(dim=1, keepdim=True).double().clamp(min=1e-12)
     lookalikes = {
         "equals the float embedding's: nothing was quantized": weight / size,
         "has one scale for the whole embedding; each row has its own": torch.round(weight / whole) * whole / size,
@@ -631,12 +861,9 @@ def test_embeddings_by_rows(student, rng):
         atol=1e-5,
         lookalikes=lookalikes,
     )
-    state = student.remote.state_dict(quantized)
-    floats = sum(t.numel() for t in state.values() if t.dtype.is_floating_point)
-    expect.that(floats < weight.numel(), "the embedding is still held in float")
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="artifact")
 def test_every_layer_is_quantized(student, rng):
     """Every linear layer and every embedding is stored in int8, the small ones, too."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
@@ -646,13 +873,33 @@ def test_every_layer_is_quantized(student, rng):
     expect.that(integers >= weights, "not every linear layer and embedding is int8", f"{integers} of {weights}")
 
 
-@pytest.mark.task("2.5", kind="edge")
+@pytest.mark.task("2.5", item="artifact")
+def test_tied_head(student, rng):
+    """A Llama whose head is its embedding: the head is quantized, too, and predicts as before in a new process."""
+    check_tied(student, rng, {**SMALL_LLAMA, "vocab_size": 160, "tie_word_embeddings": True})
+
+
+@pytest.mark.task("2.5", item="artifact")
+def test_scales_are_fixed(student, rng):
+    """New data far below a step of the calibrated range is zero to a layer: its scale does not follow its input."""
+    model = student.remote.sequential(student.remote.linear(torch.randn((5, 12), generator=rng)))
+    data = between(-2.0, 5.0, (40, 12), rng)
+    quantized = student.quantize_model_static(model, [{"input": data}])
+    found = [
+        expect.tensor(student.remote.output(quantized, x), "the output", shape=(3, 5))
+        for x in (data[:3] * 1e-6, data[:3] * 0)
+    ]
+    expect.that(torch.equal(*found), "values far below a step are not zeros to a linear layer: its scale is not fixed")
+
+
+@pytest.mark.task("2.5", item="state")
 def test_quantized_bert_is_a_copy(student, rng):
     """The model that is handed over keeps its layers and weights; the two share nothing that could be changed."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
     model, batches = student.remote.model(**described), random_batches(described, rng)
     before, found = student.remote.condition(model), torch.cat(student.remote.logits(model, batches))
     quantized = student.quantize_model_static(model, batches)
+    expect.inputs_unchanged(student)
     expect.that(student.remote.condition(model) == before, "the model that was handed over is changed; work on a copy")
     state = student.remote.state_dict(quantized)
     student.remote.load_state_dict(quantized, {name: torch.zeros_like(value) for name, value in state.items()})
@@ -661,18 +908,6 @@ def test_quantized_bert_is_a_copy(student, rng):
 
 
 # ------------------------------------------------------------------ 2.6 save_quantized, load_quantized
-
-SMALL_LLAMA = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "max_position_embeddings": 16,
-    "tie_word_embeddings": False,
-    "bos_token_id": 0,
-    "eos_token_id": 0,
-}
 
 FILE = "quantized.safetensors"
 
@@ -700,9 +935,7 @@ def check_file(files, described):
     ratio = artifacts.file_bytes(described["state"]) / written
     words = f"what was written is not {SMALLEST} times smaller than the float model's file"
     expect.that(ratio >= SMALLEST, words, f"{ratio:.2f} times")
-    integers = sum(t.numel() for t in tensors.values() if t.dtype in (torch.int8, torch.uint8))
-    weights = sum(t.numel() for t in described["state"].values() if t.dim() == 2)
-    expect.that(integers >= 0.8 * weights, "the file does not hold the model's weights as 8-bit integers")
+    check_integers(tensors, sum(t.numel() for t in described["state"].values() if t.dim() == 2))
     expect.that(not any(map(is_pickle, parts_of(files, tensors))), "the file holds a pickle: write the config as JSON")
 
 
@@ -740,10 +973,24 @@ def check_same(found, wanted):
     expect.that(bool((found != found[:1]).any()), "the outputs are the same for every input")
 
 
-@pytest.mark.task("2.6", kind="core")
-def test_held_back_round_trip(student, once, rng):
+LOOSELY = 10  # times as far from the float model as 2.5 may be: a poor 2.5 does not cost 2.6
+
+
+def check_follows(found, original, most):
+    """Predictions that follow the float model's, however loosely."""
+    logits = joined(found, original)
+    lost = kl(original, logits)
+    words = "the loaded model's predictions have nothing to do with the float model's"
+    expect.that(lost <= LOOSELY * most, words, f"KL {lost:.2e}, at most {LOOSELY * most:.2e}")
+
+
+@pytest.mark.task("2.6", item="values")
+def test_held_back_round_trip(student, reference, once, rng):
     """A model that nobody has goes through one small file into a new process, and predicts there as before."""
-    described, calibration, evaluation, _ = once("data", lambda: held_back(rng))
+    described, calibration, evaluation, original = once("data", lambda: held_back(rng))
+    original = original[: len(evaluation[0]["input_ids"])]
+    data = described, calibration[:1], evaluation[:1], original
+    most = OF_REFERENCE * once("kl", lambda: reference_kl(reference, *data))
     quantized = student.quantize_model_static(student.remote.model(**described), calibration[:1])
     files = saved(student, quantized)
     check_file(files, described)
@@ -751,22 +998,58 @@ def test_held_back_round_trip(student, once, rng):
     student.fresh()
     loaded = student.load_quantized(f"{student.remote.put(files)}/{FILE}")
     loaded.eval()
-    check_same(student.remote.logits(loaded, evaluation[:1]), wanted)
+    found = student.remote.logits(loaded, evaluation[:1])
+    check_same(found, wanted)
+    check_follows(found, original, most)
 
 
-@pytest.mark.task("2.6", kind="edge")
+def round_trip(student, described, batches):
+    """(the file, the logits before saving, those of the model that a new process loads)."""
+    quantized = student.quantize_model_static(student.remote.model(**described), batches)
+    files, wanted = saved(student, quantized), student.remote.logits(quantized, batches)
+    student.fresh()
+    loaded = student.load_quantized(f"{student.remote.put(files)}/{FILE}")
+    student.remote.set_training(loaded, False)
+    return files, wanted, student.remote.logits(loaded, batches)
+
+
+def check_llama(student, rng, config):
+    """A Llama goes through a file of integers, and predicts as before and as the float one does."""
+    model, described = varied("LlamaForCausalLM", config, rng)
+    batches = small_batches(rng, (2, 9), (3, 5))
+    with torch.no_grad():
+        original = [model(**batch).logits for batch in batches]
+    files, wanted, found = round_trip(student, described, batches)
+    weights = [t for t in model.parameters() if t.dim() == 2]
+    twice = model.lm_head.weight.numel() if config["tie_word_embeddings"] else 0  # to store a tied head twice is free
+    check_integers(tensors_of(files), sum(t.numel() for t in weights), twice)
+    check_same(found, wanted)
+    check_near(found, original)
+
+
+@pytest.mark.task("2.6", item="values")
 def test_another_architecture(student, rng):
     """The class comes from the file: a Llama makes the same way as a BERT."""
-    described = {"class_name": "LlamaForCausalLM", "config": SMALL_LLAMA, "state": None}
-    batches = small_batches(rng, (2, 9), (3, 5))
-    quantized = student.quantize_model_static(student.remote.model(**described), batches)
-    files = saved(student, quantized)
-    wanted = student.remote.logits(quantized, batches)
-    student.fresh()
-    check_same(student.remote.logits(student.load_quantized(f"{student.remote.put(files)}/{FILE}"), batches), wanted)
+    check_llama(student, rng, {**SMALL_LLAMA, "num_hidden_layers": 2, "vocab_size": 72})
 
 
-@pytest.mark.task("2.6", kind="edge")
+@pytest.mark.task("2.6", item="artifact")
+def test_a_tied_head_makes_the_same_way(student, rng):
+    """A Llama whose head is its embedding can be saved and loaded, too."""
+    check_llama(student, rng, {**SMALL_LLAMA, "vocab_size": 96, "tie_word_embeddings": True})
+
+
+@pytest.mark.task("2.6", item="artifact")
+def test_another_configuration_makes_the_same_way(student, rng):
+    """The configuration comes from the file: a BERT of another size, activation and number of classes."""
+    config = {**SMALL_BERT, "hidden_size": 48, "num_hidden_layers": 2, "num_labels": 3, "hidden_act": "relu"}
+    _, described = varied("BertForSequenceClassification", config, rng)
+    batches = random_batches(described, rng)
+    _, wanted, found = round_trip(student, described, batches)
+    check_same(found, wanted)
+
+
+@pytest.mark.task("2.6", item="artifact")
 def test_integers_decide(student, rng):
     """What the loaded model predicts comes from the integers in the file: other integers, other predictions."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
@@ -781,11 +1064,14 @@ def test_integers_decide(student, rng):
     expect.that(not torch.allclose(one, other, atol=1e-4), "the predictions do not depend on the integers in the file")
 
 
-@pytest.mark.task("2.6", kind="edge")
+@pytest.mark.task("2.6", item="state")
 def test_saving_leaves_the_model(student, rng):
     """Saving changes nothing in the model."""
     described = {"class_name": "BertForSequenceClassification", "config": SMALL_BERT, "state": None}
     quantized = student.quantize_model_static(student.remote.model(**described), random_batches(described, rng))
-    before = student.remote.condition(quantized)
-    saved(student, quantized)
+    batches = small_batches(rng, (2, 9))
+    wanted, before = student.remote.logits(quantized, batches), student.remote.condition(quantized)
+    student.save_quantized(quantized, f"{student.remote.folder()}/{FILE}")
     expect.that(student.remote.condition(quantized) == before, "save_quantized changed the model that it was given")
+    same = torch.equal(torch.cat(student.remote.logits(quantized, batches)), torch.cat(wanted))
+    expect.that(same, "the model predicts otherwise after it was saved")

@@ -281,8 +281,9 @@ for granularity in ("per_tensor", "per_token"):
 # The rules: `from_float` takes either, leaves it as it was, and returns a new layer on the same device. It
 # holds the weight as one `int8` tensor of `out · in` elements and **no float copy of it**; what a forward
 # pass needs is a parameter or a buffer (`self.register_buffer("name", tensor)`), so that `state_dict()`
-# carries it. Inputs may have any number of dimensions, `[..., in]`. A token's output must not depend on
-# the other tokens in the batch: otherwise the same question gets another answer next to another user's.
+# carries it. Inputs may have any number of dimensions, `[..., in]`, and half precision: quantize them in
+# float32. A token's output must not depend on the other tokens in the batch: otherwise the same question
+# gets another answer next to another user's.
 #
 # Integers in floats are exact as long as nothing exceeds 2^24 in float32 (or 2^53 in float64), and a
 # product of int8 tensors directly would overflow: `.float()` or `.double()` them for the matrix product.
@@ -311,8 +312,8 @@ for granularity in ("per_tensor", "per_token"):
 #
 # 規則：`from_float` 兩種都收，不改動原來的層，回傳同一個裝置上的新層。新層用一個有 `out · in` 個元素的 `int8` 張量儲
 # 存權重，**不留任何浮點副本**；前向傳播需要的東西都要是參數或 buffer（`self.register_buffer("name", tensor)`），
-# `state_dict()` 才會帶著它。輸入可以是任意維度 `[..., in]`。一個詞元的輸出不可以受同一批次其他詞元影響：否則同一個問
-# 題，排在不同使用者旁邊就會得到不同的答案。
+# `state_dict()` 才會帶著它。輸入可以是任意維度 `[..., in]`，也可以是半精度，量化時以 float32 計算。一個詞元
+# 的輸出不可以受同一批次其他詞元影響：否則同一個問題，排在不同使用者旁邊就會得到不同的答案。
 #
 # 用浮點數裝整數，只要 float32 不超過 2^24（float64 不超過 2^53）就是精確的；直接拿 int8 張量相乘則會溢位。做矩陣乘法
 # 之前，先 `.float()` 或 `.double()`。
@@ -368,7 +369,7 @@ check("3.2")
 # - every `nn.Linear` and every `Conv1D` is a `DynamicQuantizedLinear`;
 # - every `nn.Embedding` is stored in int8, one scale for each row. An embedding only looks rows up, so its
 #   activations are not quantized: it returns codes times scale, in float32, `[..., width]` for ids `[...]`;
-# - a **tied head** stays tied. GPT-2's `lm_head.weight` *is* `transformer.wte.weight`, one tensor under two
+# - a tied head stays tied. GPT-2's `lm_head.weight` *is* `transformer.wte.weight`, one tensor under two
 #   names, nearly a third of the small GPT-2 (39 of its 124 million weights). A row of the embedding is an
 #   output channel of the head, so the codes and scales of both are the same, and one int8 tensor can serve
 #   both: stored once.
@@ -396,7 +397,7 @@ check("3.2")
 # - 每個 `nn.Linear` 和 `Conv1D` 都換成 `DynamicQuantizedLinear`；
 # - 每個 `nn.Embedding` 用 int8 儲存，每列一個縮放係數。嵌入層只是查表，不必量化激活值：輸入編號 `[...]`，回傳整數碼乘上
 #   縮放係數，float32 `[..., width]`；
-# - **共用權重的輸出層**要保持共用。GPT-2 的 `lm_head.weight` **就是** `transformer.wte.weight`，同一個張量、兩個名字，在
+# - 共用權重的輸出層要保持共用。GPT-2 的 `lm_head.weight` **就是** `transformer.wte.weight`，同一個張量、兩個名字，在
 #   小型的 GPT-2 裡占了將近三分之一（1.24 億個權重中的 3,900 萬）。嵌入表的一列就是輸出層的一個輸出通道，所以兩者的整
 #   數碼與縮放係數完全相同，一個 int8 張量就夠兩邊用：只存一次。
 #
@@ -479,7 +480,8 @@ check("3.3")
 #   mean of the batches' means would be (2 + 1) / 2 = 1.5, which gives 4.48: too much weight for the small
 #   batch. Averaging perplexities is wrong in another way, since exp is not linear.
 # - Evaluate as you would deploy: in eval mode (dropout off), without gradients, and put the model back
-#   into the mode in which you found it.
+#   into the mode in which you found it. Hand the whole batch on, `model(**batch)`; an error that the model
+#   raises is the caller's to see.
 # - In float32 at least, and stable for large logits: the logarithm of a softmax underflows, `log_softmax`
 #   and `cross_entropy` don't.
 
@@ -498,7 +500,8 @@ check("3.3")
 # - $N$ 是**所有**批次的**所有**預測總數。手算一次：批次 A 有 2 次預測，損失是 1 和 3；批次 B 有 6 次，損失都是 1。平均
 #   是 (1 + 3 + 6) / 8 = 1.25，困惑度是 e^1.25 = 3.49。如果先算各批次的平均再平均，會得到 (2 + 1) / 2 = 1.5，也就是
 #   4.48：小批次的份量太重了。對困惑度取平均則是另一種錯，因為 exp 不是線性的。
-# - 評估時要和上線時一樣：eval 模式（關掉 dropout）、不算梯度；結束後把模型恢復成原來的模式。
+# - 評估時要和上線時一樣：eval 模式（關掉 dropout）、不算梯度；結束後把模型恢復成原來的模式。整個批次都要交給模型：
+#   `model(**batch)`；模型引發的錯誤要讓呼叫者看到。
 # - 至少用 float32，而且 logits 很大時也要穩定：先 softmax 再取對數會下溢（underflow），`log_softmax` 和
 #   `cross_entropy` 不會。
 
@@ -556,7 +559,8 @@ check("3.4")
 #
 # Run `warmup` calls `model(**inputs)`, then `repeats` that are timed one by one (`time.perf_counter()`, not
 # `time.time()`, which the system may set back). How percentiles interpolate between two measurements is up
-# to you. Nobody grades how *fast* it is.
+# to you; a single one is all three. An error that the model raises reaches the caller. Nobody grades how
+# *fast* it is.
 
 # %% [markdown] lang="zh-TW"
 # ## 任務 3.5 · 公平的效能測試
@@ -570,7 +574,8 @@ check("3.4")
 # 4. **量錯東西**：訓練模式、梯度、每次用不同的批次。
 #
 # 先呼叫 `warmup` 次 `model(**inputs)`，再呼叫 `repeats` 次並逐次計時（用 `time.perf_counter()`，不要用可能被系統調回去的
-# `time.time()`）。百分位數落在兩次測量之間時怎麼內插，由你決定。跑多快不計分。
+# `time.time()`）。百分位數落在兩次測量之間時怎麼內插，由你決定；只量一次時，三個數字都是它。模型引發的錯
+# 誤要傳給呼叫者。跑多快不計分。
 
 
 # %%

@@ -85,7 +85,8 @@ def test_empty_is_refused():
         submission.symmetric_quantization(torch.empty(0))
 """
 WRITABLE = ["/tmp", "/var/tmp", "/dev", "/proc", tempfile.gettempdir()]
-TIME_S = 8.0  # wall seconds, for what sleeps; CPU_S for what loops
+TIME_S = 8.0  # wall seconds for an attack that sleeps; CPU_S for one that loops
+PATIENT_S = 300.0  # for one that ends: on a busy machine that takes a while
 CPU_S = 2
 MEMORY = 2 << 30
 
@@ -167,7 +168,8 @@ def supervise(folder: Path, target: Target, tell: int, attack: Attack) -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         os.closerange(3, 256)  # what belongs to this control, not to the grader
         grade_in_process(folder, attack)
-    deadline, code = time.monotonic() + TIME_S, None
+    seconds = TIME_S if attack.wins_if == "no report" else PATIENT_S
+    deadline, code = time.monotonic() + seconds, None
     while code is None and time.monotonic() < deadline:
         with contextlib.suppress(InterruptedError):
             done, status = os.waitpid(child, os.WNOHANG)

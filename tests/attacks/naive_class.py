@@ -20,12 +20,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import Attack, Target, read_built
 from ours_class import hand_in
 from small import CHECKS, HONEST, SLUG, handed_to_the_grader
 
-CPU_S, TIME_S, MEMORY, FILE = 2, 5.0, 2 << 30, 64 << 20
+CPU_S, MEMORY, FILE = 2, 2 << 30, 64 << 20
+TIME_S, PATIENT_S = 5.0, 300.0  # for an attack that sleeps, and for one that ends
 
 
 def unpack(archive: Path, into: Path) -> None:
@@ -134,7 +136,7 @@ def grade_attack(attack: Attack, parent: Path, target: Target) -> dict[str, Any]
         os.setsid()
         grade_jailed(base, tell)
     os.close(tell)
-    scores = wait(child, told)
+    scores = wait(child, told, TIME_S if attack.wins_if == "no report" else PATIENT_S)
     if scores is None:
         return {"points": 0.0, "hits": sorted({"no report"} | target.hits())}
     hits = target.hits()
@@ -145,9 +147,9 @@ def grade_attack(attack: Attack, parent: Path, target: Target) -> dict[str, Any]
     return {"points": points, "hits": sorted(hits | ({"points"} if points else set()))}
 
 
-def wait(child: int, told: int) -> dict[str, float] | None:
+def wait(child: int, told: int, seconds: float) -> dict[str, float] | None:
     """What the grader said; None when it died or did not come to an end."""
-    deadline, code = time.monotonic() + TIME_S, None
+    deadline, code = time.monotonic() + seconds, None
     while code is None and time.monotonic() < deadline:
         done, status = os.waitpid(child, os.WNOHANG)
         code = os.waitstatus_to_exitcode(status) if done else None

@@ -9,11 +9,11 @@ import json
 import re
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import ESCAPE, SCRIPT, Attack, Target, read_built
 from small import SLUG, handed_to_the_grader, make_class, make_course
@@ -26,10 +26,10 @@ from autograder.grading.class_report import write_class_report
 from autograder.grading.intake import find_submissions
 from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, Report, Settings
-from autograder.report import report_to_html, report_to_json
+from autograder.report.to_html import report_to_html
+from autograder.report.to_json import report_to_json
 
 SETTINGS = Settings(seed=20260)
-HANGS_S = 300.0
 
 
 def grade(base: Path, exercise: Exercise, pool: GraderPool) -> dict[str, Report]:
@@ -63,14 +63,13 @@ def grade_attack(
     hand_in(attack, base, target)
     target.folders = (base, base / "class" / "honest", base.parent)
     (base.parent / "out").mkdir(exist_ok=True)
-    target.seen, began = target._names(), time.monotonic()
+    target.seen = target._names()
     try:
         reports = grade(base, exercise, pool)
     except Exception as error:
         return {"points": 0.0, "hits": ["no report"], "status": f"{type(error).__name__}: {error}"}
     hits = target.hits()
     hits |= {"neighbour"} if "honest" not in reports or facts(reports.pop("honest")) != alone else set()
-    hits |= {"no report"} if time.monotonic() - began > HANGS_S else set()
     points = max((report.earned or 0.0 for report in reports.values()), default=0.0)
     pages = "".join(report_to_html(report) for report in reports.values())
     hits |= {"points"} if points else set()

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from support.rubrics import rubric_toml
+
 SLUG = "01_small"
 PY, IPYNB = f"{SLUG}.py", f"{SLUG}.ipynb"
 HONEST = "def double(x):\n    return 2 * x\n\n\ndef halve(x):\n    return x / 3\n"  # half of it right
@@ -28,18 +30,19 @@ reply_mb = 8
 """ + "".join(
     f'[[task]]\nid = "1.{number}"\nfunctions = ["{name}"]\npoints = 2\n'
     f'title = {{ en = "{name}", "zh-TW" = "{name}" }}\nhint = {{ en = "Try.", "zh-TW" = "試。" }}\n'
+    f"{rubric_toml(values=100)}"
     for number, name in enumerate(("double", "halve"), 1)
 )
 TESTS = '''import pytest
 
 
-@pytest.mark.task("1.1", kind="core")
+@pytest.mark.task("1.1", item="values")
 def test_PLACE_double(student, rng):
     """double(x) is twice as much."""
     assert student.double(NUMBER) == 2 * NUMBER
 
 
-@pytest.mark.task("1.2", kind="core")
+@pytest.mark.task("1.2", item="values")
 def test_PLACE_halve(student, rng):
     """halve(x) is half of it."""
     assert student.halve(NUMBER) == NUMBER / 2

@@ -33,8 +33,8 @@ shows that they are real; the other {rest} don't, and are kept as tests of robus
 |---|---|---|---|
 {summary}
 
-Every change is tested with a quarter of them as root or whoever runs the tests, and with a part of them elsewhere and against
-the naive grader; `pytest --full` tries all of them everywhere.
+`make test` draws one of each category for whoever runs it, and one of each way to win for another of the places; another
+commit draws others. `make prove` tries all of them everywhere, and against the naive graders.
 
 An attack wins if:
 

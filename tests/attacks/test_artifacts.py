@@ -1,7 +1,7 @@
 """Accuracy and compression can't be claimed, only earned: what is measured is the file, and a process that has only it.
 
 Each attack is the reference with one function replaced. It is graded on the task that it aims at, and must win nothing
-there; the reference, graded the same way, wins everything. On every change one way is tried, with --full all.
+there; the reference, graded the same way, wins everything. A landing tries one of each kind, `make prove` all.
 """
 
 from __future__ import annotations
@@ -184,7 +184,6 @@ TOLD = {  # the task, the attack, and the test that must see it
     "memory that is shared with nobody": ("05", "5.1", IN_SHARED_MEMORY, "test_memory_stays_flat_on_a_larger_model"),
 }
 AIMS = {"02": ("2.5", STATIC, "quantize_model_static"), "03": ("3.3", DYNAMIC, "quantize_model_dynamic")}
-QUICK = ("02: weights left on disk for the next process",)
 CASES = {f"{lab}: {way}": (lab, way) for lab in AIMS if lab in EXERCISES for way in WAYS}
 
 
@@ -197,16 +196,16 @@ def earned(lab: str, task: str, attack: str) -> tuple[float | None, list[str]]:
     return report.earned, [f"{test.test}: {test.message}" for t in report.tasks for test in t.tests]
 
 
+@pytest.mark.sampled("way", 1)
 @pytest.mark.parametrize("name", CASES)
-def test_what_was_not_done_earns_nothing(name: str, request: pytest.FixtureRequest) -> None:
-    if name not in QUICK and not request.config.getoption("--full"):
-        pytest.skip("tried with --full")
+def test_what_was_not_done_earns_nothing(name: str) -> None:
     lab, way = CASES[name]
     task, prelude, function = AIMS[lab]
     points, said = earned(lab, task, prelude + WAYS[way].replace("FUNCTION", function))
     assert points == 0, said
 
 
+@pytest.mark.sampled("told", 1)
 @pytest.mark.parametrize("name", [name for name, told in TOLD.items() if told[0] in EXERCISES])
 def test_what_a_worker_tells_of_itself_earns_nothing(name: str) -> None:
     """How often a model was called, and how much memory was taken, is seen from outside."""
@@ -217,10 +216,9 @@ def test_what_a_worker_tells_of_itself_earns_nothing(name: str) -> None:
     assert any(test in line and not line.endswith(": ") for line in said), said
 
 
+@pytest.mark.sampled("honest", 1)
 @pytest.mark.parametrize("lab", [lab for lab in AIMS if lab in EXERCISES])
-def test_the_honest_function_behind_the_same_prelude_earns_all(lab: str, request: pytest.FixtureRequest) -> None:
-    if lab != "02" and not request.config.getoption("--full"):
-        pytest.skip("tried with --full")
+def test_the_honest_function_behind_the_same_prelude_earns_all(lab: str) -> None:
     task, prelude, function = AIMS[lab]
     points, said = earned(lab, task, prelude + f"\ndef {function}(model, *rest):\n    return _honest(model, *rest)\n")
     assert points == next(t.points for t in EXERCISES[lab].tasks if t.id == task), said

@@ -1,8 +1,8 @@
 """No attack of the bank wins anything from the grader, whoever runs it and wherever; most win from a naive one.
 
-An attack is graded here on the path of `ptqlab grade`, as an ordinary user, in a container that refuses namespaces, and by
-the naive graders: on every change a quarter of the bank here and a sample elsewhere, with --full all of it everywhere, also in
-both forms: as it is read, and whole.
+An attack is graded here on the path of `ptqlab grade`, as an ordinary user, and in a container that refuses namespaces (as
+both). A landing draws one of each category here, and one of each way to win elsewhere. The naive graders run in
+`make prove`, and when an attack or a naive grader changes: see controls.py.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import common
+import controls
 import pytest
 import table
 from support import SUPPORT, ordinary_user
@@ -25,104 +26,107 @@ HERE = Path(__file__).resolve().parent
 CALLED, BUILT = common.read_bank(), common.read_built()
 BANK = [*CALLED, *BUILT]
 CONTAINER = str(SUPPORT / "container.py")
-SAMPLE = (  # of each kind of wall one, and of each way to win
-    "planted_conftest",
-    "read_other_students",
-    "message_over_an_abstract_socket",
-    "message_in_shared_memory",
-    "signal_by_a_pipe",
-    "processes_that_stay",
-    "full_disk",
-    "stopped_process",
-    "memorised_answers",
-)
-EVERY = {"kit": 4, "naive": 8}  # of so many one is tried here on every change
-SLOW = ("a_moment_later", "archive_beside_plain_files")  # what they keep a grader busy with is tried with --full
+SLOW = ("a_moment_later", "archive_beside_plain_files")  # they keep a grader busy
+HANGS_S = 7200  # the whole bank takes minutes
+Ran = subprocess.CompletedProcess[str]
 
 
-def run_here(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def run_here(arguments: Sequence[str]) -> Ran:
     command = [sys.executable, "-P", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False, cwd="/")
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANGS_S, check=False, cwd="/")
 
 
-PLACES: dict[str, Callable[[Sequence[str]], subprocess.CompletedProcess[str]]] = {
+PLACES: dict[str, Callable[[Sequence[str]], Ran]] = {
     "here": run_here,
-    "ordinary user": lambda arguments: ordinary_user.run(arguments, timeout=1800),
+    "ordinary user": lambda arguments: ordinary_user.run(arguments, timeout=HANGS_S),
     "container": lambda arguments: run_here([CONTAINER, "namespaces", *arguments]),
     "ordinary user in a container": lambda arguments: ordinary_user.run(
-        [CONTAINER, "namespaces", *arguments], timeout=1800
+        [CONTAINER, "namespaces", *arguments], timeout=HANGS_S
     ),
 }
-GRADERS = {"kit": ("ours.py", "ours_class.py"), "naive": ("naive.py", "naive_class.py")}
 
 
-@pytest.fixture(scope="module")
-def full(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--full"))
+def tries(bank: Iterable[common.Attack]) -> list[Any]:
+    """Every attack in every place, as parameters of a test."""
+    pairs = [(attack, place) for place in PLACES for attack in bank]
+    return [pytest.param(a, place, marks=mark(a, place), id=f"{a.name}-{place}") for a, place in pairs]
+
+
+def mark(attack: common.Attack, place: str) -> pytest.MarkDecorator:
+    """Have a landing draw an attack; a slow one is left to the proof."""
+    if attack.name in SLOW:
+        return pytest.mark.proof
+    return pytest.mark.sampled(f"here: {attack.category}" if place == "here" else f"elsewhere: {attack.wins_if}", 1)
 
 
 class Runs:
-    """What came of the attacks: one process for each grader, place and kind of attack, two at a time."""
+    """The results of the attacks: one process for each place and kind of attack grades all that this run has selected."""
 
-    def __init__(self, full: bool) -> None:
-        self.full = full
-        self.pool = ThreadPoolExecutor(2)
-        self.started: dict[tuple[str, str, bool], Future[subprocess.CompletedProcess[str]]] = {}
+    def __init__(self, selected: Iterable[pytest.Item]) -> None:
+        self.names: dict[tuple[str, bool], set[str]] = defaultdict(set)
+        for item in selected:
+            params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+            if item.path == Path(__file__) and "place" in params:
+                self.names[params["place"], params["attack"] in BUILT].add(params["attack"].name)
+        self.graded = cache(self._grade)
 
-    def chosen(self, grader: str, place: str) -> set[str]:
-        """The attacks that are tried."""
-        if self.full:
-            return {attack.name for attack in BANK}
-        sample = set(SAMPLE) if grader == "kit" and place != "ordinary user in a container" else set()
-        if place == "here":
-            sample |= {attack.name for attack in BANK[:: EVERY[grader]] if attack.name not in SLOW}
-        return sample
-
-    def result(self, grader: str, place: str, attack: common.Attack) -> dict[str, Any]:
-        if attack.name not in (chosen := self.chosen(grader, place)):
-            pytest.skip("tried with --full")
-        built = attack in BUILT
-        if (grader, place, built) not in self.started:
-            names = [one.name for one in (BUILT if built else CALLED) if one.name in chosen]
-            both = ["--both"] if self.full and grader == "kit" and not built else []
-            arguments = [str(HERE / GRADERS[grader][built]), *both, *names]
-            self.started[grader, place, built] = self.pool.submit(PLACES[place], arguments)
-        done = self.started[grader, place, built].result()
+    def _grade(self, place: str, built: bool) -> dict[str, Any]:
+        done = PLACES[place]([str(HERE / ("ours_class.py" if built else "ours.py")), *sorted(self.names[place, built])])
         assert done.returncode == 0, done.stderr[-3000:]
-        return dict(json.loads(done.stdout)[attack.name])
+        return dict(json.loads(done.stdout))
+
+    def result(self, place: str, attack: common.Attack) -> dict[str, Any]:
+        return dict(self.graded(place, attack in BUILT)[attack.name])
 
 
 @pytest.fixture(scope="module")
-def runs(full: bool) -> Runs:
-    return Runs(full)
+def runs(request: pytest.FixtureRequest) -> Runs:
+    return Runs(request.session.items)
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("attack", CALLED, ids=lambda attack: attack.name)
+@pytest.mark.parametrize("attack, place", tries(CALLED))
 def test_no_attack_wins_anything(attack: common.Attack, place: str, runs: Runs) -> None:
     """Not a point, not a hidden byte, no file, no process, no message; and there is a report, with a score."""
-    found = runs.result("kit", place, attack)
+    found = runs.result(place, attack)
     assert found["hits"] == []
     assert found["points"] == 0
     assert ("namespaces" in found["isolation"]) == ("container" not in place)
     assert "Landlock" in found["isolation"] or "namespaces" in found["isolation"]
+    meant = ("SystemExit", "at import", "reference")  # raised on purpose, or for want of a module there
+    unexpected = [problem for problem in found["problems"] if not any(word in problem for word in meant)]
+    assert unexpected == [], "an attack that is not even imported proves nothing"
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("attack", BUILT, ids=lambda attack: attack.name)
+@pytest.mark.parametrize("attack, place", tries(BUILT))
 def test_nothing_that_is_handed_in_wins_anything(attack: common.Attack, place: str, runs: Runs) -> None:
     """Not a point, no file; and the neighbour's report is what it is alone."""
-    found = runs.result("kit", place, attack)
+    found = runs.result(place, attack)
     assert found["hits"] == []
     assert found["points"] == 0
 
 
-@pytest.mark.parametrize("attack", BANK, ids=lambda attack: attack.name)
-def test_the_naive_grader_loses_to_it_as_its_header_says(attack: common.Attack, runs: Runs) -> None:
-    """The positive control: what is called an attack does what it says where nothing stops it."""
-    if attack.naive == "robustness" and attack.wins_if == "no report":
-        pytest.skip("whether the naive grader gets through in its two CPU seconds depends on how busy the machine is")
-    assert (attack.wins_if in runs.result("naive", "here", attack)["hits"]) == (attack.naive == "wins")
+# --- the positive control -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("built", [False, True], ids=["called", "handed in"])
+def test_the_naive_graders_lose_to_each_attack_as_its_header_says(built: bool) -> None:
+    """What is called an attack does what it says where nothing stops it."""
+    assert controls.wrong(BUILT if built else CALLED) == []
+
+
+def test_the_naive_graders_have_seen_every_attack_as_it_is() -> None:
+    assert controls.stale(BANK) == [], "run `python -P tests/attacks/controls.py` and commit controls.txt"
+
+
+def test_an_attack_that_was_changed_is_to_be_seen_again() -> None:
+    """Also an attack that is new."""
+    (changed, new), rest = BANK[:2], BANK[2:]
+    seen = {attack.name: controls.digest(attack) for attack in BANK if attack != new} | {changed.name: "another"}
+    assert controls.stale([changed, new, *rest], seen) == [changed, new]
+
+
+# --- the bank -------------------------------------------------------------------------------------------------------
 
 
 def test_the_bank_is_large_and_of_all_kinds() -> None:
@@ -131,19 +135,11 @@ def test_the_bank_is_large_and_of_all_kinds() -> None:
     assert min(kinds.values()) >= 5
     assert len(BANK) >= 150
     assert {attack.category for attack in BUILT} == set(common.HANDED_IN)
-    assert {attack.name for attack in BANK} >= set(SAMPLE)
+    assert {attack.name for attack in BANK} >= set(SLOW)
 
 
 def test_most_of_the_bank_wins_against_the_naive_grader() -> None:
     assert sum(attack.naive == "wins" for attack in BANK) > 0.75 * len(BANK)
-
-
-@pytest.mark.parametrize("attack", CALLED, ids=lambda attack: attack.name)
-def test_it_loads_in_the_worker(attack: common.Attack, runs: Runs) -> None:
-    """An attack that fails to be imported proves nothing: only those that mean to may stop there."""
-    own = ("SystemExit", "at import", "reference")  # raised on purpose, or for want of a module there
-    problems = runs.result("kit", "here", attack)["problems"]
-    assert [problem for problem in problems if not any(word in problem for word in own)] == []
 
 
 def test_the_table_of_the_documentation_is_fresh() -> None:

@@ -15,41 +15,36 @@ BENCHMARKS = Path(__file__).parent
 NBGRADER = ["`nbgrader autograde`"] * 3
 
 
-@pytest.fixture(scope="module")
-def full(request: pytest.FixtureRequest) -> bool:
-    """Whether nbgrader's ways are measured, too: they take minutes."""
-    return bool(request.config.getoption("--full"))
-
-
-def students(full: bool) -> str:
-    return "2" if full else "1"
+STUDENTS = "2"
 
 
 @pytest.fixture(scope="module")
-def said(full: bool, tmp_path_factory: pytest.TempPathFactory) -> str:
+def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What the script prints; it ends with an error when two ways disagree on a test, or nbgrader on a score."""
     out = tmp_path_factory.mktemp("bench") / "table.md"
-    size = ["--students", students(full), "--sample", "2", "--rounds", "1", *([] if full else ["--without-notebooks"])]
+    size = ["--students", STUDENTS, "--sample", "2", "--rounds", "1"]
     command = [sys.executable, "-P", BENCHMARKS / "compare.py", *size, "--out", out]
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=900, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == out.read_text(encoding="utf-8")
     return done.stdout
 
 
-def test_every_way_is_measured(said: str, full: bool) -> None:
+@pytest.mark.proof
+def test_every_way_is_measured(said: str) -> None:
     rows = re.findall(r"^\| (.+) \| [\d.]+ \| [\d.]+ \| [\d.]+× \| (\d+) \|$", said, re.MULTILINE)
     assert [name.split(",")[0] for name, _ in rows] == [
         "`ptqlab grade`",
         "`ptqlab grade --every-test`",
-        *(NBGRADER if full else []),
+        *NBGRADER,
         "a pytest process a student",
         "pytest in one warm process",
         "the floor: test functions called in one warm process",
     ]
-    assert {count for _, count in rows} == {students(full)}
+    assert {count for _, count in rows} == {STUDENTS}
 
 
+@pytest.mark.proof
 def test_the_machine_and_the_versions_are_named(said: str) -> None:
     last = said.splitlines()[-1]
     for name in ("cores", "Linux", "Python 3.", "ptqlab ", "nbgrader ", "pytest ", "torch "):
@@ -88,10 +83,11 @@ def test_a_command_is_charged_for_the_processes_that_it_leaves_behind() -> None:
     assert done.stdout == "True\n", done.stderr
 
 
+@pytest.mark.proof
 def test_the_cost_of_every_layer_is_measured(tmp_path: Path) -> None:
     out = tmp_path / "table.md"
     command = [sys.executable, "-P", BENCHMARKS / "isolation.py", "--rounds", "1", "--calls", "2", "--out", out]
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == out.read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([a-z ,]+) \| [\d.]+ \|.*\| (.+) \|$", done.stdout, re.MULTILINE))

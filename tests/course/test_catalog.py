@@ -9,11 +9,14 @@ from support import ROOT
 
 from autograder.course import catalog
 from autograder.course.catalog import find_exercises, load_exercise, pick_exercise
-from autograder.records import Limits, PtqlabError
+from autograder.records import Limits, PtqlabError, RubricItem
 
 TITLE = '{ en = "Title", "zh-TW" = "標題" }'
-TASK = f'[[task]]\nid = "1.1"\nfunctions = ["f"]\npoints = 4\ntitle = {TITLE}\nhint = {TITLE}\n'
-GOOD = f"[exercise]\ntitle = {TITLE}\n{TASK}"
+HEAD = f"[exercise]\ntitle = {TITLE}\n"
+BARE = f'[[task]]\nid = "1.1"\nfunctions = ["f"]\npoints = 4\ntitle = {TITLE}\nhint = {TITLE}\n'
+ITEM = f'{{ item = "values", share = 100, text = {TITLE} }}'
+TASK = f"{BARE}rubric = [{ITEM}]\n"
+GOOD = f"{HEAD}{TASK}"
 
 
 def make(course: Path, slug: str = "01_first", toml: str = GOOD) -> Path:
@@ -154,7 +157,7 @@ def test_a_name_that_fits_two_lists_both(course: Path) -> None:
 def test_an_exercise_has_all_that_its_file_says(tmp_path: Path) -> None:
     toml = (
         f"{GOOD}bonus = true\n[task.test_hints.test_zeros]\nen = 'Zero.'\n'zh-TW' = '零。'\n"
-        f"[[task]]\nid = '1.2'\nfunctions = ['g', 'H']\npoints = 2.5\ntitle = {TITLE}\nhint = {TITLE}\n"
+        f"[[task]]\nid = '1.2'\nfunctions = ['g', 'H']\npoints = 2.5\ntitle = {TITLE}\nhint = {TITLE}\nrubric = [{ITEM}]\n"
         "[limits]\ncall_cpu_s = 0.5\nmemory_mb = 512\n"
     )
     exercise = load_exercise(make(tmp_path, toml=toml))
@@ -167,6 +170,22 @@ def test_an_exercise_has_all_that_its_file_says(tmp_path: Path) -> None:
     assert exercise.solution is None
 
 
+@pytest.mark.parametrize(
+    "shares",
+    [
+        {"values": 100},
+        {"values": 60, "devices": 40},
+        {"state": 10, "values": 60, "errors": 10, "inputs": 10, "memory": 10},
+        {"values": 60, "artifact": 20, "extremes": 20},
+    ],
+)
+def test_a_rubric_has_values_and_at_most_four_others_in_the_files_order(tmp_path: Path, shares: dict[str, int]) -> None:
+    """`values` alone holds all, else 60 %; the others at least a tenth each."""
+    exercise = load_exercise(make(tmp_path, toml=f"{HEAD}{BARE}rubric = {items(**shares)}\n"))
+    text = {"en": "Title", "zh-TW": "標題"}
+    assert exercise.tasks[0].rubric == tuple(RubricItem(item, share, text) for item, share in shares.items())
+
+
 def test_lab_01_is_worth_25_points() -> None:
     exercise = load_exercise(ROOT / "exercises" / "01_basic_quantization")
     assert (exercise.possible, len(exercise.tasks)) == (25, 8)
@@ -174,6 +193,50 @@ def test_lab_01_is_worth_25_points() -> None:
 
 WHERE = "01_first/exercise.toml"
 NOT_A_NAME = f"Expected a list of function or class names at {WHERE} [[task]] 1 functions, but "
+KNOWN = "values, extremes, inputs, errors, state, memory, artifact, devices"
+
+
+def items(**shares: object) -> str:
+    """A rubric as a TOML array: `items(values=60, state=40)`."""
+    tables = (f'{{ item = "{item}", share = {share}, text = {TITLE} }}' for item, share in shares.items())
+    return f"[{', '.join(tables)}]"
+
+
+# rubric: what was expected, where, what came
+WRONG_RUBRICS = {
+    "an empty rubric": ("[]", "Expected at least one [[task.rubric]]", "", "[]"),
+    "a rubric that is no list": ("60", "Expected at least one [[task.rubric]]", "", "60"),
+    "an item that is no table": ("[60]", "Expected a table", " 1", "60"),
+    "an unknown item": (items(values=60, speed=40), f"Expected one of {KNOWN}", " 2 item", "'speed'"),
+    "an item that is a number": ("[{ item = 1, share = 100, text = 1 }]", f"Expected one of {KNOWN}", " 1 item", "1"),
+    "half a percent": (items(values=60, state=39.5), "Expected a whole number of percent", " 2 share", "39.5"),
+    "a share that is a truth value": (items(values="true"), "Expected a whole number of percent", " 1 share", "True"),
+    "a share in quotes": (items(values="'60'"), "Expected a whole number of percent", " 1 share", "'60'"),
+    "an item twice": (
+        f"[{ITEM}, {ITEM}]",
+        "Expected each item once",
+        "",
+        "values, values",
+    ),
+    "no values": (items(state=100), 'Expected the item "values" with share = 100', "", "no such item"),
+    "no values among two": (
+        items(state=60, errors=40),
+        'Expected the item "values" with share = 60',
+        "",
+        "no such item",
+    ),
+    "values alone with less": (items(values=60), 'Expected the item "values" with share = 100', "", "share = 60"),
+    "values with more": (items(values=70, state=30), 'Expected the item "values" with share = 60', "", "share = 70"),
+    "values with less": (items(values=59, state=41), 'Expected the item "values" with share = 60', "", "share = 59"),
+    "five others": (
+        items(values=60, extremes=8, inputs=8, errors=8, state=8, memory=8),
+        "Expected at most 4 items beside values",
+        "",
+        "5",
+    ),
+    "a small share": (items(values=60, state=31, errors=9), "Expected a share of at least 10", ", errors", "9"),
+    "a negative share": (items(values=60, state=50, errors=-10), "Expected a share of at least 10", ", errors", "-10"),
+}
 WRONG = {
     "no TOML": (
         "=",
@@ -187,7 +250,8 @@ WRONG = {
     "one task as a table": (
         GOOD.replace("[[task]]", "[task]"),
         f"Expected at least one [[task]] in {WHERE}, but {{'id': '1.1', 'functions': ['f'], 'points': 4, "
-        "'title': {'en': 'Title', 'zh-TW': '標題'}, 'hint': {'en': 'Title', 'zh-TW': '標題'}} came.",
+        "'title': {'en': 'Title', 'zh-TW': '標題'}, 'hint': {'en': 'Title', 'zh-TW': '標題'}, 'rubric': [{'item': 'values', "
+        "'share': 100, 'text': {'en': 'Title', 'zh-TW': '標題'}}]} came.",
     ),
     "a task that is no table": (
         f"task = [1]\n[exercise]\ntitle = {TITLE}\n",
@@ -199,7 +263,7 @@ WRONG = {
     ),
     "an unknown key of a task": (
         f"{GOOD}weight = 1\n",
-        f"Expected only id, functions, points, title, hint, bonus, test_hints in {WHERE} [[task]] 1, "
+        f"Expected only id, functions, points, title, hint, rubric, bonus, test_hints in {WHERE} [[task]] 1, "
         "but 'weight' came; remove it or mend its spelling.",
     ),
     "an exercise without a title": (
@@ -277,6 +341,30 @@ WRONG = {
     "a function twice": (
         GOOD.replace('["f"]', '["f", "f"]'),
         f"Expected each name once at {WHERE} [[task]] 1 functions, but ['f', 'f'] came.",
+    ),
+    **{
+        name: (f"{HEAD}{BARE}rubric = {value}\n", f"{words} at {WHERE} [[task]] 1 rubric{place}, but {came} came.")
+        for name, (value, words, place, came) in WRONG_RUBRICS.items()
+    },
+    **{
+        f"shares of {total} in all": (
+            f"{HEAD}{BARE}rubric = {items(values=60, state=total - 60)}\n",
+            f"Expected shares that add up to 100 at {WHERE} [[task]] 1 rubric, but they add up to {total}.",
+        )
+        for total in (99, 101)
+    },
+    "no rubric": (f"{HEAD}{BARE}", f"Expected 'rubric' in {WHERE} [[task]] 1, but it is missing; add it."),
+    "an item without a share": (
+        f"{HEAD}{BARE}rubric = [{{ item = 'values', text = {TITLE} }}]\n",
+        f"Expected 'share' in {WHERE} [[task]] 1 rubric 1, but it is missing; add it.",
+    ),
+    "an item with an unknown key": (
+        GOOD.replace("share = 100", "share = 100, points = 4"),
+        f"Expected only item, share, text in {WHERE} [[task]] 1 rubric 1, but 'points' came; remove it or mend its spelling.",
+    ),
+    "an item's text in one language": (
+        GOOD.replace(f"text = {TITLE}", "text = { en = 'x' }"),
+        f"Expected 'zh-TW' in {WHERE} [[task]] 1 rubric 1 text, but it is missing; add it.",
     ),
     "a bonus that is no truth value": (
         f"{GOOD}bonus = 1\n",

@@ -12,7 +12,7 @@ import typer
 import yaml
 from support import ROOT
 
-from autograder.cli import app
+from autograder.cli.app import app
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 COMMANDS = typer.main.get_command(app)

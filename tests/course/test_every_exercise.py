@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import pytest
 from support import ROOT
 
 from autograder.course.catalog import find_exercises
-from autograder.grading.verify import Case, altered, cases, document, examine, functions_called
-from autograder.records import Exercise, Report, Settings, Submission
+from autograder.grading.verify import Case, cases, document, examine
+from autograder.records import VALUES, Exercise, Report, Settings, Submission
 
 EXERCISES = {exercise.slug: exercise for exercise in find_exercises(ROOT)}
 CASES = {
@@ -17,45 +18,28 @@ CASES = {
     for slug, exercise in EXERCISES.items()
     for case in cases(exercise)
 }
-PROVEN = tuple(EXERCISES)[:1]  # what CI proves in full; of the others, which take minutes, a sample
-SAMPLE = {  # of each task the first wrong answer, graded in that task
-    min(case.tasks): name for name, (_, case) in reversed(CASES.items()) if case.kind == "mutant"
-}.values()
 SEED = 20261122
-FULL_SEEDS = tuple(range(1, 11))
+OF_A_LAB = {"mutant": 2, "variant": 1}  # cases that a landing grades
 
 
-def seeds(config: pytest.Config) -> tuple[int, ...]:
-    return FULL_SEEDS if config.getoption("--full") else (SEED,)
+def known() -> list[Any]:
+    """Every mutant and variant, as parameters of a test."""
+    return [
+        pytest.param(name, marks=pytest.mark.sampled(f"{exercise.slug} {case.kind}", OF_A_LAB[case.kind]))
+        for name, (exercise, case) in CASES.items()
+        if case.kind in OF_A_LAB
+    ]
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every exercise for the full proof."""
-    full = metafunc.config.getoption("--full")
-    if "name" in metafunc.fixturenames:
-        metafunc.parametrize("name", [n for n in CASES if full or n.startswith(PROVEN) or n in SAMPLE])
-    if "proven" in metafunc.fixturenames:
-        metafunc.parametrize("proven", EXERCISES if full else PROVEN)
-
-
-@cache
-def called(slug: str) -> dict[str, frozenset[str]]:
-    return functions_called(EXERCISES[slug])
-
-
-def test_the_grade_is_the_known_one(name: str, pytestconfig: pytest.Config) -> None:
+@pytest.mark.parametrize("name", known())
+def test_the_grade_is_the_known_one(name: str) -> None:
+    """In the tasks that a case is about; `ptqlab verify` looks at every task that it could touch, under ten seeds."""
     exercise, case = CASES[name]
-    whole = pytestconfig.getoption("--full") or name.startswith(PROVEN)
-    for seed in seeds(pytestconfig):
-        tasks = altered(exercise, case, called(exercise.slug)) if whole else case.tasks
-        finding = examine(exercise, case, Settings(seed), tasks)
-        wrong = [
-            f"{t.test}: {t.status} {t.message}"
-            for task in finding.report.tasks
-            for t in task.tests
-            if t.status != "passed"
-        ]
-        assert finding.as_expected, (seed, sorted(finding.lost), finding.report.reason, wrong)
+    finding = examine(exercise, case, Settings(SEED), case.tasks)
+    wrong = [
+        f"{t.test}: {t.status} {t.message}" for task in finding.report.tasks for t in task.tests if t.status != "passed"
+    ]
+    assert finding.as_expected, (sorted(finding.lost), finding.report.reason, wrong)
 
 
 @cache
@@ -89,9 +73,11 @@ CONSTANTS = {
 }
 
 
+@pytest.mark.sampled("constants", 3)
 @pytest.mark.parametrize("body", CONSTANTS.values(), ids=CONSTANTS)
-def test_an_answer_that_computes_nothing_earns_nothing(proven: str, body: str) -> None:
-    exercise = EXERCISES[proven]
+@pytest.mark.parametrize("slug", EXERCISES)
+def test_an_answer_that_computes_nothing_earns_nothing(slug: str, body: str) -> None:
+    exercise = EXERCISES[slug]
     case = Case("constant", "constant", constant(exercise, body).source, frozenset(), "")
     report = examine(exercise, case, Settings(SEED)).report
     assert (report.earned, report.status) == (0, "graded"), [
@@ -100,23 +86,27 @@ def test_an_answer_that_computes_nothing_earns_nothing(proven: str, body: str) -
 
 
 @pytest.mark.parametrize("slug", EXERCISES)
-def test_every_task_has_core_and_edge_tests_and_enough_known_answers(slug: str) -> None:
+def test_every_item_of_every_task_has_tests_and_enough_known_answers(slug: str) -> None:
     exercise = EXERCISES[slug]
     assert exercise.solution is not None, f"solutions/{slug} is missing"
     report = graded(slug, "reference")
     known = list(cases(exercise))
     for task in report.tasks:
-        assert {test.kind for test in task.tests} == {"core", "edge"}, f"task {task.id} needs core and edge tests"
-        assert {test.hidden for test in task.tests} == {True, False}, f"task {task.id} needs public and hidden tests"
+        items = {item.item for item in task.items}
+        assert {test.item for test in task.tests} == items, f"task {task.id} needs a test of each item, and no others"
+        places = {test.hidden for test in task.tests if test.item == VALUES}
+        assert places == {True, False}, f"task {task.id} needs public and hidden tests of values"
         mutants = [case for case in known if case.kind == "mutant" and task.id in case.loses]
         assert len(mutants) >= 4, f"task {task.id} has {len(mutants)} mutants; four are needed"
     for kind, name in (("mutants", "loses"), ("variants", "variant of")):
         assert list((exercise.solution / kind).glob("*.py")), f"{kind} with a '# {name}:' header are missing"
 
 
-def test_every_test_says_what_it_claims_and_a_failure_of_a_hidden_one_carries_no_value(proven: str) -> None:
+@pytest.mark.sampled("claims", 1)
+@pytest.mark.parametrize("slug", EXERCISES)
+def test_every_test_says_what_it_claims_and_a_failure_of_a_hidden_one_carries_no_value(slug: str) -> None:
     """A hidden message is words: not one number with a decimal point, no tensor, no call."""
-    exercise = EXERCISES[proven]
+    exercise = EXERCISES[slug]
     zeros = Case("c", "constant", constant(exercise, CONSTANTS["returns zeros"]).source, frozenset(), "")
     for test in (test for task in examine(exercise, zeros, Settings(SEED)).report.tasks for test in task.tests):
         assert test.claim != test.test.rpartition("::")[2], f"{test.test} has no docstring"

@@ -293,7 +293,7 @@ def test_the_kit_comes_along_and_the_start_installs_it(course: Path) -> None:
         inner = zipfile.ZipFile(io.BytesIO(archive.read(f"ptqlab-course/{WHEEL}"))).namelist()
     assert f'pip install "./{WHEEL}[lab]"' in start
     assert "$" not in start, "every blank is filled in"
-    assert "autograder/lab.py" in inner
+    assert "autograder/lab/__init__.py" in inner
     assert not [name for name in inner if name.startswith("autograder/bundled/")], "the course lies in the zip itself"
 
 

@@ -1,4 +1,4 @@
-"""A tiny course with marked secrets, the students of its class, and nbgrader's own commands to take them through."""
+"""The students of the tiny course's class, and nbgrader's own commands to take them through."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import textwrap
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,9 +20,7 @@ from typing import Any
 import nbformat
 import pytest
 from support import tiny_course
-from support.tiny_course import EXERCISE, HIDDEN, PUBLIC, SLUG, SOURCE, TASK, UNTOUCHED
-
-from autograder.course import notebooks
+from support.tiny_course import SLUG, UNTOUCHED, write
 
 BIN = Path(sys.executable).parent
 
@@ -34,35 +31,9 @@ def kit() -> ModuleType:
     return tiny_course
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course folder with one exercise of three tasks (the last one a bonus), its notebooks built."""
-    root = tmp_path_factory.mktemp("tiny")
-    exercise, solution = root / "exercises" / SLUG, root / "solutions" / SLUG
-    tasks = (
-        ("1.1", "double", "4", "doubling"),
-        ("1.2", "Counter", "3", "counting"),
-        ("1.3", "halve", "2\nbonus = true", "halving"),
-    )
-    table = "".join(TASK.format(id=i, function=f, points=p, title=t) for i, f, p, t in tasks)
-    write(exercise / "exercise.toml", EXERCISE + table)
-    write(exercise / "test_public.py", PUBLIC)
-    write(solution / "test_hidden.py", HIDDEN)
-    write(solution / "source.py", SOURCE)
-    write(root / "solutions" / "held_back" / "manifest.json", '{"hidden-marker-7f3a": 1}')
-    write(solution / "design.md", "hidden-marker-7f3a solution-marker-51c2")
-    notebooks.build(root / "exercises", root / "solutions")
-    return root
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(textwrap.dedent(text), encoding="utf-8")
-
-
 @dataclass
 class Nbgrader:
-    """An nbgrader course made by `ptqlab nbgrader init`, and nbgrader's own commands run in it."""
+    """An nbgrader folder made by `ptqlab nbgrader init`, and nbgrader's own commands run in it."""
 
     root: Path
     exercises: Path
@@ -188,7 +159,7 @@ def nbgrader_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 def make_course(
     tiny: Path, nbgrader_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Nbgrader]:
-    """Makes nbgrader courses of the tiny exercise, or of another clone's exercises."""
+    """Makes nbgrader folders of the tiny exercise, or of another clone's exercises."""
 
     def make(name: str, exercises: Path = tiny, slug: str = SLUG) -> Nbgrader:
         return Nbgrader(tmp_path_factory.mktemp(name) / name, exercises, nbgrader_environment, slug)

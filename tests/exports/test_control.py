@@ -1,4 +1,4 @@
-"""Positive control, with --full: each of the six tricks does beat nbgrader's own grading, so that resisting them counts."""
+"""Positive control: each of the six tricks does beat nbgrader's own grading, so that resisting them counts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ TEST = "assert double(3.0) == 6.0\n### BEGIN HIDDEN TESTS\nassert double(918273.
 SOLUTION = "def double(x):\n    ### BEGIN SOLUTION\n    return x * 2.0\n    ### END SOLUTION"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def full(request: pytest.FixtureRequest) -> None:
-    if not request.config.getoption("--full"):
-        pytest.skip("a kernel for each submission: run with --full")
+pytestmark = pytest.mark.proof  # a kernel for each submission
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Formgrader in a real browser: the list, one student's page, a manual score that a regrade keeps. Needs --full.
+"""Formgrader in a real browser: the list, one student's page, a manual score that a regrade keeps.
 
 With PTQLAB_SCREENSHOTS=docs/images the screenshots of the instructor's guide are written anew.
 """
@@ -24,11 +24,12 @@ from support import ROOT, demo
 SLUG = "01_basic_quantization"
 
 
+pytestmark = pytest.mark.proof
+
+
 @pytest.fixture(scope="module")
-def course(make_course: Callable[..., Any], request: pytest.FixtureRequest) -> Any:
+def course(make_course: Callable[..., Any]) -> Any:
     """Lab 01, autograded: four students of the demo class, one of whom hands in a script, too."""
-    if not request.config.getoption("--full"):
-        pytest.skip("a browser and a Jupyter server: run with --full")
     if importlib.util.find_spec("playwright") is None or not shutil.which("chromium"):
         pytest.skip("playwright (pip install playwright) and chromium (apt-get install chromium) are needed")
     course = make_course("ptq101", ROOT, SLUG)

@@ -17,7 +17,7 @@ from nbgrader.utils import get_username
 from support import ROOT
 from typer.testing import CliRunner
 
-from autograder.cli import app
+from autograder.cli.app import app
 from autograder.course.catalog import find_exercises
 from autograder.exports.nbgrader import graded_cell_id, source_notebook
 
@@ -248,6 +248,7 @@ def exported(course: Any) -> dict[str, dict[str, str]]:
         return {row["student_id"]: row for row in csv.DictReader(file)}
 
 
+@pytest.mark.proof
 def test_validate_runs_the_public_tests_and_noise_fails_nobody(course: Any, kit: Any) -> None:
     """The command behind a student's Validate button, on what was fetched from the exchange."""
     folder = course.root.parent / "home" / course.slug
@@ -270,12 +271,9 @@ def test_init_changes_nothing_that_is_there(course: Any) -> None:
     assert json.loads((course.root / "grades" / "assignment.json").read_text(encoding="utf-8")) == json.loads(seed)
 
 
-def test_an_instructors_own_question_is_cleared_and_read_by_a_person(
-    make_course: Callable[..., Any], kit: Any, request: pytest.FixtureRequest
-) -> None:
+@pytest.mark.proof
+def test_an_instructors_own_question_is_cleared_and_read_by_a_person(make_course: Callable[..., Any], kit: Any) -> None:
     """Cells added to source/ work as anywhere in nbgrader: the model answer is cleared, the score is a person's."""
-    if not request.config.getoption("--full"):
-        pytest.skip("needs a course of its own: run with --full")
     course = make_course("own")
     source = course.root / "source" / course.slug / f"{course.slug}.ipynb"
     book = nbformat.read(source, as_version=4)

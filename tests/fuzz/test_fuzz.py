@@ -55,12 +55,10 @@ def test_no_bytes_that_hypothesis_makes_break_a_reader(reader: str, data: bytes)
     TARGETS[reader].one(data)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("reader", RUNS)
-def test_a_million_inputs_break_no_reader_and_ten_thousand_no_child(
-    reader: str, request: pytest.FixtureRequest
-) -> None:
-    if not request.config.getoption("--full"):
-        pytest.skip("a quarter of an hour each: pytest --full")
+def test_a_million_inputs_break_no_reader_and_ten_thousand_no_child(reader: str) -> None:
+    """A quarter of an hour each."""
     command = [sys.executable, "-P", str(HERE / "run.py"), reader, f"--runs={FULL[reader]}"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]

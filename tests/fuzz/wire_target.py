@@ -12,6 +12,8 @@ from drawn import Drawn
 from support.wire_values import believed
 
 from autograder.runtime import wire
+from autograder.runtime.tree import tree_items
+from autograder.runtime.wire import HandleRef
 from autograder.sandbox import replies, worker_main
 
 REQUEST = {"op": "call", "target": None, "name": "f", "args": (1, 2), "kwargs": {"bits": 8}}
@@ -63,7 +65,9 @@ def check(value: Any, body_size: int) -> None:
         raise Broken("tensors hold more or less than the frame's bytes")
     if replies.answers(value, 1) and replies.is_sound(value, REQUEST):
         told = replies.in_our_words(value)
-        if not believed(told) or any(name.type_name == "evil" for name in replies._refs(told)):
+        if not believed(told) or any(
+            name.type_name == "evil" for name in tree_items(told) if isinstance(name, HandleRef)
+        ):
             raise Broken("words of the worker's own came through")
     first = _bytes(value)
     again = wire.decode(*first, worker_main.wrap) if first else value
@@ -105,7 +109,7 @@ def _frame(drawn: Drawn) -> tuple[bytes, bytes]:
 
 
 def _reply(drawn: Drawn, sizes: list[int]) -> Any:
-    """What session.py answers, or nearly."""
+    """What dispatcher.py answers, or nearly."""
     value = _tree(drawn, sizes, 0)
     texts = ["t", [drawn.pick(WORDS) for _ in range(drawn.below(3))]]
     facts = [["mutated", ["t", []]], ["syncs", drawn.pick(NUMBERS[:4])], ["device_ops", 0], ["moved_elements", 0]]

@@ -22,8 +22,8 @@ from autograder.grading.code_fingerprint import Code
 from autograder.grading.intake import Found
 from autograder.grading.job import Finished, Job, finish_job, run_job
 from autograder.grading.outline import outline
-from autograder.records import Outcome, Report, Settings, Status, Submission
-from autograder.report import report_to_json
+from autograder.records import Exercise, Outcome, Provenance, Report, Settings, Status, Submission
+from autograder.report.to_json import report_from_json, report_to_json
 from autograder.sandbox import reading
 from autograder.scoring import score
 
@@ -32,24 +32,14 @@ EXERCISE = load_exercise(ROOT / "exercises" / SLUG, ROOT / "solutions")
 
 
 def outcome(number: int, status: str) -> Outcome:
-    return Outcome(f"test_public.py::test_{number}", "1.1", "core", False, Status(status), "A claim.", "", 0.0)
+    return Outcome(f"test_public.py::test_{number}", "1.1", "values", False, Status(status), "A claim.", "", 0.0)
 
 
 def report_of(statuses: Sequence[str]) -> Report:
     outcomes = [outcome(number, status) for number, status in enumerate(statuses)]
     submission = Submission("ann", SLUG, "", "")
-    return score(
-        EXERCISE,
-        submission,
-        outcomes,
-        Settings(1),
-        isolation="",
-        device="cpu",
-        kit_version="",
-        duration_s=0.0,
-        tests_sha256="",
-        notes=(),
-    )
+    made_with = Provenance("", "", "", 1, "cpu", "", EXERCISE.limits)
+    return score(EXERCISE, submission, outcomes, made_with, every_item=False)
 
 
 FINE, FIRST, SECOND = ("passed", "passed"), ("crashed", "passed"), ("passed", "crashed")
@@ -125,7 +115,16 @@ def test_what_reports_have_in_common_is_kept_once() -> None:
     """A class of ten thousand has ten thousand of them, and each came from another process with words of its own."""
     one, other = (outline(pickle.loads(pickle.dumps(report_of(FINE)))) for _ in range(2))
     assert one == other
-    for name in ("title", "exercise", "status", "isolation", "device", "kit_version", "tests_sha256"):
+    for name in (
+        "title",
+        "exercise",
+        "status",
+        "isolation",
+        "device",
+        "kit_version",
+        "outcomes_sha256",
+        "points_sha256",
+    ):
         assert getattr(one, name) is getattr(other, name)
     for task, same in zip(one.tasks, other.tasks, strict=True):
         assert (task.id is same.id, task.status is same.status, task.title is same.title, task.hint is same.hint) == (
@@ -157,22 +156,43 @@ def test_a_file_that_is_too_much_is_its_students_sentence(tmp_path: Path) -> Non
     assert report.reason.startswith("ann.ipynb is no notebook: its JSON is too deep")
 
 
-def test_what_was_graded_is_known_by_its_bytes_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An earlier report counts for the same file, which is not read again; for another one it doesn't."""
-    handed = tmp_path / "ann.py"
+def graded_before(folder: Path, exercise: Exercise) -> tuple[Path, Found]:
+    """A submission with full marks in task 1.1 and its report in `folder`/out, as an earlier command left them."""
+    handed = folder / "ann.py"
     handed.write_text("x = 1")
     found = Found("ann", SLUG, handed)
-    earlier = replace(
-        report_of(FINE),
-        status="graded",
-        earned=0.0,
-        submission_sha256=hashlib.sha256(b"x = 1").hexdigest(),
-        tests_sha256=fingerprint.tests_sha256(EXERCISE),
-        kit_version=fingerprint.kit_version(),
-    )
-    place = store.report_path(tmp_path / "out", found)
+    outcomes = [Outcome("test", "1.1", item.item, True, Status.PASSED, "claim") for item in exercise.tasks[0].rubric]
+    submission = Submission("ann", SLUG, "", hashlib.sha256(b"x = 1").hexdigest())
+    made_with = fingerprint.provenance(exercise, 1, "cpu", "jail")
+    place = store.report_path(folder / "out", found)
     place.parent.mkdir(parents=True)
+    earlier = score(exercise, submission, outcomes, made_with, every_item=False)
     place.write_text(report_to_json(earlier), encoding="utf-8")
+    return handed, found
+
+
+def test_points_that_changed_meanwhile_apply_to_what_is_not_graded_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A class has one scale: a kept report is scored with the present points, and written again."""
+    first = replace(EXERCISE, tasks=EXERCISE.tasks[:1])
+    _, found = graded_before(tmp_path, first)
+    monkeypatch.setattr(reading.Reader, "ask", instead_of_asking)
+    pool, out = Counting(), tmp_path / "out"
+    stored = store.report_path(out, found)
+    as_it_was = stored.read_bytes()
+    grade_class([found], [first], Settings(1), out, root=tmp_path, pool=pool)
+    assert stored.read_bytes() == as_it_was
+    dearer = replace(first, tasks=(replace(first.tasks[0], points=10.0),))
+    (report,) = grade_class([found], [dearer], Settings(1), out, root=tmp_path, pool=pool)
+    assert (report.earned, report.possible, pool.students) == (10, 10, [])
+    assert report_from_json(stored.read_text(encoding="utf-8")) == report
+    assert "10" in (out / "scores.csv").read_text(encoding="utf-8")
+
+
+def test_what_was_graded_is_known_by_its_bytes_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An earlier report counts for the same file, which is not read again; for another one it doesn't."""
+    handed, found = graded_before(tmp_path, EXERCISE)
     monkeypatch.setattr(reading.Reader, "ask", instead_of_asking)
     pool = Counting()
     grade_class([found], [EXERCISE], Settings(1), tmp_path / "out", root=tmp_path, pool=pool, keep=outline)

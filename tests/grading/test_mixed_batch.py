@@ -22,7 +22,8 @@ SLUG = watched.SLUG
 SOLUTION = ROOT / "solutions" / SLUG
 SEED = 20261123
 LIMITS = "\n[limits]\ncall_cpu_s = 1\nsubmission_cpu_s = 10\nmemory_mb = 600\nscratch_mb = 8\nreply_mb = 8\n"
-QUICK = (  # for CI: one of each kind that could do harm, and none that uses up its time
+SMALL, WHOLE = 6, 100  # students of each half
+QUICK = (  # of the small class: one of each kind that could do harm, and none that uses up its time
     "processes_that_stay",
     "full_disk",
     "all_memory",
@@ -62,8 +63,8 @@ def honest_answers() -> Iterator[tuple[str, str]]:
                 turns.remove(group)
 
 
-def hostile_answers(target: common.Target, count: int, full: bool) -> Iterator[tuple[str, str]]:
-    bank = sorted(common.read_bank(() if full else QUICK), key=lambda attack: attack.name not in LONG)
+def hostile_answers(target: common.Target, count: int) -> Iterator[tuple[str, str]]:
+    bank = sorted(common.read_bank(QUICK if count == SMALL else ()), key=lambda attack: attack.name not in LONG)
     for number, attack in enumerate(islice(cycle(bank), count)):
         yield f"hostile_{number:03}_{attack.name}", attack.aimed(target)
 
@@ -185,23 +186,21 @@ class Batch:
     alone: Run
     mixed: Run
     hits: set[str]
-    shared_memory: tuple[set[str], set[str]]  # names in /dev/shm, before and after
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=[SMALL, pytest.param(WHOLE, marks=pytest.mark.proof)])
 def batch(course: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Batch:
-    full = request.config.getoption("--full")
-    half = 100 if full else 6
+    half: int = request.param
     folder = tmp_path_factory.mktemp("classes")
     with common.Target((course / "exercises" / SLUG, course / "solutions" / SLUG, folder)) as target:
-        honest, hostile = in_turns(list(islice(honest_answers(), half)), list(hostile_answers(target, half, full)))
+        honest, hostile = in_turns(list(islice(honest_answers(), half)), list(hostile_answers(target, half)))
         for name, answers in (("alone", honest), ("mixed", honest + hostile)):
             (folder / name).mkdir()
             for student, source in answers:
                 (folder / name / f"{student}.py").write_text(source, encoding="utf-8")
             (folder / f"{name}-out").mkdir()
         alone = grade(folder / "alone", course, 1)
-        target.seen, shared = target._names(), set(os.listdir("/dev/shm"))
+        target.seen = target._names()
         mixed = grade(folder / "mixed", course, 2)
         found = Batch(
             [n for n, _ in honest],
@@ -209,7 +208,6 @@ def batch(course: Path, tmp_path_factory: pytest.TempPathFactory, request: pytes
             alone,
             mixed,
             target.hits(),
-            (shared, set(os.listdir("/dev/shm"))),
         )
     print(*(f"{role} {pid}: {kb:+} kB" for (role, pid), kb in mixed.levels.growth_kb(2 * half).items()), sep="\n")
     return found
@@ -247,13 +245,8 @@ def test_no_hostile_one_earns_a_point(batch: Batch) -> None:
 
 
 def test_nothing_outside_was_reached(batch: Batch) -> None:
-    """No file, no message, no signal; nothing in shared memory."""
+    """No file, no message, no signal; nothing of an attack's in shared memory."""
     assert batch.hits == set()
-    before, after = batch.shared_memory
-    of_other_tests = {
-        name for name in after if name.startswith("sem.mp-")
-    }  # Python's own, of whatever runs beside this
-    assert after - before - of_other_tests == set()
 
 
 def test_no_process_is_left(batch: Batch) -> None:
@@ -267,15 +260,10 @@ def test_the_disk_ends_where_it_began(batch: Batch) -> None:
     assert batch.mixed.unexpected == []
 
 
-def test_the_memory_of_what_lasts_ends_where_it_began(batch: Batch, request: pytest.FixtureRequest) -> None:
-    """Of the command, of its fork server; in the whole class of each grading process and zygote, too.
-
-    In twelve submissions those have not yet made what they make once, and one may be gone before the last tenth is looked at.
-    """
-    grown = batch.mixed.levels.growth_kb(len(batch.honest + batch.hostile))
-    roles = {"command", "fork server"} | (
-        {"grading process", "zygote"} if request.config.getoption("--full") else set()
-    )
-    measured = {process: kb for process, kb in grown.items() if process[0] in roles}
-    assert {role for role, _ in measured} == roles
+@pytest.mark.proof
+@pytest.mark.parametrize("batch", [WHOLE], indirect=True)
+def test_the_memory_of_what_lasts_ends_where_it_began(batch: Batch) -> None:
+    """Of the command, of its fork server, of each grading process and zygote."""
+    measured = batch.mixed.levels.growth_kb(len(batch.honest + batch.hostile))
+    assert {role for role, _ in measured} == {"command", "fork server", "grading process", "zygote"}
     assert {process: kb for process, kb in measured.items() if kb > GROWTH_KB} == {}

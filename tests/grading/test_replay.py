@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support import ROOT
 from support.mixed_answers import own_answers
+from support.rubrics import rubric_toml
 
 from autograder.course.catalog import load_exercise
 from autograder.course.sources import reference_source
@@ -29,7 +30,7 @@ functions = ["double", "count", "Meter"]
 points = 4
 title = { en = "Double", "zh-TW" = "加倍" }
 hint = { en = "Think of 2.", "zh-TW" = "想想 2。" }
-"""
+""" + rubric_toml(values=100)
 HEAD = """
 import pytest, random, torch
 from pathlib import Path
@@ -40,7 +41,7 @@ def note(name):
         file.write(name + " ")
 """
 DOUBLES = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_doubles(student, rng, device):
     "double(x) is twice x."
     note("doubles")
@@ -49,14 +50,14 @@ def test_doubles(student, rng, device):
     assert student.double(3) == 6, f"double(3) is 6, not {student.double(3)}"
 """
 COUNTS = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_counts(student):
     "count() says how often it was called."
     note("counts")
     assert [student.count(), student.count(), student.count()] == [1, 2, 3]
 """
 METERS = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_meters(student):
     "A meter keeps its reading, and a new process has none."
     note("meters")
@@ -66,7 +67,7 @@ def test_meters(student):
     assert [student.count(), student.Meter().step()] == [1, 1]
 """
 EXPECTS_DEATH = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_dies(student):
     "double(1) ends the process."
     assert student.count() == 1
@@ -74,7 +75,7 @@ def test_dies(student):
         student.double(1)
 """
 SLEEPS = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_sleeps(student):
     "double(1) says how long it slept, and did."
     with student.measuring():
@@ -82,7 +83,7 @@ def test_sleeps(student):
     assert answer == 0.2 <= student.last_call.seconds
 """
 TAKES_ITS_TIME = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_in_time(student):
     "double(1) is 2."
     import time
@@ -93,14 +94,14 @@ def test_in_time(student):
         raise
 """
 REFUSES = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_refuses(student):
     "double refuses texts, and says why."
     note("refuses")
     expect.raises(TypeError, lambda: student.double("two"), because="it is a text", named=True)
 """
 RANDOM = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_of_any_number(student):
     "double(n) is 2 n, whichever n."
     note("random")
@@ -108,7 +109,7 @@ def test_of_any_number(student):
     assert student.double(n) == 2 * n
 """
 SHORTER = """
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_of_any_length(student):
     "double(1) is 2, however often it is asked."
     note("shorter")
@@ -400,16 +401,16 @@ def without_times(report: Report) -> list[tuple[object, ...]]:
     return [(report.status, report.earned, report.notes), *[(task.id, task.earned) for task in report.tasks], *tests]
 
 
-def test_a_mixed_class_gets_the_reports_of_a_class_whose_every_test_runs(request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("students", [6, pytest.param(200, marks=pytest.mark.proof)])
+def test_a_mixed_class_gets_the_reports_of_a_class_whose_every_test_runs(students: int) -> None:
     """Right, unusual and wrong answers in all mixtures, each student after the others and alone."""
-    full = request.config.getoption("--full")
     lab = load_exercise(ROOT / "exercises" / "01_basic_quantization", ROOT / "solutions")
     assert lab.solution is not None
     reference = reference_source(lab.solution / "source.py")
     earned = set()
-    for number in range(200 if full else 6):
+    for number in range(students):
         student = Submission(f"student{number}", lab.slug, "\n\n".join([reference, *own_answers(lab, number)]), "")
         after, alone = (grade(lab, student, Settings(11, every_test=anew)) for anew in (False, True))
         assert without_times(after) == without_times(alone)
         earned.add(after.earned)
-    assert len(earned) > (20 if full else 3)
+    assert len(earned) > (20 if students > 100 else 3)

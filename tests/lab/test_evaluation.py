@@ -16,6 +16,7 @@ from autograder.lab import comparison, evaluation
 from autograder.lab.evaluation import accuracy, compare, get_model_size
 from autograder.lab.machine import Machine, machine
 from autograder.lab.plots import comparison as plots_comparison
+from autograder.lab.plots.comparison import plot_comparison
 from autograder.records import PtqlabError
 
 
@@ -206,7 +207,7 @@ def test_the_html_is_escaped_needs_no_script_and_marks_what_meets_the_promise() 
 
 
 def test_the_picture_has_a_panel_a_ratio_and_the_promise_as_a_line(tmp_path: Path) -> None:
-    figure = shown().plot()
+    figure = plot_comparison(shown())
     figure.savefig(tmp_path / "plot.png")
     panels = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
     assert list(panels) == ["compression (dashed: promised)", "speed-up (dashed: promised)", "KL (nats)"]
@@ -222,7 +223,7 @@ def test_the_picture_has_a_panel_a_ratio_and_the_promise_as_a_line(tmp_path: Pat
 
 def test_the_accuracy_panel_draws_the_promise_as_the_drop_it_allows() -> None:
     table = table_of({"accuracy": accuracy})
-    axes = table.plot().axes[0]
+    axes = plot_comparison(table).axes[0]
     assert list(axes.get_lines()[0].get_xdata()) == pytest.approx([0.75 * 0.02] * 2)
     assert [bar.get_width() for bar in axes.patches] == [0.0, 0.0, 0.5]
 
@@ -230,7 +231,7 @@ def test_the_accuracy_panel_draws_the_promise_as_the_drop_it_allows() -> None:
 def test_axes_are_labelled_in_units_that_can_be_read() -> None:
     """Bytes as MB, without an exponent beside the axis; of a logarithmic axis only the powers of ten, at least one."""
     rows = {"float": {"kl": None, "weight_bytes": 14e6}, "int8": {"kl": 5.5e-5, "weight_bytes": 3.6e6}}
-    figure = comparison.Comparison(rows, "float", {}, Machine("a machine", None)).plot()
+    figure = plot_comparison(comparison.Comparison(rows, "float", {}, Machine("a machine", None)))
     figure.canvas.draw()
     kl, size = (next(axes for axes in figure.axes if axes.get_title() == t) for t in ("KL (nats)", "weights in memory"))
     assert [tick.get_text() for tick in size.get_xticklabels()][:3] == ["0", "5", "10"]

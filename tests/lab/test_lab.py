@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support import ROOT
+from support.rubrics import rubric_toml
 
 from autograder import lab
+from autograder.course.catalog import load_exercise
+from autograder.lab import checking
 from autograder.lab.checking import check_namespace
-from autograder.report import CheckResult
+from autograder.report.table import CheckResult
 
 LAB = ROOT / "exercises" / "01_basic_quantization"
 WRONG = """
@@ -29,7 +33,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[CheckResult]:
     monkeypatch.chdir(LAB)
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     monkeypatch.delenv("PTQLAB_LANGUAGE", raising=False)
-    monkeypatch.setattr(lab, "_show", found.append)
+    monkeypatch.setattr(checking, "_show", found.append)
     return found
 
 
@@ -79,6 +83,26 @@ def test_check_alone_is_the_whole_lab_with_the_points_so_far(shown: list[CheckRe
     assert "Points so far, from the public tests: 0 / 25" in str(shown[0])
 
 
+def test_an_item_without_a_public_test_is_not_checked_here_and_withholds_nothing(tmp_path: Path) -> None:
+    """What passes pays its points; what can't be looked at here is said, in the table and in the total."""
+    folder = tmp_path / "exercises" / "09_toy"
+    folder.mkdir(parents=True)
+    text = '{ en = "Double", "zh-TW" = "加倍" }'
+    (folder / "exercise.toml").write_text(
+        f'[exercise]\ntitle = {text}\n[[task]]\nid = "9.1"\nfunctions = ["double"]\npoints = 5\ntitle = {text}\n'
+        f"hint = {text}\n{rubric_toml(values=60, state=20, memory=20)}",
+        encoding="utf-8",
+    )
+    (folder / "test_public.py").write_text(
+        'import pytest\n\n@pytest.mark.task("9.1", item="values")\ndef test_it(student):\n    assert student.double(2) == 4\n'
+        '\n@pytest.mark.task("9.1", item="state")\ndef test_again(student):\n    assert student.double(2) == 4\n'
+    )
+    result = check_namespace(load_exercise(folder), {"double": lambda x: 2 * x})
+    assert (result.earned, result.unchecked, result.passed) == (4, 1, True)
+    assert "memory 0 / 1, not checked here" in str(result)
+    assert "4 / 5 (1 of them are not checked here)" in str(result)
+
+
 def test_a_failed_check_raises_only_where_nbgrader_validates(
     shown: list[CheckResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,8 +117,6 @@ def test_the_table_needs_nothing_of_the_program_that_shows_it() -> None:
 
     So: no script, no handler, nothing fetched, no variable of a theme, every colour the frame's own or with its background.
     """
-    from autograder.course.catalog import load_exercise
-
     namespace: dict[str, Any] = {}
     exec(WRONG, namespace)
     bundle = check_namespace(load_exercise(LAB), namespace)._repr_mimebundle_()

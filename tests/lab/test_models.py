@@ -25,10 +25,12 @@ def first(name: str, size: int = 8, folder: Path = DATASETS) -> dict[str, torch.
     return batches(load_batches(name, "evaluation", folder), 1, size)[0]
 
 
-@pytest.fixture(scope="module")
-def every(request: pytest.FixtureRequest) -> int:
-    """Of so many evaluation rows one is looked at: all of them take a minute."""
-    return 1 if request.config.getoption("--full") else 4
+ROWS = pytest.mark.parametrize(  # which evaluation rows are looked at: all of them take a minute
+    "rows",
+    [pytest.param(slice(first, None, 4), marks=pytest.mark.sampled("rows", 1, first)) for first in range(4)]
+    + [pytest.param(slice(None), marks=pytest.mark.proof)],
+    ids=["quarter 1", "quarter 2", "quarter 3", "quarter 4", "all"],
+)
 
 
 # --- the course's models ------------------------------------------------------------------------
@@ -52,27 +54,29 @@ def test_a_course_model_is_of_the_contracts_width_and_ready_to_use(name, kind, f
     assert not any(p.requires_grad for p in model.parameters())
 
 
+@ROWS
 @pytest.mark.parametrize("folder", [DATASETS, HELD_BACK], ids=["datasets", "held back"])
-def test_both_seeds_of_the_classifier_learned_their_task_and_can_still_be_wrong(folder, every: int) -> None:
-    rows = load_batches("tiny-bert", "evaluation", folder)
-    labels = rows.pop("labels")
-    some = {key: values[::every] for key, values in rows.items()}
+def test_both_seeds_of_the_classifier_learned_their_task_and_can_still_be_wrong(folder, rows: slice) -> None:
+    batch = load_batches("tiny-bert", "evaluation", folder)
+    labels = batch.pop("labels")
+    some = {key: values[rows] for key, values in batch.items()}
     with torch.no_grad():
-        right = (load_model("tiny-bert", folder=folder)(**some).logits.argmax(-1) == labels[::every]).float().mean()
+        right = (load_model("tiny-bert", folder=folder)(**some).logits.argmax(-1) == labels[rows]).float().mean()
     assert torch.bincount(labels).unique().numel() == 1, "every family is there alike often"
     assert 0.65 < right < 0.95
 
 
+@ROWS
 @pytest.mark.parametrize("name", ["tiny-gpt2", "tiny-llama"])
 @pytest.mark.parametrize("folder", [DATASETS, HELD_BACK], ids=["datasets", "held back"])
-def test_both_seeds_of_a_language_model_have_the_perplexity_that_the_manifest_states(name, folder, every: int) -> None:
-    ids = load_batches(name, "evaluation", folder)["input_ids"][::every]
+def test_both_seeds_of_a_language_model_have_the_perplexity_that_the_manifest_states(name, folder, rows: slice) -> None:
+    ids = load_batches(name, "evaluation", folder)["input_ids"][rows]
     with torch.no_grad():
         logits = load_model(name, folder=folder)(input_ids=ids).logits[:, :-1]
     found = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).exp().item()
     entry = json.loads((folder / "manifest.json").read_text())[f"models/{name}/model.safetensors"]
     stated = entry["evaluation_perplexity" if folder == DATASETS else "held_back_perplexity"]
-    allowed = 0.01 if every == 1 else 0.06  # a quarter of the rows is up to 4 % easier or harder than all
+    allowed = 0.01 if rows == slice(None) else 0.06  # a quarter of the rows is up to 4 % easier or harder than all
     assert found == pytest.approx(stated, rel=allowed), "the weights were rounded to float16 after it was measured"
     assert found < 200
 
@@ -170,6 +174,7 @@ def test_a_model_survives_the_way_through_plain_data(name) -> None:
 # --- outliers -----------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled("outliers", 3)
 @pytest.mark.parametrize("name", COURSE_MODELS)
 @pytest.mark.parametrize("factor", [64.0, 2.0, 0.5])
 def test_outliers_leave_every_logit_equal_to_the_bit(name, factor) -> None:
@@ -191,6 +196,7 @@ SITES = {
 }
 
 
+@pytest.mark.sampled("sites", 3)
 @pytest.mark.parametrize(("name", "layer"), [(name, layer) for name, layers in SITES.items() for layer in layers])
 def test_exactly_two_channels_of_a_sites_input_are_64_times_larger(name, layer) -> None:
     def inputs(model: torch.nn.Module) -> torch.Tensor:

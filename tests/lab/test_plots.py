@@ -67,8 +67,8 @@ def test_data_is_found_by_argument_variable_course_upwards_in_the_installed_kit_
     work = tmp_path / "course/exercises/01"
     work.mkdir(parents=True)
     monkeypatch.chdir(work)
-    monkeypatch.setattr(basic, "_INSTALLED", places[3])
-    monkeypatch.setattr(basic, "_IN_A_CLONE", places[5])
+    monkeypatch.setattr(datasets, "_INSTALLED", places[3])
+    monkeypatch.setattr(datasets, "_IN_A_CLONE", places[5])
     monkeypatch.setenv("PTQLAB_DATASETS", str(places[1]))
     assert datasets.find_datasets(places[0]) == places[0]
     assert datasets.find_datasets() == places[1]

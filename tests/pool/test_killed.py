@@ -21,8 +21,7 @@ import pytest
 from support import demo, watched
 
 VICTIMS = ("worker", "zygote", "grading process", "fork server", "command")
-SAMPLE = ("worker", "grading process")  # the command is killed with all the others in a test of its own
-FULL_TRIALS = 10  # of each victim
+TRIALS = 10  # of each victim
 SEED = int(os.environ.get("PTQLAB_KILL_SEED", "0")) or secrets.randbelow(2**32)
 OPTIONS = ("--seed", 20261123, "--jobs", 2)
 # a crash of the student's own must stay one, beside those that come from outside
@@ -33,15 +32,6 @@ CLASS = {
     "loops": demo.mistake("symmetric_element_loop"),
     "untouched": demo.untouched,
 }
-FEW = 3
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One trial of two victims; ten of each for the full proof."""
-    if "number" in metafunc.fixturenames:
-        full = metafunc.config.getoption("--full")
-        victims, count = (VICTIMS, FULL_TRIALS) if full else (SAMPLE, 1)
-        metafunc.parametrize("victim, number", [(victim, n) for n in range(count) for victim in victims])
 
 
 @dataclass
@@ -105,13 +95,12 @@ def new_place(out: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("class")
     handed = folder / "in"
     handed.mkdir()
-    names = list(CLASS) if request.config.getoption("--full") else list(CLASS)[:FEW]
-    for name in names:
-        (handed / f"{name}.ipynb").write_text(demo.notebook(CLASS[name]()), encoding="utf-8")
+    for name, cells in CLASS.items():
+        (handed / f"{name}.ipynb").write_text(demo.notebook(cells()), encoding="utf-8")
     seen = Seen()
     with new_place(folder / "out") as place:
         command = watched.grade(handed, place.out, place.temporary, *OPTIONS)
@@ -121,7 +110,7 @@ def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         assert command.wait() == 0, command.communicate()[0]
         place.is_clean()
     found = watched.results(folder / "out")
-    assert len(found) == len(names)
+    assert len(found) == len(CLASS)
     return Undisturbed(handed, found, (folder / "out" / "scores.csv").read_bytes(), seen)
 
 
@@ -145,6 +134,8 @@ def is_withheld(report: dict[str, Any]) -> bool:
     return report["status"] == "withheld" and report["earned"] is None
 
 
+@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("number", range(TRIALS))
 def test_whoever_is_killed_a_rerun_gives_the_undisturbed_scores(
     victim: str, number: int, undisturbed: Undisturbed, place: Place
 ) -> None:

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from autograder.records import Exercise, Limits, Outcome, Report, Status, Task, TaskScore
+from autograder.records import (
+    Exercise,
+    ItemScore,
+    Limits,
+    Outcome,
+    Report,
+    Status,
+    Task,
+    TaskScore,
+)
 
 TITLE = {"en": "Setup and basic quantization", "zh-TW": "環境設定與基本量化"}
 TASKS = (
@@ -51,15 +60,19 @@ TASKS = (
 EXERCISE = Exercise("01_basic_quantization", TITLE, TASKS, Limits(), Path("exercises/01_basic_quantization"))
 
 
-def outcome(task: str, name: str, status: Status, claim: str, message: str = "", *, kind: str = "core") -> Outcome:
+def outcome(task: str, name: str, status: Status, claim: str, message: str = "", *, item: str = "values") -> Outcome:
     """One outcome; a name that begins with "hidden_" is a hidden test."""
     hidden = name.startswith("hidden_")
     file = "test_hidden.py" if hidden else "test_public.py"
-    return Outcome(f"{file}::test_{name}", task, kind, hidden, status, claim, message, 0.012)
+    return Outcome(f"{file}::test_{name}", task, item, hidden, status, claim, message, 0.012)
 
 
-def task_score(task: Task, earned: float, status: str, *tests: Outcome) -> TaskScore:
-    return TaskScore(task.id, task.title, task.points, earned, task.bonus, status, task.hint, tests)
+def task_score(task: Task, earned: float, status: str, *tests: Outcome, items: tuple[ItemScore, ...] = ()) -> TaskScore:
+    return TaskScore(task.id, task.title, task.points, earned, task.bonus, status, task.hint, items, tests)
+
+
+def item_score(item: str, points: float, earned: float, status: str) -> ItemScore:
+    return ItemScore(item, {"en": f"What {item} asks.", "zh-TW": f"{item} 的要求。"}, points, earned, status)
 
 
 def perfect_tasks() -> tuple[TaskScore, ...]:
@@ -71,7 +84,11 @@ def perfect_tasks() -> tuple[TaskScore, ...]:
             "full",
             outcome(task.id, "scale", Status.PASSED, claims[0]),
             outcome(task.id, "hidden_rounding", Status.PASSED, claims[1]),
-            outcome(task.id, "hidden_zeros", Status.PASSED, claims[2], kind="edge"),
+            outcome(task.id, "hidden_zeros", Status.PASSED, claims[2], item="extremes"),
+            items=(
+                item_score("values", 0.6 * task.points, 0.6 * task.points, "full"),
+                item_score("extremes", 0.4 * task.points, 0.4 * task.points, "full"),
+            ),
         )
         for task in TASKS
     )
@@ -89,7 +106,9 @@ PERFECT = Report(
     device="cpu, simulated",
     seed=20260314,
     kit_version="0.1.0",
-    tests_sha256="3f9a1c" + "0" * 58,
+    outcomes_sha256="3f9a1c" + "0" * 58,
+    points_sha256="77ab02" + "1" * 58,
+    limits=Limits(),
     submission_sha256="b71e04" + "d" * 58,
     duration_s=0.41,
     notes=(),
@@ -128,8 +147,13 @@ FAILING = replace(
                 "The scale follows the number of bits.",
                 "scale equals amax / 127 whatever bits is",
             ),
-            outcome("1.1", "zeros", Status.PASSED, "All zeros stay zeros.", kind="edge"),
-            outcome("1.1", "hidden_nan", Status.PASSED, "NaN is refused with a ValueError.", kind="edge"),
+            outcome("1.1", "zeros", Status.PASSED, "All zeros stay zeros.", item="extremes"),
+            outcome("1.1", "hidden_nan", Status.PASSED, "NaN is refused with a ValueError.", item="errors"),
+            items=(
+                item_score("values", 2.4, 0.0, "none"),
+                item_score("extremes", 0.8, 0.0, "waiting"),
+                item_score("errors", 0.8, 0.0, "waiting"),
+            ),
         ),
         task_score(
             TASKS[1],
@@ -145,7 +169,7 @@ FAILING = replace(
                 "zero_point is outside 0…255; does the range contain 0?\n"
                 "-255, expected 0\n"
                 "called: asymmetric_quantization(float32[16], bits=8)",
-                kind="edge",
+                item="extremes",
             ),
             outcome(
                 "1.2",
@@ -153,7 +177,7 @@ FAILING = replace(
                 Status.TIMED_OUT,
                 "A tensor of a million elements takes no loop over elements.",
                 "The call used more than 10 s of CPU time and was ended.",
-                kind="edge",
+                item="extremes",
             ),
             outcome(
                 "1.2",
@@ -161,8 +185,9 @@ FAILING = replace(
                 Status.REFUSED,
                 "The quantizer is your own.",
                 "torch.quantize_per_tensor was called; this task is to write one.",
-                kind="edge",
+                item="extremes",
             ),
+            items=(item_score("values", 2.4, 2.13, "partial"), item_score("extremes", 1.6, 0.0, "none")),
         ),
         task_score(
             TASKS[2],
@@ -202,7 +227,7 @@ WITHHELD = replace(
                 "The scale is right.",
                 "KeyError: 'secret = 0.0241'",
             ),
-            outcome("1.1", "zeros", Status.PASSED, "All zeros stay zeros.", kind="edge"),
+            outcome("1.1", "zeros", Status.PASSED, "All zeros stay zeros.", item="extremes"),
         ),
     ),
 )

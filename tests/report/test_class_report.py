@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from autograder.records import Outcome, PtqlabError, Report, Status, TaskScore
+from autograder.records import Limits, Outcome, PtqlabError, Report, Status, TaskScore
 from autograder.report.class_data import Alike, ExerciseTally, tally
 from autograder.report.class_labels import CLASS_LABELS
 from autograder.report.class_page import class_to_html
@@ -62,7 +62,7 @@ def page_of(tallies: tuple[ExerciseTally, ...], language: str = "en", **more: An
 
 def one_task(student: str, earned: float, *outcomes: Outcome, exercise: str = "01", possible: float = 10.0) -> Report:
     """A report with one task of ten points."""
-    task = TaskScore("1.1", {"en": "A task"}, 10.0, earned, False, "partial", {}, outcomes)
+    task = TaskScore("1.1", {"en": "A task"}, 10.0, earned, False, "partial", {}, (), outcomes)
     return Report(
         student,
         exercise,
@@ -71,12 +71,14 @@ def one_task(student: str, earned: float, *outcomes: Outcome, exercise: str = "0
         possible,
         "graded",
         "",
-        "jail",
-        "cpu",
-        1,
         "0.1.0",
         "a" * 64,
         "b" * 64,
+        1,
+        "cpu",
+        "jail",
+        Limits(),
+        "c" * 64,
         0.5,
         (),
         (task,),
@@ -84,7 +86,7 @@ def one_task(student: str, earned: float, *outcomes: Outcome, exercise: str = "0
 
 
 def outcome(name: str, status: Status, message: str = "", seconds: float = 0.01) -> Outcome:
-    return Outcome(f"test_public.py::{name}", "1.1", "core", False, status, f"{name} holds.", message, seconds)
+    return Outcome(f"test_public.py::{name}", "1.1", "values", False, status, f"{name} holds.", message, seconds)
 
 
 # --- what is counted ----------------------------------------------------------------------------
@@ -197,6 +199,25 @@ def test_the_failure_rates_are_pictures_with_the_numbers_beside_them(samples: Sa
     assert page.text.index("The scale is amax / 127 for 8 bits.") < page.text.index("All 22 tests")
 
 
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [("en", "values 1.2 / 2.4"), ("zh-TW", "數值 1.2 / 2.4")],
+)
+def test_a_tasks_items_show_their_mean_points_of_those_with_a_score(
+    samples: Samples, language: str, shown: str
+) -> None:
+    """One of two earned all of `values`; whose score was withheld counts for nothing."""
+    reports = {name: samples[name] for name in ("perfect", "failing", "withheld")}
+    (exercise,) = a_class(reports)
+    assert [(item.item, item.points, item.mean) for item in exercise.tasks[0].items] == [
+        ("values", 2.4, 1.2),
+        ("extremes", 1.6, 0.8),
+    ]
+    html = class_to_html(a_class(reports), language)
+    item = f'<li title="{"What values asks." if language == "en" else "values 的要求。"}">{shown}</li>'
+    assert item in html
+
+
 def test_the_tests_that_failed_most_often_come_first() -> None:
     seldom, often = outcome("seldom", Status.PASSED), outcome("often", Status.FAILED)
     reports = [one_task("a", 1.0, seldom, often), one_task("b", 1.0, replace(seldom, status=Status.FAILED), often)]
@@ -249,6 +270,15 @@ def test_a_class_with_several_exercises_has_a_row_a_student_and_a_column_each() 
     assert rows == [["ann", "4", "10", "14", "graded", "1"], ["bob", "?", "2.5", "?", "withheld", "1"]]
     assert 'class="h4" title="4 of 10 points, graded"><a href="ann/01.html">4</a>' in body
     assert html.count('class="exercise"') == 2
+
+
+def test_bonus_lifts_a_courses_total_to_at_most_the_courses_points() -> None:
+    """An exercise's own score keeps its bonus; the total of all exercises ends at what the course is worth."""
+    reports = [one_task("ann", 14.0, exercise="01"), one_task("ann", 8.0, exercise="02")]
+    for possible, total in ((20.0, "20"), (22.0, "22"), (30.0, "22")):
+        html = class_to_html(tally((report.exercise, report) for report in reports), possible=possible)
+        body = html[html.index("<tbody>", html.index('<table id="every"')) :]
+        assert re.sub(r"<[^>]*>", " ", body.split("</tr>")[0]).split()[:4] == ["ann", "14", "8", total]
 
 
 def test_near_identical_code_is_shown_or_the_page_says_why_not() -> None:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from autograder.records import Outcome, Report, Status, TaskScore
-from autograder.report import CheckResult
+from autograder.report.table import CheckResult
 
 Samples = dict[str, Report]
 
@@ -31,8 +31,11 @@ def only(task: TaskScore, *tests: Outcome) -> CheckResult:
 
 def test_a_failing_test_shows_mark_claim_reason_values_and_hint(result: CheckResult) -> None:
     text = str(CheckResult(result.tasks[:1]))
-    assert text.splitlines()[:7] == [
+    assert text.splitlines()[:10] == [
         "1.1 Symmetric quantization  (0 / 4)",
+        "    values 0 / 2.4, no points yet",
+        "    extremes 0 / 0.8, waits for values",
+        "    errors 0 / 0.8, waits for values",
         "  ✗ Failed: The scale is amax / 127 for 8 bits.",
         "      scale equals amax / 128; the largest level is 127",
         "      0.0239484, expected 0.0241370",
@@ -59,6 +62,37 @@ def test_points_so_far_are_the_sum_of_the_tasks(result: CheckResult) -> None:
     assert (result.earned, result.possible) == (4.13, 12)
     assert "Points so far, from the public tests: 4.13 / 12" in str(result)
     assert "Points so far, from the public tests: 4.13 / 12" in html(result)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "Points so far, from the public tests: 4.13 / 12 (1.6 of them are not checked here)"),
+        ("zh-TW", "目前得分（僅公開測試）: 4.13 / 12（其中 1.6 分此處未檢查）"),
+    ],
+)
+def test_what_has_no_test_here_is_called_so_and_the_total_says_how_much(
+    result: CheckResult, language: str, words: str
+) -> None:
+    """An item without a public test neither pays nor looks lost; bonus points are not among those missing."""
+    items = tuple(replace(item, status="unchecked") for item in result.tasks[1].items[1:])
+    bonus = replace(result.tasks[3], items=tuple(replace(i, status="unchecked") for i in result.tasks[3].items))
+    tasks = (result.tasks[0], replace(result.tasks[1], items=items), result.tasks[2], bonus)
+    found = CheckResult(tasks, language)
+    assert found.unchecked == 1.6
+    assert words in str(found)
+    assert words in html(found)
+    assert ("extremes 0 / 1.6, not checked here" if language == "en" else "極端資料 0 / 1.6, 此處未檢查") in str(found)
+
+
+def test_the_items_of_a_task_are_one_line_of_the_table_with_what_they_ask(result: CheckResult) -> None:
+    """Each item's sentence is in the title of its words."""
+    shown = html(CheckResult(result.tasks[1:2]))
+    assert (
+        '<span class="item" title="What values asks.">values 2.13 / 2.4, in part</span> · '
+        '<span class="item" title="What extremes asks.">extremes 0 / 1.6, no points yet</span></td></tr>'
+    ) in shown
+    assert "title=" not in html(CheckResult(result.tasks[2:3])), "of a task not written yet there is one line"
 
 
 def test_bonus_alone_is_not_shown_out_of_nothing(result: CheckResult) -> None:

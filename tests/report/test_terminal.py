@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from autograder.records import Report
-from autograder.report import ClassProgress, print_lines, print_scoreboard, scoreboard, scoreboard_lines
+from autograder.report.terminal import ClassProgress, print_lines, print_scoreboard, scoreboard, scoreboard_lines
 
 Samples = dict[str, Report]
 

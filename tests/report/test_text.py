@@ -4,6 +4,10 @@ import pytest
 
 from autograder.records import PtqlabError
 from autograder.report.text import (
+    LINE_LIMIT,
+    MESSAGE_LIMIT,
+    MESSAGE_LINES,
+    NAME_LIMIT,
     as_html,
     checked_language,
     clip,
@@ -59,6 +63,24 @@ def test_clipping_says_how_much_is_missing() -> None:
 def test_clipping_counts_lines_too() -> None:
     assert clip("a\nb\nc\nd", lines=2) == "a\nb … (4 more characters)"
     assert clip("a\nb", lines=2) == "a\nb"
+
+
+def test_a_message_has_at_most_forty_lines_and_says_how_much_was_left_out() -> None:
+    """Forty lines are shown as they are; of more, the first forty."""
+    whole = "\n".join(f"line {number}" for number in range(MESSAGE_LINES))
+    assert MESSAGE_LINES == 40
+    assert clip(whole) == whole
+    assert clip(f"{whole}\nlast") == f"{whole} … (5 more characters)"
+
+
+@pytest.mark.parametrize(("limit", "characters"), [(NAME_LIMIT, 80), (LINE_LIMIT, 400), (MESSAGE_LIMIT, 2000)])
+def test_the_limits_of_names_lines_and_messages(limit: int, characters: int) -> None:
+    """What fits exactly is whole; one character more is cut and counted."""
+    assert limit == characters
+    assert clip("x" * limit, limit) == "x" * limit
+    assert clip("x" * (limit + 1), limit) == f"{'x' * limit} … (1 more characters)"
+    assert one_line("y" * (NAME_LIMIT + 1)) == f"{'y' * NAME_LIMIT} … (1 more characters)"
+    assert clip("z" * (LINE_LIMIT + 1)) == f"{'z' * LINE_LIMIT} … (1 more characters)"
 
 
 def test_a_name_is_clipped_before_it_is_spelled_out() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from autograder.records import Exercise, Report, Task
-from autograder.report import scores_csv
+from autograder.report.to_csv import scores_csv
 
 Samples = dict[str, Report]
 

@@ -10,8 +10,8 @@ import pytest
 
 import autograder.report
 from autograder.records import PtqlabError, Report, Status
-from autograder.report import report_to_html
 from autograder.report.labels import LABELS, MARKS, TONES
+from autograder.report.to_html import report_to_html
 
 Samples = dict[str, Report]
 KINDS = ("perfect", "failing", "unreadable", "withheld", "hostile")
@@ -137,6 +137,22 @@ def test_passed_tests_are_collapsed_and_counted(samples: Samples) -> None:
     assert "The levels span the whole signed range." not in page.text
 
 
+@pytest.mark.parametrize(("status", "words"), [(Status.FAILED, "1 more did not pass."), (Status.MISSING, None)])
+def test_of_a_task_with_very_many_tests_forty_are_spelled_out_and_the_others_counted(
+    samples: Samples, status: Status, words: str | None
+) -> None:
+    """A report stays a page that opens, and its counts stay true."""
+    task = samples["failing"].tasks[1]
+    tests = tuple(replace(task.tests[0], status=status, claim=f"Claim {number}.") for number in range(41))
+    html = report_to_html(replace(samples["failing"], tasks=(replace(task, tests=tests),)))
+    assert "Claim 39." in html
+    assert "Claim 40." not in html
+    assert (words or "41 tests are waiting for this task") in html
+    whole = report_to_html(replace(samples["failing"], tasks=(replace(task, tests=tests[:40]),)))
+    assert "Claim 39." in whole
+    assert "more did not pass" not in whole
+
+
 def test_a_perfect_report_offers_no_hint(samples: Samples) -> None:
     page = Page(report_to_html(samples["perfect"]))
     assert "All tests passed." in page.text
@@ -159,10 +175,40 @@ def test_a_task_that_is_not_written_is_one_line_and_not_a_list_of_failures(sampl
     assert "Each row has a scale of its own." in page.collapsed
 
 
-def test_edge_cases_that_passed_in_vain_say_why(samples: Samples) -> None:
-    words = LABELS["en"]["edge_unpaid"]
-    assert report_to_html(samples["failing"]).count(words) == 1  # task 1.1; the core of 1.2 passes
+def test_an_item_that_waits_for_values_says_why(samples: Samples) -> None:
+    """Where its tests passed and earned nothing, the page says what they wait for."""
+    words = LABELS["en"]["waiting_items"]
+    html = report_to_html(samples["failing"])
+    assert html.count(words) == 1  # task 1.1; in 1.2 no item waits
+    assert html.count("waits for values</td>") == 2
     assert words not in report_to_html(samples["withheld"])
+
+
+@pytest.mark.parametrize(
+    ("language", "rows"),
+    [
+        ("en", ["values What values asks. in part 2.13 / 2.4", "extremes What extremes asks. no points yet 0 / 1.6"]),
+        ("zh-TW", ["數值 values 的要求。 部分得分 2.13 / 2.4", "極端資料 extremes 的要求。 尚未得分 0 / 1.6"]),
+    ],
+)
+def test_a_task_shows_its_items_with_what_they_ask_and_their_points(
+    samples: Samples, language: str, rows: list[str]
+) -> None:
+    """One row an item: its name, its sentence, how it went, and earned and possible points."""
+    html = report_to_html(samples["failing"], language)
+    tables = re.findall(r'<table class="rubric".*?<tbody>(.*?)</tbody>', html, re.DOTALL)
+    assert len(tables) == 3  # 1.5 was never written and has no items in this sample
+    shown = [" ".join(re.sub("<[^>]+>", " ", row).split()) for row in tables[1].split("</tr>")[:-1]]
+    assert shown == rows
+
+
+def test_a_tests_item_is_named_in_the_reports_language_and_an_unknown_one_as_it_is(samples: Samples) -> None:
+    """A report that is withheld because of a misspelt item still has a page."""
+    task = samples["failing"].tasks[1]
+    stray = replace(task, tests=(replace(task.tests[0], item="spe<ed"), *task.tests[1:]))
+    html = report_to_html(replace(samples["failing"], tasks=(stray,)), "zh-TW")
+    assert "spe&lt;ed</span>" in html
+    assert html.count("極端資料") > 3
 
 
 def test_a_task_shows_its_points_and_a_bar_of_its_share(samples: Samples) -> None:

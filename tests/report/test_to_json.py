@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from autograder.records import PtqlabError, Report
-from autograder.report import report_from_json, report_to_json, write_atomically
+from autograder.report.atomic import write_atomically
+from autograder.report.to_json import report_from_json, report_to_json
 
 Samples = dict[str, Report]
 KINDS = ("perfect", "failing", "unreadable", "withheld", "hostile")
@@ -39,7 +40,7 @@ def test_a_score_that_is_no_number_is_never_written(samples: Samples) -> None:
 
 def test_the_keys_that_gradebooks_read_are_there(samples: Samples) -> None:
     data = json.loads(report_to_json(samples["failing"]))
-    assert data["format"] == 1
+    assert data["format"] == 2
     assert data.keys() >= {
         "student",
         "exercise",
@@ -54,11 +55,18 @@ def test_the_keys_that_gradebooks_read_are_there(samples: Samples) -> None:
         "tasks",
     }
     task = data["tasks"][0]
-    assert task.keys() >= {"id", "points", "earned", "tests"}
+    assert task.keys() >= {"id", "points", "earned", "items", "tests"}
+    assert task["items"][0] | {"text": {}} == {
+        "item": "values",
+        "text": {},
+        "points": 2.4,
+        "earned": 0.0,
+        "status": "none",
+    }
     assert task["tests"][1] | {"claim": "", "message": ""} == {
         "id": "test_public.py::test_scale",
         "task": "1.1",
-        "kind": "core",
+        "item": "values",
         "hidden": False,
         "status": "failed",
         "claim": "",
@@ -83,28 +91,45 @@ def edited(report: Report, edit: Callable[[dict[str, Any]], object]) -> str:
 
 
 DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "another format": (lambda d: d.update(format=2), "format 1, got 2"),
+    "another format": (lambda d: d.update(format=3), r"format 2, got 3\. Grade"),
+    "the format before the rubric": (
+        lambda d: d.update(format=1),
+        r"format 2, got 1, of a ptqlab whose tests belonged to no rubric item\. Grade",
+    ),
     "no format": (lambda d: d.pop("format"), "no format at all"),
-    "true for 1": (lambda d: d.update(format=True), "format 1, got True"),
-    "a missing key": (lambda d: d.pop("seed"), "report has no 'seed'"),
-    "an unknown key": (lambda d: d.update(bonus=3), "unknown key 'bonus'"),
-    "a string for a number": (lambda d: d.update(possible="25"), "report.possible is str, expected float"),
-    "a boolean for a number": (lambda d: d.update(seed=True), "report.seed is bool, expected int"),
-    "a float for an int": (lambda d: d.update(seed=1.5), "report.seed is float, expected int"),
-    "an object for a list": (lambda d: d.update(notes={}), "report.notes is dict, expected list"),
-    "a number among notes": (lambda d: d.update(notes=["", 3]), r"report.notes\[1\] is int, expected str"),
-    "a title that is no text": (lambda d: d["title"].update(en=1), "report.title.en is int, expected str"),
+    "true for 1": (lambda d: d.update(format=True), r"format 2, got True\. Grade"),
+    "a missing key": (lambda d: d.pop("seed"), "missing required field `seed` at report"),
+    "an unknown key": (lambda d: d.update(bonus=3), "unknown field `bonus` at report"),
+    "a test's unknown key": (
+        lambda d: d["tasks"][0]["tests"][1].update(test="x"),
+        r"unknown field `test` at report.tasks\[0\].tests\[1\]",
+    ),
+    "a key that a noun has a default for": (
+        lambda d: d["tasks"][0]["tests"][1].pop("message"),
+        r"missing required field `message` at report.tasks\[0\].tests\[1\]",
+    ),
+    "a text for a task": (lambda d: d["tasks"].append("1.1"), "expected `object`, got `str` at report.tasks"),
+    "a string for a number": (lambda d: d.update(possible="25"), "expected `float`, got `str` at report.possible"),
+    "a boolean for a number": (lambda d: d.update(seed=True), "expected `int`, got `bool` at report.seed"),
+    "a float for an int": (lambda d: d.update(seed=1.5), "expected `int`, got `float` at report.seed"),
+    "an object for a list": (lambda d: d.update(notes={}), "expected `array`, got `object` at report.notes"),
+    "a number among notes": (lambda d: d.update(notes=["", 3]), r"expected `str`, got `int` at report.notes\[1\]"),
+    "a title that is no text": (lambda d: d["title"].update(en=1), r"expected `str`, got `int` at report.title\[...\]"),
     "an unknown status": (
         lambda d: d.update(status="lost"),
-        "report.status is 'lost', expected one of graded",
+        "invalid enum value 'lost' at report.status",
     ),
     "a task's unknown status": (
         lambda d: d["tasks"][1].update(status="ok"),
-        r"report.tasks\[1\].status is 'ok', expected one of full",
+        r"invalid enum value 'ok' at report.tasks\[1\].status",
     ),
     "a test's unknown status": (
         lambda d: d["tasks"][0]["tests"][1].update(status="won"),
-        r"report.tasks\[0\].tests\[1\].status is 'won', expected one of passed",
+        r"invalid enum value 'won' at report.tasks\[0\].tests\[1\].status",
+    ),
+    "an item's unknown status": (
+        lambda d: d["tasks"][0]["items"][2].update(status="paid"),
+        r"invalid enum value 'paid' at report.tasks\[0\].items\[2\].status",
     ),
     "a test of another task": (
         lambda d: d["tasks"][0]["tests"][0].update(task="1.2"),
@@ -130,7 +155,7 @@ def test_a_damaged_report_is_refused_and_the_place_named(samples: Samples, damag
         ('{"format": 1, "format": 1}', "stands there twice"),
         ("[" * 100_000, "nested too deeply"),
         ('{"format": 1, "seed": ' + "9" * 5000 + "}", "not valid JSON"),
-        ('{"format": NaN}', "NaN is not a number that a report can hold"),
+        ('{"format": NaN}', "NaN is not a finite number"),
     ],
 )
 def test_text_that_is_no_report_is_refused(text: str, words: str) -> None:
@@ -140,8 +165,14 @@ def test_text_that_is_no_report_is_refused(text: str, words: str) -> None:
 
 def test_an_infinite_score_is_refused(samples: Samples) -> None:
     text = report_to_json(samples["perfect"]).replace('"earned": 14.0', '"earned": 1e999')
-    with pytest.raises(PtqlabError, match=r"report\.earned is not finite"):
+    with pytest.raises(PtqlabError, match="1e999 is not a finite number"):
         report_from_json(text)
+
+
+def test_a_number_without_a_fraction_is_written_as_its_field_says(samples: Samples) -> None:
+    text = report_to_json(replace(samples["perfect"], possible=20, seed=3))
+    assert '"possible": 20.0,' in text
+    assert '"seed": 3,' in text
 
 
 def test_every_refusal_says_what_to_do() -> None:

@@ -325,7 +325,7 @@ def test_every_operation_of_its_kind_is_refused(refused: blocked_apis.BlockedApi
     assert len(names) > 30
     for name in names:
         lines = torch._C._dispatch_dump(name).splitlines()
-        assert any(line.startswith("BackendSelect: ") and "refusals.py" in line for line in lines), name
+        assert any(line.startswith("BackendSelect: ") and "blocked_apis.py" in line for line in lines), name
 
 
 # ---------------------------------------------------------------- ways around
@@ -589,9 +589,9 @@ def test_installing_and_removing_is_quiet_and_imports_nothing_of_torch() -> None
     code = """
         import sys, torch
         before = set(sys.modules)
-        from autograder import refusals
-        refusals.install().remove()
-        refusals.install()
+        from autograder.runtime import blocked_apis
+        blocked_apis.install().remove()
+        blocked_apis.install()
         print([name for name in set(sys.modules) - before if name.startswith("torch")])
     """
     done = fresh(code, "-P", "-W", "always")
@@ -601,10 +601,10 @@ def test_installing_and_removing_is_quiet_and_imports_nothing_of_torch() -> None
 def test_modules_imported_later_are_met_and_work_after_removal() -> None:
     code = """
         import sys, torch
-        from autograder import refusals
+        from autograder.runtime import blocked_apis
         late = ["torch.ao.quantization.fx._decomposed", "torch.ao.quantization.quantize_fx"]
         assert not set(late) & set(sys.modules)
-        installed = refusals.install()
+        installed = blocked_apis.install()
         import torch.ao.quantization.fx._decomposed as decomposed
         import torch.ao.quantization.quantize_fx as fx
         loader = type(fx.__spec__.loader).__name__, type(fx.__loader__).__name__
@@ -613,7 +613,7 @@ def test_modules_imported_later_are_met_and_work_after_removal() -> None:
         for call in calls:
             try:
                 call()
-            except refusals.BlockedCallError as error:
+            except blocked_apis.BlockedCallError as error:
                 print(str(error).split(" is ")[0])
         installed.remove()
         print(decomposed.quantize_per_tensor(*args).tolist(), loader)
@@ -686,21 +686,21 @@ def test_operations_that_a_library_defines_are_refused_too(tmp_path: Path, key: 
     code = f"""
         import sys, torch
         sys.path.insert(0, {str(tmp_path)!r})
-        from autograder import refusals
-        installed = refusals.install()
+        from autograder.runtime import blocked_apis
+        installed = blocked_apis.install()
         import torchao.quantization.quant_primitives
         for x in (torch.ones(2), torch.ones(2, requires_grad=True)):
             try:
                 torch.ops.torchao.choose_qparams(x)
                 print("won")
-            except refusals.BlockedCallError:
-                print(refusals.calls())
+            except blocked_apis.BlockedCallError:
+                print(blocked_apis.calls())
         installed.remove()
         print(round(127 * torch.ops.torchao.choose_qparams(torch.ones(2)).item()))
-        again = refusals.install()
+        again = blocked_apis.install()
         try:
             torch.ops.torchao.choose_qparams(torch.ones(2))
-        except refusals.BlockedCallError:
+        except blocked_apis.BlockedCallError:
             print("refused again")
     """
     names = "('torch.ops.torchao.choose_qparams',)"
@@ -902,15 +902,15 @@ def test_functions_in_c_are_restored() -> None:
     """Also those that were imported before; and what they are for works while their library is allowed."""
     code = """
         import onnxruntime.capi.onnxruntime_pybind11_state as state
-        from autograder import refusals
+        from autograder.runtime import blocked_apis
         before = {**vars(state)}, {**vars(state.InferenceSession)}
-        installed = refusals.install()
+        installed = blocked_apis.install()
         for call in (state.quantize_matmul_4bits, state.InferenceSession.run, state.InferenceSession.initialize_session):
             try:
                 call()
-            except refusals.BlockedCallError as error:
+            except blocked_apis.BlockedCallError as error:
                 print(str(error).split(" is ")[0])
-            with refusals.allowing(["onnxruntime"]):
+            with blocked_apis.allowing(["onnxruntime"]):
                 try:
                     call()
                 except TypeError as error:
@@ -949,10 +949,10 @@ def test_what_is_imported_in_an_allowed_call_is_refused_after_it(
 def test_importing_transformers_still_works() -> None:
     code = """
         import torch
-        from autograder import refusals
-        refusals.install()
+        from autograder.runtime import blocked_apis
+        blocked_apis.install()
         import transformers.models.llama.modeling_llama
-        print(refusals.calls())
+        print(blocked_apis.calls())
     """
     assert fresh(code, "-P", "-W", "ignore").stdout == "()\n"
 
@@ -961,14 +961,14 @@ def test_importing_transformers_still_works() -> None:
 def test_a_fork_inherits_them() -> None:
     code = """
         import os, torch
-        from autograder import refusals
-        refusals.install()
+        from autograder.runtime import blocked_apis
+        blocked_apis.install()
         child = os.fork()
         if child == 0:
             try:
                 torch.fake_quantize_per_tensor_affine(torch.ones(2), 0.1, 0, 0, 255)
-            except refusals.BlockedCallError:
-                os._exit(0 if refusals.calls() == ("torch.fake_quantize_per_tensor_affine",) else 1)
+            except blocked_apis.BlockedCallError:
+                os._exit(0 if blocked_apis.calls() == ("torch.fake_quantize_per_tensor_affine",) else 1)
             os._exit(2)
         print(os.waitpid(child, 0)[1])
     """

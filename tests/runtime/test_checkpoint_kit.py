@@ -240,6 +240,7 @@ def test_the_plots_have_a_line_for_each_way_and_leave_out_what_was_not_measured(
     assert list(plot_bits(bits).axes[0].lines[0].get_xdata()) == [4.0, 5.0]
 
 
+@pytest.mark.proof
 def test_the_benchmark_says_memory_and_time() -> None:
     script = ROOT / "tests" / "benchmarks" / "checkpoint.py"
     command = [sys.executable, "-P", script, "--layers", "2", "--width", "128", "--inner", "256"]

@@ -1,7 +1,8 @@
-"""The CUDA that isn't there: whoever waits for the device is seen waiting, in every way that torch has, and nobody else."""
+"""The CUDA that isn't there: whoever waits for the device waits, in every way that torch has, and nobody else."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,10 @@ from torch.cuda import is_available as own_is_available
 from torch.cuda import synchronize as own_synchronize
 
 from autograder.runtime import kit
+from autograder.runtime.kit import fake_cuda
 
 CALLS = 3
+CALL_S = 0.25  # that a call keeps the device busy
 
 
 def device(t: SimpleNamespace) -> torch.device:
@@ -48,50 +51,80 @@ NO_WAITS: dict[str, Callable[[SimpleNamespace], Any]] = {
 }
 
 
+class Clock:
+    """Stands in for the module `time`: nothing but sleeping takes time, however busy the machine is."""
+
+    now_s = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
 @pytest.fixture
-def on_cuda() -> Iterator[SimpleNamespace]:
-    model = kit.FUNCTIONS["probe"](torch.eye(2))
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(fake_cuda, "time", made)
+    return made
+
+
+@pytest.fixture
+def on_cuda(clock: Clock) -> Iterator[SimpleNamespace]:
+    model = kit.FUNCTIONS["probe"](torch.eye(2), seconds=[CALL_S])
     kit.FUNCTIONS["cuda_begins"](model)
     yield SimpleNamespace(model=model, inputs={"input_ids": kit.FUNCTIONS["on_cuda"](torch.tensor([[0, 1, 1]]))})
     kit.FUNCTIONS["cuda_ends"]()
 
 
-def waited(t: SimpleNamespace) -> list[bool]:
-    return [call["waited"] for call in kit.FUNCTIONS["noted"](t.model)]
-
-
 @pytest.mark.parametrize("inference", [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("way", WAITS)
-def test_every_way_of_waiting_is_seen(on_cuda: SimpleNamespace, way: str, inference: Callable[[], Any]) -> None:
-    """After each call but the first."""
+def test_every_way_of_waiting_waits(on_cuda: SimpleNamespace, way: str, inference: Callable[[], Any]) -> None:
+    """A call returns while the device works; after each way of waiting the device is done."""
     with inference():
-        for number in range(CALLS):
-            on_cuda.out = on_cuda.model(**on_cuda.inputs)
-            if number:
-                WAITS[way](on_cuda)
-    assert waited(on_cuda) == [False, True, True]
+        on_cuda.out = on_cuda.model(**on_cuda.inputs)
+        assert not fake_cuda.DEVICE.is_idle()
+        WAITS[way](on_cuda)
+        assert fake_cuda.DEVICE.is_idle()
 
 
 @pytest.mark.parametrize("way", NO_WAITS)
-def test_nothing_else_is_taken_for_waiting(on_cuda: SimpleNamespace, way: str) -> None:
+def test_nothing_else_waits(on_cuda: SimpleNamespace, way: str) -> None:
+    """Neither arithmetic nor asking what there is waits for the device."""
     with torch.no_grad():
         for _ in range(CALLS):
             on_cuda.out = on_cuda.model(**on_cuda.inputs)
             NO_WAITS[way](on_cuda)
-    assert waited(on_cuda) == [False] * CALLS
+    assert not fake_cuda.DEVICE.is_idle()
 
 
-def test_events_are_read_when_all_is_over(on_cuda: SimpleNamespace) -> None:
-    """The time between two events is the device's own, whenever it is asked for."""
-    pairs = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(CALLS)]
-    for start, end in pairs:
-        start.record()
+def test_calls_queue_up(on_cuda: SimpleNamespace, clock: Clock) -> None:
+    """Whoever waits once after three calls has waited for all of them."""
+    start = clock.perf_counter()
+    for _ in range(CALLS):
         on_cuda.model(**on_cuda.inputs)
-        end.record()
-    assert not any(waited(on_cuda))
     torch.cuda.synchronize()
-    assert all(0 < start.elapsed_time(end) < 1e4 for start, end in pairs)
-    assert all(waited(on_cuda))
+    assert clock.perf_counter() - start == CALLS * CALL_S
+
+
+def test_events_tell_the_devices_own_time(on_cuda: SimpleNamespace) -> None:
+    """The time between two events is that of the calls between them, whatever was queued before."""
+    on_cuda.model(**on_cuda.inputs)
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    on_cuda.model(**on_cuda.inputs)
+    end.record()
+    assert not end.query()
+    torch.cuda.synchronize()
+    assert end.query()
+    assert start.elapsed_time(end) == pytest.approx(CALL_S * 1e3, rel=1e-6)
+
+
+def test_a_probe_sleeps_again_afterwards(on_cuda: SimpleNamespace) -> None:
+    """When the pretence ends, a call itself takes its time."""
+    kit.FUNCTIONS["cuda_ends"]()
+    assert on_cuda.model.spend is time.sleep
 
 
 def test_values_are_right(on_cuda: SimpleNamespace) -> None:

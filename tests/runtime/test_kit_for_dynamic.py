@@ -110,8 +110,18 @@ def test_a_probe_answers_from_its_table_and_notes_its_calls(student: Student) ->
     assert (first["shape"], first["training"], first["grad"]) == ([1, 3], True, True)
     assert (second["training"], second["grad"]) == (False, False)
     assert first["seconds"] >= 0.02
+    assert first["others"] == []
+    student.remote.logits(probe, [batch | {"token_type_ids": torch.tensor([[0, 1, 2]])}])
+    assert student.remote.noted(probe)[-1]["others"] == ["token_type_ids"]
     student.remote.set_training(probe, True)
     assert "" in student.remote.condition(probe)["training"]
+
+
+def test_a_probes_logits_depend_on_the_types_of_its_tokens(student: Student) -> None:
+    """A test can tell who hands a batch on without some of its tensors."""
+    batch = {"input_ids": torch.tensor([[0, 0]]), "token_type_ids": torch.tensor([[0, 2]])}
+    (found,) = student.remote.logits(student.remote.probe(torch.tensor([[1.0, 2.0], [3.0, 4.0]])), [batch])
+    assert found.tolist() == [[[1.0, 2.0], [3.0, 6.0]]]
 
 
 def test_a_file_holds_tied_tensors_once_and_equal_ones_twice() -> None:

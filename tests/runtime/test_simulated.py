@@ -1130,7 +1130,7 @@ def test_importing_touches_nothing() -> None:
     code = """
         import torch
         before = torch.accelerator.current_accelerator(), torch._C._get_privateuse1_backend_name()
-        from autograder import simulated
+        from autograder.runtime.simulated import device as simulated
         print(before == (torch.accelerator.current_accelerator(), torch._C._get_privateuse1_backend_name()))
     """
     assert fresh(code) == "True"
@@ -1140,7 +1140,7 @@ def test_it_is_an_accelerator_only_while_a_session_is_open() -> None:
     code = """
         import torch
         before = torch.accelerator.current_accelerator()
-        from autograder import simulated
+        from autograder.runtime.simulated import device as simulated
         with simulated.session():
             torch.accelerator.synchronize()
             print(torch.accelerator.current_accelerator(), torch.accelerator.is_available())
@@ -1154,7 +1154,7 @@ def test_it_says_why_it_is_not_there() -> None:
     code = """
         import torch
         torch.utils.rename_privateuse1_backend("other")
-        from autograder import simulated
+        from autograder.runtime.simulated import device as simulated
         print(simulated.available(), simulated.unavailable_reason())
         try:
             simulated.session().__enter__()
@@ -1169,7 +1169,7 @@ def test_a_torch_without_the_private_api_gives_a_reason_and_imports() -> None:
     code = """
         import torch
         del torch._C._from_dlpack
-        from autograder import simulated
+        from autograder.runtime.simulated import device as simulated
         print(simulated.available(), "_from_dlpack" in simulated.unavailable_reason())
     """
     assert fresh(code) == "False True"
@@ -1179,7 +1179,7 @@ def test_a_torch_without_the_private_api_gives_a_reason_and_imports() -> None:
 def test_it_works_in_a_child_of_the_process_that_set_it_up() -> None:
     code = """
         import os, torch
-        from autograder import simulated
+        from autograder.runtime.simulated import device as simulated
         assert simulated.available()
         child = os.fork()
         if child == 0:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from support.wire_values import believed
 
 from autograder.runtime import wire
+from autograder.runtime.layouts import GAP, Strided, with_layout
 from autograder.runtime.simulated import device as simulated
 from autograder.runtime.wire import HandleRef, WireError
 from autograder.sandbox import worker_main
@@ -130,6 +131,44 @@ def test_views_and_graphs_arrive_dense_and_detached(tensor: torch.Tensor) -> Non
     assert back.equal(tensor.detach())
     assert back.is_contiguous()
     assert not back.requires_grad
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.arange(12.0).reshape(3, 4).t(),
+        torch.arange(24).reshape(2, 3, 4).permute(2, 0, 1),
+        torch.arange(12, dtype=torch.uint8)[::3],
+        torch.arange(12.0).reshape(3, 4)[:, 1:3],
+        torch.tensor(2.5).expand(3, 4),
+        torch.arange(4, dtype=torch.bfloat16).reshape(1, 4).expand(3, 4),
+        torch.arange(6.0).unfold(0, 3, 1),
+        torch.tensor([True, False]).expand(2, 2).t(),
+    ],
+    ids=["transposed", "permuted", "strided", "a slice", "expanded", "a row expanded", "windows", "bools"],
+)
+def test_a_layout_crosses_with_its_values(tensor: torch.Tensor) -> None:
+    """A request's view has the same values, shape and strides at the other end."""
+    sent = with_layout(tensor)
+    assert isinstance(sent, Strided)
+    back = round_trip(sent).tensor()
+    assert back.equal(tensor)
+    assert back.dtype is tensor.dtype
+    assert back.stride() == tensor.stride()
+
+
+def test_the_gaps_of_a_layout_hold_nothing_of_the_test() -> None:
+    """Between the elements of a slice lies the same number everywhere, not what the test's own tensor has there."""
+    back = round_trip(with_layout(torch.arange(4.0)[::3])).tensor()
+    assert back.as_strided((4,), (1,)).tolist() == [0.0, GAP, GAP, 3.0]
+
+
+def test_contiguous_tensors_have_no_layout() -> None:
+    """What is contiguous travels as before, from the middle of a larger tensor, too."""
+    x = torch.arange(12.0).reshape(3, 4)
+    assert with_layout(x) is x
+    assert isinstance(with_layout(x[1:]), torch.Tensor)
+    assert isinstance(with_layout(torch.zeros(0, 3).t()), torch.Tensor)
 
 
 def test_tensors_do_not_alias() -> None:
@@ -252,6 +291,20 @@ HOSTILE: dict[str, tuple[object, bytes]] = {
     "more bytes than the tensors have": (T, TWO + b"\x00"),
     "bytes without a tensor": (None, b"\x00"),
     "two tensors on the same bytes": (["l", [T, T]], TWO),
+    "a layout of no tensor": (["S", 1, [2], [1]], b""),
+    "a layout without strides": (["S", T, [2]], TWO),
+    "a layout with too many strides": (["S", T, [2], [1, 1]], TWO),
+    "a layout with too many lengths": (["S", T, [1, 2], [1, 1]], TWO),
+    "a layout that runs backwards": (["S", T, [2], [-1]], TWO),
+    "a layout with a stride that is a bool": (["S", T, [2], [True]], TWO),
+    "a layout with a stride that is a float": (["S", T, [2], [1.0]], TWO),
+    "a layout with a length that is text": (["S", T, ["2"], [1]], TWO),
+    "a layout of more elements than there are values": (["S", T, [3], [1]], TWO),
+    "a layout that reaches over more than any memory": (["S", T, [2], [wire.MAX_SPAN]], TWO),
+    "a layout expanded beyond any memory": (["S", ["T", "float32", [1], "cpu"], [wire.MAX_SPAN + 1], [0]], bytes(4)),
+    "a layout without values": (["S", ["T", "float32", [0], "cpu"], [0], [1]], b""),
+    "a layout on a device": (["S", ["T", "float32", [2], "sim"], [2], [1]], TWO),
+    "a layout of a layout": (["S", ["S", T, [2], [2]], [2], [1]], TWO),
     "no device": (["T", "float32", [2]], TWO),
     "an unknown device": (["T", "float32", [2], "tpu"], TWO),
     "a device that only starts like one": (["T", "float32", [2], "simulacrum"], TWO),
@@ -356,7 +409,9 @@ ODD = (
     | st.floats()
     | st.text(max_size=8)
     | st.binary(max_size=8)
-    | st.sampled_from(["l", "t", "d", "T", "h", "y", "v", "i", "float32", "int8", "bool", "cpu", "sim", "ff", 0, 1, 2])
+    | st.sampled_from(
+        ["l", "t", "d", "T", "S", "h", "y", "v", "i", "float32", "int8", "bool", "cpu", "sim", "ff", 0, 1, 2]
+    )
 )
 TREES = st.recursive(ODD, lambda inner: st.lists(inner, max_size=5), max_leaves=40)
 

@@ -164,6 +164,29 @@ def test_a_command_sweeps_where_its_user_has_temporary_files(temporary: Path) ->
     assert not os.path.exists(path)
 
 
+def test_a_folder_with_more_entries_than_allowed_is_over_however_small_they_are(temporary: Path) -> None:
+    """Files without a byte cost the machine inodes: as many as the limit are kept, at any depth, and not one more."""
+    below = temporary / "below"
+    below.mkdir()
+    for number in range(scratch.MAX_ENTRIES - 1):
+        (below / str(number)).touch()
+    assert scratch.MAX_ENTRIES == 4096
+    assert not scratch.is_over(str(temporary), 64)
+    (temporary / "one more").symlink_to("nowhere")
+    assert scratch.is_over(str(temporary), 64)
+
+
+def test_a_folder_with_more_bytes_than_allowed_is_over_and_one_that_is_gone_is_not(temporary: Path) -> None:
+    """Bytes are counted as blocks of the disk, so that a file with holes costs what it holds."""
+    (temporary / "full").write_bytes(b"x" * (1 << 20))
+    with (temporary / "holes").open("wb") as file:
+        file.truncate(64 << 20)
+    assert not scratch.is_over(str(temporary), 2)
+    (temporary / "more").write_bytes(b"x" * (1 << 20))
+    assert scratch.is_over(str(temporary), 1)
+    assert not scratch.is_over(str(temporary / "gone"), 1)
+
+
 def test_another_machines_folder_on_a_shared_disk_is_left_alone(temporary: Path) -> None:
     path = temporary / scratch.PREFIX.replace(os.uname().nodename, "another-machine")
     path.mkdir()

@@ -121,7 +121,7 @@ def notebook(cells: Cells) -> str:
     """A notebook's JSON with these code cells; its ids are counted, so that it is the same every time."""
     book = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
     book.cells = [nbformat.v4.new_code_cell(text, id=f"cell-{i}") for i, text in enumerate(cells)]
-    return nbformat.writes(book)
+    return str(nbformat.writes(book))
 
 
 def write(folder: Path) -> list[Path]:

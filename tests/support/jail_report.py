@@ -247,8 +247,8 @@ def main() -> None:
         os.chmod(folder, 0o777)
         sets = layer_sets() if "layers" in sys.argv else []
         report = {"held": {" ".join(layers): held(layers, str(secret)) for layers in sets}}
-        walls = SandboxPolicy(secrets=(str(secret), folder))
-        with Worker(SUBMISSION, FEW, walls) as worker:
+        policy = SandboxPolicy(secrets=(str(secret), folder))
+        with Worker(SUBMISSION, FEW, policy) as worker:
             worker.start()
             report["acts"] = acts(worker, str(secret), folder)  # type: ignore[assignment]
         report["left"] = sorted(os.listdir(folder))  # type: ignore[assignment]

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(
-    arguments: Sequence[str], *, timeout: float = 120, env: Mapping[str, str] | None = None
+    arguments: Sequence[str], *, timeout: float = 600, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `python arguments…` with this interpreter as an ordinary user, in a home that ends with the run."""
     with tempfile.TemporaryDirectory(prefix="ordinary-") as home, _owned(home):

@@ -1,5 +1,11 @@
 """The tiny exercise's files, with marked secrets, and what its students hand in."""
 
+import textwrap
+from pathlib import Path
+
+from autograder.course import notebooks
+from support.rubrics import rubric_toml
+
 SLUG = "01_tiny"
 SECRETS = ("hidden-marker-7f3a", "solution-marker-51c2", "918273.5")
 """In comments, messages and values of the hidden tests, and in the solution: nothing that a student sees may hold one."""
@@ -15,26 +21,27 @@ functions = ["{function}"]
 points = {points}
 title = {{ en = "{title}", "zh-TW" = "{title}" }}
 hint = {{ en = "Think of {title}.", "zh-TW" = "想想 {title}。" }}
-"""
+{rubric}"""
+RUBRICS = {"1.1": rubric_toml(values=60, extremes=40), "1.2": rubric_toml(values=100), "1.3": rubric_toml(values=100)}
 PUBLIC = '''
 import pytest
 
 from autograder.testing import expect
 
 
-@pytest.mark.task("1.1", kind="core")
+@pytest.mark.task("1.1", item="values")
 def test_double_of_three(student):
     """double(3) is 6."""
     expect.that(student.double(3.0) == 6.0, "the result is not twice the argument", "expected 6.0")
 
 
-@pytest.mark.task("1.2", kind="core")
+@pytest.mark.task("1.2", item="values")
 def test_counter_starts_at_zero(student):
     """A new counter has counted nothing."""
     expect.that(student.Counter().total == 0, "a new counter's total is not 0")
 
 
-@pytest.mark.task("1.3", kind="core")
+@pytest.mark.task("1.3", item="values")
 def test_halve_of_six(student):
     """halve(6) is 3."""
     expect.that(student.halve(6.0) == 3.0, "the result is not half the argument", "expected 3.0")
@@ -47,19 +54,19 @@ from autograder.testing import expect
 LARGE = 918273.5  # hidden-marker-7f3a
 
 
-@pytest.mark.task("1.1", kind="core")
+@pytest.mark.task("1.1", item="values")
 def test_double_of_a_large_number(student):
     """double works for large numbers, too."""
     expect.that(student.double(LARGE) == 2 * LARGE, "a large number is not doubled", "hidden-marker-7f3a 918273.5")
 
 
-@pytest.mark.task("1.1", kind="edge")
+@pytest.mark.task("1.1", item="extremes")
 def test_double_of_a_negative_number(student):
     """double works below zero, too."""
     expect.that(student.double(-LARGE) == -2 * LARGE, "a negative number is not doubled", "hidden-marker-7f3a")
 
 
-@pytest.mark.task("1.2", kind="core")
+@pytest.mark.task("1.2", item="values")
 def test_counter_adds(student):
     """A counter adds up what it is given."""
     counter = student.Counter()
@@ -68,7 +75,7 @@ def test_counter_adds(student):
     expect.that(counter.total == LARGE + 1, "the total is not the sum", "hidden-marker-7f3a")
 
 
-@pytest.mark.task("1.3", kind="core")
+@pytest.mark.task("1.3", item="values")
 def test_halve_of_a_large_number(student):
     """halve works for large numbers, too."""
     expect.that(student.halve(LARGE) == LARGE / 2, "a large number is not halved", "hidden-marker-7f3a")
@@ -203,3 +210,28 @@ def double(x):
     return NoAsserts and None
 """,
 }
+
+
+def make_course(root: Path) -> Path:
+    """Write a course folder with one exercise of three tasks (the last one a bonus), its notebooks built."""
+    exercise, solution = root / "exercises" / SLUG, root / "solutions" / SLUG
+    tasks = (
+        ("1.1", "double", "4", "doubling"),
+        ("1.2", "Counter", "3", "counting"),
+        ("1.3", "halve", "2\nbonus = true", "halving"),
+    )
+    table = "".join(TASK.format(id=i, function=f, points=p, title=t, rubric=RUBRICS[i]) for i, f, p, t in tasks)
+    write(exercise / "exercise.toml", EXERCISE + table)
+    write(exercise / "test_public.py", PUBLIC)
+    write(solution / "test_hidden.py", HIDDEN)
+    write(solution / "source.py", SOURCE)
+    write(root / "solutions" / "held_back" / "manifest.json", '{"hidden-marker-7f3a": 1}')
+    write(solution / "design.md", "hidden-marker-7f3a solution-marker-51c2")
+    notebooks.build(root / "exercises", root / "solutions")
+    return root
+
+
+def write(path: Path, text: str) -> None:
+    """Write a dedented text, and make the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text), encoding="utf-8")

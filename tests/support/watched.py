@@ -23,7 +23,7 @@ from autograder.sandbox import cgroups
 ROOT = Path(__file__).resolve().parents[2]
 SLUG = "01_basic_quantization"
 PR_SET_CHILD_SUBREAPER = 36
-LINGER_S = 30.0  # for processes to end, on a busy machine
+LINGER_S = 120.0  # for processes to end, on a busy machine
 # as the command `ptqlab`; the interpreter that forks the grading processes has its scratch where we look for it
 PTQLAB = """from autograder.sandbox import launcher
 launcher.PASSED_ON += ("TMPDIR",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from autograder.runtime import wire
+from autograder.runtime.layouts import Strided
 from autograder.runtime.wire import HandleRef
 
 
@@ -16,5 +17,7 @@ def believed(value: object, depth: int = 0) -> bool:
         return all(believed(k, depth + 1) and believed(v, depth + 1) for k, v in value.items())
     if type(value) is torch.Tensor:
         return value.is_contiguous() and value.dtype in wire.NAMES and value.layout is torch.strided
+    if type(value) is Strided:
+        return believed(value.values, depth) and len(value.shape) == len(value.strides) == value.values.dim()
     kinds = (type(None), bool, int, float, str, bytes, torch.dtype, torch.device, HandleRef)
     return type(value) in kinds

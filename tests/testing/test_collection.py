@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.rubrics import rubric_toml
 
 from autograder.course.catalog import load_exercise
 from autograder.records import Exercise, Status
+from autograder.runtime.process_state import STATE
 from autograder.testing import collection
 from autograder.testing.plugin import run_suites
 from autograder.testing.proxy import InProcess
@@ -25,11 +27,11 @@ functions = ["answer"]
 points = 4
 title = { en = "Answer", "zh-TW" = "答" }
 hint = { en = "Think.", "zh-TW" = "想想。" }
-"""
+""" + rubric_toml(values=60, errors=40)
 TESTS = '''
 import pytest
 
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_answer(student, device):
     """The answer is 42."""
     assert student.answer() == 42
@@ -38,8 +40,8 @@ Make = Callable[..., Exercise]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_collected_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collection, "_kept", {})
+def _nothing_collected_before() -> None:
+    STATE.clear()
 
 
 @pytest.fixture
@@ -141,7 +143,7 @@ def test_ctrl_c_ends_the_run_and_leaves_nothing_set_up(make: Make, loads: list[A
     toy = make()
     with pytest.raises(KeyboardInterrupt):
         grade(toy, interrupted, devices=("simulated",))
-    assert not kernels.books  # the `device` fixture has closed its session
+    assert not kernels.SESSIONS  # the `device` fixture has closed its session
     assert grade(toy, lambda: 42, devices=("simulated",)) == [(Status.PASSED, "")]
     assert len(loads) == 2
 
@@ -180,10 +182,20 @@ def test_what_a_test_leaves_on_itself_is_gone_in_the_next_run(make: Make) -> Non
         assert status(toy, lambda: 42) is Status.PASSED
 
 
-def test_no_more_collections_are_kept_than_a_course_needs(make: Make) -> None:
+def test_no_more_collections_are_kept_than_a_course_needs(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[list[Any]] = []
+
+    class Closing(collection.Collection):
+        def close(self) -> None:
+            closed.append(self._session.items)
+            super().close()
+
+    monkeypatch.setattr(collection, "Collection", Closing)
     for number in range(collection.MOST_KEPT + 3):
         assert status(make(f"course{number}"), lambda: 42) is Status.PASSED
-    assert len(collection._kept) == collection.MOST_KEPT
+    assert [f"course{number}" in str(items[0].path) for number, items in enumerate(closed)] == [True] * 3
+    STATE.clear()
+    assert len(closed) == collection.MOST_KEPT + 3
 
 
 def test_nothing_is_left_in_the_import_system_or_the_environment(make: Make) -> None:
@@ -225,17 +237,17 @@ def test_the_worker_of_the_last_run_is_not_kept_alive(make: Make) -> None:
 TWO_TASKS = '''
 import pytest
 
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_first(student):
     """It is 42."""
     assert student.answer() == 42
 
-@pytest.mark.task("9.2", kind="core")
+@pytest.mark.task("9.2", item="values")
 def test_other(student):
     """It is even."""
     assert student.answer() % 2 == 0
 
-@pytest.mark.task("9.1", kind="edge")
+@pytest.mark.task("9.1", item="errors")
 def test_second(student):
     """It is no bool."""
     assert type(student.answer()) is int
@@ -253,3 +265,38 @@ def test_a_task_that_is_lost_can_be_given_up_while_the_others_go_on(make: Make) 
     assert ran(44, until_lost=True) == [lost, kept]
     assert ran(44) == [lost, kept, ("test_second", Status.PASSED)], "nothing of it stays"
     assert ran(42, until_lost=True) == ran(42) != []
+
+
+TORN = '''
+import pytest
+
+@pytest.fixture
+def torn():
+    yield
+    raise OSError("no space left")
+
+def test_answer(student, torn):
+    """No task's test: nobody has judged the error."""
+    assert student.answer() == 42
+'''
+
+
+def test_a_test_whose_fixture_fails_afterwards_has_not_passed(make: Make) -> None:
+    assert status(make(tests=TORN), lambda: 42) is Status.GRADER_ERROR
+
+
+MADE_ONCE = '''
+import pytest
+
+@pytest.mark.task("9.1", item="values")
+def test_made_once(student, once):
+    """Its expected value is made once."""
+    assert student.answer() == once("expected", lambda: student.answer())
+'''
+
+
+def test_what_was_made_once_ends_with_the_state_of_the_process(make: Make) -> None:
+    toy = make(tests=MADE_ONCE)
+    assert [status(toy, lambda answer=answer: answer) for answer in (1, 2)] == [Status.PASSED, Status.FAILED]  # type: ignore[misc]
+    STATE.clear()
+    assert status(toy, lambda: 2) is Status.PASSED

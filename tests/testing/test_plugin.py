@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.rubrics import rubric_toml
 
 from autograder.course.catalog import load_exercise
 from autograder.records import Exercise, Outcome, Status
@@ -25,12 +26,12 @@ functions = ["double"]
 points = 4
 title = { en = "Double", "zh-TW" = "加倍" }
 hint = { en = "Think of 2.", "zh-TW" = "想想 2。" }
-"""
+""" + rubric_toml(values=60, errors=40)
 PUBLIC = '''
 import pytest, torch
 from autograder.testing import expect
 
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_doubles(student, rng, device):
     """double(x) is twice x."""
     x = torch.randn(4, generator=rng)
@@ -38,7 +39,7 @@ def test_doubles(student, rng, device):
     assert y.device == device
     expect.close(y.cpu(), 2 * x, "the result", rtol=0, atol=0, lookalikes={"you squared x": x * x})
 
-@pytest.mark.task("9.1", kind="edge")
+@pytest.mark.task("9.1", item="errors")
 def test_rejects_text(student):
     """Text is a TypeError."""
     with pytest.raises(TypeError):
@@ -47,7 +48,7 @@ def test_rejects_text(student):
 HIDDEN = '''
 import pytest, torch
 
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_secret(student):
     """double works for 4242."""
     y = student.double(torch.tensor(4242.0))
@@ -84,7 +85,7 @@ def test_a_right_answer_passes_everywhere(toy: Exercise) -> None:
         ("test_doubles", "test_rejects_text", "test_secret"), Status.PASSED
     )
     assert [o.hidden for o in found.values()] == [False, False, True]
-    assert [o.kind for o in found.values()] == ["core", "edge", "core"]
+    assert [o.item for o in found.values()] == ["values", "errors", "values"]
     assert found["test_doubles"].claim == "double(x) is twice x."
 
 
@@ -195,9 +196,7 @@ def test_one_task_can_be_run_alone_and_hidden_tests_only_join_when_asked(toy: Ex
 
 def plain_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("pytest")
-    return subprocess.run(
-        [program, "-q", "-p", "no:cacheprovider"], cwd=folder, capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run([program, "-q", "-p", "no:cacheprovider"], cwd=folder, capture_output=True, text=True)
 
 
 def test_plain_pytest_in_the_students_folder_runs_the_public_tests(toy: Exercise) -> None:
@@ -231,7 +230,7 @@ ONCE = '''
 import pytest
 import torch
 
-@pytest.mark.task("9.1", kind="core")
+@pytest.mark.task("9.1", item="values")
 def test_drawn_once(student, once, rng):
     """The first draw is made once a class, the second by every student, and both are the same for all."""
     first = once("first", lambda: (student.seen("made"), torch.rand(1, generator=rng))[1])

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 
 from autograder.records import Limits
 from autograder.runtime.errors import CrashedError
 from autograder.sandbox.worker import Worker
-from autograder.testing.proxy import Student
+from autograder.testing import expect
+from autograder.testing.proxy import InProcess, Student
 
 TWO_CLASSES = """
     class Meter:
@@ -102,3 +104,32 @@ def test_a_method_of_one_class_is_no_method_of_another(student: Student) -> None
     assert student.Stairs().step == 7
     with pytest.raises(AttributeError, match="no step"):
         student.Silent().step()
+
+
+LAYOUTS = """
+    def seen(x):
+        return x.shape, x.stride(), x
+
+    def overwritten(x):
+        x.mul_(2)
+        return x
+"""
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_a_view_is_a_view_in_every_process(in_process: bool) -> None:
+    """The student's code gets a view with its strides, at home as in the grader, and it is never the test's own."""
+    source = textwrap.dedent(LAYOUTS)
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    with Worker(source, Limits()) as worker:
+        student = Student(InProcess(namespace) if in_process else worker)
+        for name, view in expect.layouts(torch.arange(24.0).reshape(2, 3, 4)):
+            shape, stride, values = student.seen(view)
+            assert (tuple(shape), tuple(stride)) == (tuple(view.shape), view.stride()), name
+            assert values.equal(view)
+        view = torch.arange(6.0).reshape(2, 3).t()
+        assert student.overwritten(view).equal(2 * view)
+        assert student.last_call is not None
+        assert student.last_call.mutated == ("argument 1",)
+        assert view.equal(torch.arange(6.0).reshape(2, 3).t())

@@ -1,1 +1,1 @@
-"""What the notebooks draw. Plots return their figure."""
+"""Plots for the notebooks; each returns its figure."""

@@ -1,4 +1,4 @@
-"""What the notebooks load, log and draw. Plots return their figure; labels are English in every notebook."""
+"""Plots of notebook 01: what quantization does to numbers, weights and channels."""
 
 from __future__ import annotations
 
@@ -13,17 +13,9 @@ from torch import Tensor
 
 from autograder.lab.plots.style import COLOURS, MARKERS, STYLE, finished
 
-# --- data ---------------------------------------------------------------------------------------
-
-
-# --- monitoring ---------------------------------------------------------------------------------
-
-
-# --- plots --------------------------------------------------------------------------------------
-
 
 def plot_staircase(x: Tensor, restored: Tensor, title: str = "") -> Figure:
-    """What quantization does to a number: `restored` over `x` (both [n], `x` sorted), and the error below."""
+    """Quantization of single numbers: `restored` over `x` (both [n], `x` sorted), and the error below."""
     with plt.rc_context(STYLE):
         figure, (above, below) = plt.subplots(
             2, 1, figsize=(6.4, 4.6), sharex=True, height_ratios=(2, 1), layout="constrained"
@@ -98,9 +90,9 @@ def plot_sweep(rows: Sequence[Mapping[str, Any]]) -> Figure:
     with plt.rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")
         for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False):
-            mine = sorted((row for row in rows if row["granularity"] == name), key=lambda row: row["bits"])
+            of_granularity = sorted((row for row in rows if row["granularity"] == name), key=lambda row: row["bits"])
             for axes, column in ((left, "sqnr_db"), (right, "kl_nats")):
-                _line(axes, mine, column, {"color": colour, "marker": marker, "label": name})
+                _line(axes, of_granularity, column, {"color": colour, "marker": marker, "label": name})
         left.set(ylabel="SQNR of the weights (dB)", title="higher is better")
         right.set(ylabel="KL of the outputs (nats)", title="lower is better", yscale="log")
         left.legend()

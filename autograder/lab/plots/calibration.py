@@ -1,4 +1,4 @@
-"""What notebook 04 draws: thresholds, sensitivities, budgets. Plots return their figure; labels are English."""
+"""Plots of notebook 04: thresholds, sensitivities, budgets. Plots return their figure; labels are English."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def plot_budgets(rows: Sequence[Mapping[str, Any]]) -> Figure:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(7.2, 3.8), layout="constrained")
         for plan, colour, marker in zip(dict.fromkeys(row["plan"] for row in rows), COLOURS, MARKERS, strict=False):
-            mine = sorted((row["bytes"], row["kl"]) for row in rows if row["plan"] == plan)
-            sizes = [size / 1e6 for size, _ in mine]
-            axes.plot(sizes, [max(kl, _FLOOR) for _, kl in mine], color=colour, marker=marker, label=plan)
+            of_plan = sorted((row["bytes"], row["kl"]) for row in rows if row["plan"] == plan)
+            sizes = [size / 1e6 for size, _ in of_plan]
+            axes.plot(sizes, [max(kl, _FLOOR) for _, kl in of_plan], color=colour, marker=marker, label=plan)
         axes.set(xlabel="weights (MB)", ylabel="KL of the model's outputs (nats)", yscale="log")
         axes.legend()
     return finished(figure)

@@ -1,4 +1,4 @@
-"""What notebook 05 measures and draws of checkpoints: memory while they are read, bytes against what they cost."""
+"""Measures and plots of notebook 05: memory while a checkpoint is read, the error over the bits of a weight."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from autograder.runtime.memory import Watch
 
 
 def peak_memory_mb(function: Callable[..., Any], *args: Any, **kwargs: Any) -> float | None:
-    """How far this process's anonymous memory rose, in MB, while `function(*args, **kwargs)` ran; None where it can't
-    be told.
+    """Return how far this process's anonymous memory rose, in MB, during `function(*args, **kwargs)`; None if unknown.
 
     What earlier cells have freed goes back to the system first: otherwise it would be used again, and no growth be
     seen.
@@ -26,9 +25,9 @@ def peak_memory_mb(function: Callable[..., Any], *args: Any, **kwargs: Any) -> f
     gc.collect()
     with contextlib.suppress(OSError, AttributeError, TypeError):  # the GNU C library alone has this
         ctypes.CDLL(None).malloc_trim(0)
-    with Watch() as seen:
+    with Watch() as watch:
         function(*args, **kwargs)
-    return seen.growth_mb
+    return watch.growth_mb
 
 
 def folder_bytes(folder: str | Path) -> int:
@@ -45,8 +44,8 @@ def plot_memory(rows: Sequence[Mapping[str, Any]]) -> Figure:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
         for way, colour, marker in zip(ways, COLOURS, MARKERS, strict=False):
-            mine = [row for row in rows if row["way"] == way and row["peak_mb"] is not None]
-            sizes, peaks = [row["checkpoint_mb"] for row in mine], [row["peak_mb"] for row in mine]
+            measured = [row for row in rows if row["way"] == way and row["peak_mb"] is not None]
+            sizes, peaks = [row["checkpoint_mb"] for row in measured], [row["peak_mb"] for row in measured]
             axes.plot(sizes, peaks, color=colour, marker=marker, label=way)
         axes.set(xlabel="checkpoint on disk (MB)", ylabel="peak of anonymous memory (MB)", ylim=(0, None))
         axes.legend()
@@ -62,8 +61,8 @@ def plot_bits(rows: Sequence[Mapping[str, Any]]) -> Figure:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
         for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False):
-            mine = sorted((row for row in rows if row["granularity"] == name), key=lambda row: row["bits_per_weight"])
-            bits, kl = [row["bits_per_weight"] for row in mine], [row["kl_nats"] for row in mine]
+            points = sorted((row["bits_per_weight"], row["kl_nats"]) for row in rows if row["granularity"] == name)
+            bits, kl = zip(*points, strict=True)
             axes.plot(bits, kl, color=colour, marker=marker, label=name)
         axes.set(
             xlabel="bits a weight takes, with its share of the scales", ylabel="KL of the outputs (nats)", yscale="log"

@@ -49,11 +49,11 @@ def plot_comparison(table: Comparison) -> Figure:
 
 
 def _panels(table: Comparison) -> list[Column]:
-    """What the table has of the columns that make a picture; of KL and cosine, the sharper one."""
-    found = {column.key: column for column in table.columns}
-    keys = [key for key in _PANELS if key in found and not (key == "cosine" and "kl" in found)]
-    own = [column for column in table.columns if column.better == 0]
-    return ([found[key] for key in keys] + own or list(table.columns))[:_MOST]
+    """Return the table's columns that make a picture; of KL and cosine, the sharper one."""
+    by_key = {column.key: column for column in table.columns}
+    keys = [key for key in _PANELS if key in by_key and not (key == "cosine" and "kl" in by_key)]
+    student_measures = [column for column in table.columns if column.better == 0]
+    return ([by_key[key] for key in keys] + student_measures or list(table.columns))[:_MOST]
 
 
 def _panel(axes: Axes, table: Comparison, column: Column) -> None:
@@ -61,17 +61,16 @@ def _panel(axes: Axes, table: Comparison, column: Column) -> None:
     values = [table.rows[name].get(column.key) for name in table.rows]
     logarithmic = column.key in _LOGARITHMIC and any(values)
     if logarithmic:
-        least = min(value for value in values if value)
-        start = least / 5
+        start = min(value for value in values if value) / 5
         axes.set_xscale("log")
     for place, (name, value) in enumerate(zip(table.rows, values, strict=True)):
         end = start if value is None or (logarithmic and value < start) else value
         colour = "0.6" if name == table.baseline else COLOURS[1]
         axes.barh(place, end - start, left=start, height=0.66, color=colour)
         text = "–" if value is None else column.show(value)
-        at = max(end, start)  # a gain in accuracy is a bar to the left
+        text_place = (max(end, start), place)  # a gain in accuracy is a bar to the left
         paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}  # above the dashed line
-        axes.annotate(text, (at, place), (5, 0), textcoords="offset points", va="center", fontsize=9, bbox=paper)
+        axes.annotate(text, text_place, (5, 0), textcoords="offset points", va="center", fontsize=9, bbox=paper)
     better = {1: "more is better", -1: "less is better"}.get(column.better, "")
     axes.set(title=column.title, xlabel=better or column.title)
     axes.grid(axis="y", visible=False)

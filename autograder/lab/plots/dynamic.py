@@ -1,4 +1,4 @@
-"""What notebook 03 draws: the activations that one scale must serve. Plots return their figure."""
+"""Plot of notebook 03: the activations that one scale must serve. Plots return their figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What notebook 04 draws of SmoothQuant, GPTQ, AWQ and rotations. Plots return their figure; labels are English."""
+"""Plots of notebook 04: SmoothQuant, GPTQ, AWQ and rotations. Plots return their figure; labels are English."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def plot_strengths(rows: Sequence[Mapping[str, Any]], unsmoothed: Mapping[str, f
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
         for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False):
-            mine = [row for row in rows if row["model"] == name]
-            places, errors = [row["alpha"] for row in mine], [row["error"] for row in mine]
+            of_model = [row for row in rows if row["model"] == name]
+            places, errors = [row["alpha"] for row in of_model], [row["error"] for row in of_model]
             axes.plot(places, errors, color=colour, marker=marker, label=name)
             if unsmoothed and name in unsmoothed:
                 axes.axhline(unsmoothed[name], color=colour, linestyle="--")
@@ -67,10 +67,12 @@ def plot_methods(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
     width = 0.8 / len(methods)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(9.6, 3.8), layout="constrained")
-        for at, (method, colour) in enumerate(zip(methods, COLOURS, strict=False)):
-            mine = {row["bits"]: row["error"] for row in rows if row["method"] == method}
-            places = [place + (at - (len(methods) - 1) / 2) * width for place, b in enumerate(bits) if b in mine]
-            bars = axes.bar(places, [mine[b] for b in bits if b in mine], width=0.9 * width, color=colour, label=method)
+        for index, (method, colour) in enumerate(zip(methods, COLOURS, strict=False)):
+            errors = {row["bits"]: row["error"] for row in rows if row["method"] == method}
+            places = [place + (index - (len(methods) - 1) / 2) * width for place, b in enumerate(bits) if b in errors]
+            bars = axes.bar(
+                places, [errors[b] for b in bits if b in errors], width=0.9 * width, color=colour, label=method
+            )
             axes.bar_label(bars, fmt="%.2g", fontsize=8)
         axes.set(xticks=range(len(bits)), ylabel="relative error of the outputs", title=title)
         axes.set_xticklabels([f"{b} bits" for b in bits])

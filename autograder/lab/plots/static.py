@@ -1,4 +1,4 @@
-"""What notebook 02 draws: the ranges that calibration found, and a model that is quantized step by step."""
+"""Plots of notebook 02: the ranges that a calibration returned, and a model that is quantized step by step."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ Ranges = Mapping[str, tuple[Any, Any]]
 """What a calibration returned: layer name -> (scale, zero point), asymmetric with 8 bits."""
 
 
-def plot_input_ranges(found: Mapping[str, Ranges]) -> Figure:
-    """The range of each layer's input, from the lowest level to the highest: one colour for each calibration in
-    `found`.
-    """
-    layers = list(dict.fromkeys(name for ranges in found.values() for name in ranges))
+def plot_input_ranges(calibrations: Mapping[str, Ranges]) -> Figure:
+    """The range of each layer's input, from the lowest level to the highest: one colour for each calibration."""
+    layers = list(dict.fromkeys(name for ranges in calibrations.values() for name in ranges))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(9.6, 5.2), layout="constrained")
-        for place, (title, ranges) in enumerate(found.items()):
-            offset = (place - (len(found) - 1) / 2) * 0.25
-            at = [layers.index(name) + offset for name in ranges]
+        for index, (title, ranges) in enumerate(calibrations.items()):
+            offset = (index - (len(calibrations) - 1) / 2) * 0.25
+            places = [layers.index(name) + offset for name in ranges]
             ends = [_ends(scale, zero_point) for scale, zero_point in ranges.values()]
-            colour = COLOURS[(place + 1) % len(COLOURS)]
-            axes.vlines(at, [lo for lo, _ in ends], [hi for _, hi in ends], color=colour, linewidth=3, label=title)
+            colour = COLOURS[(index + 1) % len(COLOURS)]
+            axes.vlines(places, [lo for lo, _ in ends], [hi for _, hi in ends], color=colour, linewidth=3, label=title)
         axes.axhline(0, color="0.4", linewidth=1)
         axes.set(ylabel="range of the layer's input", xticks=range(len(layers)))
         axes.set_xticklabels([_short(name) for name in layers], rotation=90, fontsize=8)
         axes.grid(axis="x", visible=False)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(found), frameon=False)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(calibrations), frameon=False)
     return finished(figure)
 
 

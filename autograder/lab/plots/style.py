@@ -9,11 +9,7 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito's colours: told apart by colour-blind readers too; markers differ as well
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-
-
 MARKERS = ("o", "s", "D", "^", "v", "P")
-
-
 STYLE: Any = {
     "axes.grid": True,
     "axes.axisbelow": True,
@@ -27,6 +23,6 @@ STYLE: Any = {
 
 
 def finished(figure: Figure) -> Figure:
-    """Closed for pyplot, so that a notebook shows it once: as the value of its cell."""
+    """Close the figure for pyplot, so that a notebook shows it once: as the value of its cell."""
     plt.close(figure)
     return figure

@@ -27,7 +27,7 @@ from autograder.runtime.kit.modules import (
     tied,
 )
 from autograder.runtime.kit.onnx_files import onnx_logits, onnx_summary
-from autograder.runtime.kit.recorder import recorded, recorder
+from autograder.runtime.kit.recorder import failing_recorder, recorded, recorder
 from autograder.runtime.kit.stand_ins import hook, noted, probe, set_trainable, set_training
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -41,6 +41,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         *(cuda_begins, cuda_ends, on_cuda),
         *(hook, noted, probe, set_trainable, set_training),
         *(onnx_logits, onnx_summary),
-        *(recorded, recorder),
+        *(failing_recorder, recorded, recorder),
     )
 }

@@ -55,10 +55,10 @@ def large_checkpoint(layers: int, width: int, inner: int, vocabulary: int) -> st
 
 def discard(path: str) -> None:
     """Remove a folder that the kit made, and all that is in it."""
-    found = Path(path).resolve()
-    if found.parent != Path(tempfile.gettempdir()).resolve() or not found.name.startswith("artifact-"):
+    target = Path(path).resolve()
+    if target.parent != Path(tempfile.gettempdir()).resolve() or not target.name.startswith("artifact-"):
         raise ValueError("expected a folder that the kit made")
-    shutil.rmtree(found, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
 
 
 def llama_config(layers: int, width: int, inner: int, vocabulary: int, **more: Any) -> dict[str, Any]:
@@ -112,8 +112,8 @@ def _write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], content: byt
     text = json.dumps(header).encode()
     with path.open("wb") as file:
         file.write(len(text).to_bytes(HEADER_LENGTH, "little") + text)
-        for at in range(0, ends[-1], len(content)):
-            file.write(memoryview(content)[: ends[-1] - at])
+        for offset in range(0, ends[-1], len(content)):
+            file.write(memoryview(content)[: ends[-1] - offset])
 
 
 def _shard_name(number: int, count: int) -> str:

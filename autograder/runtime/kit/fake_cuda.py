@@ -1,13 +1,18 @@
-"""A CUDA that isn't there, for one question: does who takes the time of a model wait until the device has finished?
+"""A pretended CUDA for one question of task 3.5: is the clock read when the device is done, before and after a call?
 
-The simulated device finds what fails on a GPU; but code asks for CUDA by name, and waits in many ways, or not where
-there is none. Tensors here say that they lie on cuda:0 and compute on the CPU, and torch's functions answer as if CUDA
-were there; what waits is noted with the last call of a probe. The functions get other code in place: aliases, too.
+Tensors here say that they lie on cuda:0 and compute on the CPU, and torch's functions answer as if CUDA were there. A
+probe's seconds pass in a queue: its call returns at once, and whoever waits sleeps until the queue is done. So the
+times that a benchmark finds are right or wrong by themselves, and no clock is replaced.
+
+A recorder that only replaces torch's functions (25 lines) sees five of the fifteen ways of waiting in
+tests/runtime/test_fake_cuda.py, and not the reference's own. Right answers first ask whether there is a CUDA: they ask
+torch, the model, its inputs or its outputs, also by functions that were imported earlier. They wait by a stream, an
+event, `torch.accelerator` or a value that they read.
 """
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import time
 import types
 from collections.abc import Callable, Iterable
@@ -20,9 +25,31 @@ from torch.utils import _pytree as pytree
 from autograder.runtime.kit.stand_ins import Probe, warm_up
 
 CUDA = torch.device("cuda", 0)
-_WAIT = ("_local_scalar_dense", "equal", "is_nonzero", "item", "nonzero")  # a value comes to the host
-_probes: list[Probe] = []
-_changed: list[tuple[Any, str, Any]] = []  # objects, their attributes and what these were
+_READS = ("_local_scalar_dense", "equal", "is_nonzero", "item", "nonzero")  # a value comes to the host
+_undo = contextlib.ExitStack()  # how torch was before `cuda_begins`
+
+
+class _Device:
+    """The work that the device was given: all of it is done at `done_s`, by `time.perf_counter`."""
+
+    def __init__(self) -> None:
+        self.done_s = 0.0
+
+    def reaches_s(self) -> float:
+        """Return when it would begin with what it is given now."""
+        return max(self.done_s, time.perf_counter())
+
+    def work(self, seconds: float) -> None:
+        self.done_s = self.reaches_s() + seconds
+
+    def wait(self, *_: Any, **__: Any) -> None:
+        time.sleep(max(0.0, self.done_s - time.perf_counter()))
+
+    def is_idle(self) -> bool:
+        return self.done_s <= time.perf_counter()
+
+
+DEVICE = _Device()
 
 
 class OnCuda(Tensor):
@@ -33,77 +60,57 @@ class OnCuda(Tensor):
     @staticmethod
     def __new__(cls, host: Tensor) -> OnCuda:
         """Around a dense tensor on the CPU."""
-        made = Tensor._make_wrapper_subclass(
-            cls, host.shape, host.stride(), host.storage_offset(), dtype=host.dtype, device=CUDA
-        )
-        made.host = host
-        return made
+        tensor = Tensor._make_wrapper_subclass(cls, host.shape, host.stride(), dtype=host.dtype, device=CUDA)
+        tensor.host = host
+        return tensor
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (Tensor.to, Tensor.cuda) and not _to_host((*args[1:], *(kwargs or {}).values())):
+        if func in (Tensor.to, Tensor.cuda) and not _name_the_host((*args[1:], *(kwargs or {}).values())):
             return args[0]  # torch would ask the driver before it finds that there is nothing to do
         with torch._C.DisableTorchFunctionSubclass():
             return func(*args, **kwargs or {})
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
-        to_host = _to_host((kwargs or {}).values())
-        if to_host or func.overloadpacket.__name__ in _WAIT:
-            _wait()
-        given = pytree.tree_map(_to_cpu, (args, kwargs or {}))
-        found = func(*given[0], **given[1])
-        return found if to_host else pytree.tree_map(lambda part: cls(part) if type(part) is Tensor else part, found)
+        to_host = _name_the_host((kwargs or {}).values())
+        if to_host or func.overloadpacket.__name__ in _READS:
+            DEVICE.wait()
+        on_host = pytree.tree_map_only(OnCuda, lambda tensor: tensor.host, (args, kwargs or {}))
+        host_args, host_kwargs = pytree.tree_map_only(torch.device, lambda _: torch.device("cpu"), on_host)
+        result = func(*host_args, **host_kwargs)
+        return result if to_host else pytree.tree_map_only(Tensor, cls, result)
 
 
-def _to_host(arguments: Iterable[Any]) -> bool:
+def _name_the_host(arguments: Iterable[Any]) -> bool:
     """Whether one of them is another device, or its name."""
-    return any(isinstance(given, str | torch.device) and torch.device(given).type != CUDA.type for given in arguments)
+    return any(isinstance(item, str | torch.device) and torch.device(item).type != CUDA.type for item in arguments)
 
 
-def _to_cpu(part: Any) -> Any:
-    if isinstance(part, torch.device):
-        return torch.device("cpu")
-    return part.host if isinstance(part, OnCuda) else part
+class _Queue:
+    """A stream or an event. An event stands where the device is when all that it was given before is done."""
 
-
-def _wait(*_: Any, **__: Any) -> None:
-    for probe in _probes:
-        if probe.calls:
-            probe.calls[-1]["waited"] = True
-
-
-class _Stream:
-    def __init__(self, *_: Any, **__: Any) -> None:
-        self.device = CUDA
-
-    synchronize = _wait
-
-    def record_event(self, event: _Event | None = None) -> _Event:
-        made = event or _Event()
-        made.record()
-        return made
-
-
-class _Event:
-    """Events are read when all is over: the time between two of them is the device's own."""
+    device = CUDA
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        self.at = 0.0
+        self.record()
+
+    def synchronize(self) -> None:
+        DEVICE.wait()
 
     def record(self, stream: Any = None) -> None:
-        self.at = time.perf_counter()
+        self.recorded_s = DEVICE.reaches_s()
 
-    def elapsed_time(self, end: _Event) -> float:
-        for probe in _probes:
-            for call in probe.calls:
-                call["waited"] = True
-        return (end.at - self.at) * 1e3
+    def record_event(self, event: _Queue | None = None) -> _Queue:
+        event = event or _Queue()
+        event.record()
+        return event
 
-    synchronize = _wait
+    def elapsed_time(self, end: _Queue) -> float:
+        return (end.recorded_s - self.recorded_s) * 1e3
 
     def query(self) -> bool:
-        return True
+        return DEVICE.is_idle()
 
 
 def on_cuda(tensor: Tensor) -> Tensor:
@@ -112,56 +119,48 @@ def on_cuda(tensor: Tensor) -> Tensor:
 
 
 def cuda_begins(module: Probe) -> None:
-    """Move a probe to a pretended CUDA, for which torch's functions speak until `cuda_ends`."""
+    """Move a probe to a fake CUDA, for which torch's functions speak until `cuda_ends`."""
     warm_up()  # what is imported meanwhile would find a CUDA
     cuda_ends()
     module.table = torch.nn.Parameter(on_cuda(module.table), requires_grad=False)
-    _probes.append(module)
-    for name, answer in ANSWERS.items():
-        module_name, _, attribute = name.rpartition(".")
-        owner = functools.reduce(getattr, module_name.split(".")[1:], torch)
-        own = getattr(owner, attribute)
-        if isinstance(own, types.FunctionType) and not own.__code__.co_freevars:
-            _changed.append((own, "__code__", own.__code__))
-            own.__code__ = _asking(name)
+    DEVICE.done_s = 0.0  # whoever did not wait has left it some work
+    _replace(module, "spend", DEVICE.work)
+    for (owner, name), answer in ANSWERS.items():
+        function = getattr(owner, name)
+        if isinstance(function, types.FunctionType) and not function.__code__.co_freevars:
+            _replace(function, "__code__", _forward.__code__)  # under its other names, too
+            _replace(function, "__kwdefaults__", {"_answer": answer})
         else:
-            _changed.append((owner, attribute, own))
-            setattr(owner, attribute, answer)
+            _replace(owner, name, answer)
 
 
 def cuda_ends() -> None:
     """Nothing is pretended any more; the probe stays where it is."""
-    while _changed:
-        setattr(*_changed.pop())
-    _probes.clear()
+    _undo.close()
 
 
-def _asking(name: str) -> types.CodeType:
-    """Code that asks for the answer when it runs: a function keeps its own module's names."""
-    scope: dict[str, Any] = {}
-    exec(
-        "def answered(*args, **kwargs):\n"
-        "    from autograder.runtime.kit.fake_cuda import ANSWERS\n"
-        f"    return ANSWERS[{name!r}](*args, **kwargs)\n",
-        scope,
-    )
-    code: types.CodeType = scope["answered"].__code__
-    return code
+def _replace(owner: Any, name: str, value: Any) -> None:
+    _undo.callback(setattr, owner, name, getattr(owner, name))
+    setattr(owner, name, value)
 
 
-ANSWERS: dict[str, Callable[..., Any]] = {
-    "torch.cuda.is_available": lambda: True,
-    "torch.cuda.is_initialized": lambda: True,
-    "torch.cuda.device_count": lambda: 1,
-    "torch.cuda.current_device": lambda: 0,
-    "torch.cuda.synchronize": _wait,
-    "torch.cuda.current_stream": _Stream,
-    "torch.cuda.default_stream": _Stream,
-    "torch.cuda.Stream": _Stream,
-    "torch.cuda.Event": _Event,
-    "torch.Event": _Event,
-    "torch.accelerator.is_available": lambda: True,
-    "torch.accelerator.current_accelerator": lambda check_available=False: torch.device("cuda"),
-    "torch.accelerator.synchronize": _wait,
-    "torch.accelerator.current_stream": _Stream,
+def _forward(*args: Any, _answer: Callable[..., Any], **kwargs: Any) -> Any:
+    return _answer(*args, **kwargs)
+
+
+ANSWERS: dict[tuple[Any, str], Callable[..., Any]] = {
+    (torch.cuda, "is_available"): lambda: True,
+    (torch.cuda, "is_initialized"): lambda: True,
+    (torch.cuda, "device_count"): lambda: 1,
+    (torch.cuda, "current_device"): lambda: 0,
+    (torch.cuda, "synchronize"): DEVICE.wait,
+    (torch.cuda, "current_stream"): _Queue,
+    (torch.cuda, "default_stream"): _Queue,
+    (torch.cuda, "Stream"): _Queue,
+    (torch.cuda, "Event"): _Queue,
+    (torch, "Event"): _Queue,
+    (torch.accelerator, "is_available"): lambda: True,
+    (torch.accelerator, "current_accelerator"): lambda check_available=False: torch.device("cuda"),
+    (torch.accelerator, "synchronize"): DEVICE.wait,
+    (torch.accelerator, "current_stream"): _Queue,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -11,13 +12,12 @@ import torch
 from torch import Tensor
 
 MOST_FILES = 1000
-_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []  # kept, or they would be gone at once
+_FOLDERS = contextlib.ExitStack()  # keeps them: a temporary folder ends with its object
 
 
 def folder() -> str:
     """A new, empty folder, which ends with this process."""
-    _FOLDERS.append(tempfile.TemporaryDirectory(prefix="artifact-", ignore_cleanup_errors=True))
-    return _FOLDERS[-1].name
+    return _FOLDERS.enter_context(tempfile.TemporaryDirectory(prefix="artifact-", ignore_cleanup_errors=True))
 
 
 def files(path: str) -> dict[str, Tensor]:
@@ -28,10 +28,10 @@ def files(path: str) -> dict[str, Tensor]:
     root = Path(path)
     if not root.exists():
         raise ValueError("expected a file to be written there, but there is none")
-    found = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
-    if len(found) > MOST_FILES:
-        raise ValueError(f"expected at most {MOST_FILES} files, but {len(found)} were written")
-    return {p.name if p == root else p.relative_to(root).as_posix(): _content(p) for p in found}
+    paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+    if len(paths) > MOST_FILES:
+        raise ValueError(f"expected at most {MOST_FILES} files, but {len(paths)} were written")
+    return {p.name if p == root else p.relative_to(root).as_posix(): _content(p) for p in paths}
 
 
 def _content(path: Path) -> Tensor:

@@ -21,8 +21,8 @@ def conv1d(weight: Tensor, bias: Tensor | None = None) -> nn.Module:
     from transformers.pytorch_utils import Conv1D  # noqa: PLC0415 - torch alone is much lighter
 
     bias = torch.zeros(weight.shape[1], dtype=weight.dtype, device=weight.device) if bias is None else bias
-    made: nn.Module = Conv1D(weight.shape[1], weight.shape[0])
-    return _filled(made, weight, bias)
+    layer: nn.Module = Conv1D(weight.shape[1], weight.shape[0])
+    return _filled(layer, weight, bias)
 
 
 def embedding(weight: Tensor) -> nn.Embedding:
@@ -39,8 +39,8 @@ def rms_norm(weight: Tensor) -> nn.Module:
     """Llama's RMSNorm with weight [width]."""
     from transformers.models.llama.modeling_llama import LlamaRMSNorm  # noqa: PLC0415
 
-    made: nn.Module = LlamaRMSNorm(weight.shape[0])
-    return _filled(made, weight)
+    norm: nn.Module = LlamaRMSNorm(weight.shape[0])
+    return _filled(norm, weight)
 
 
 def sequential(*layers: nn.Module) -> nn.Sequential:

@@ -20,7 +20,7 @@ def held(module: nn.Module) -> dict[str, int]:
     modules that are registered nowhere.
     """
     bytes_of: Counter[str] = Counter()
-    seen: set[tuple[int, str]] = set()
+    counted: set[tuple[int, str]] = set()
     modules: set[int] = set()
     for array in _arrays(module, DEPTH, modules):
         if isinstance(array, Tensor):
@@ -28,8 +28,8 @@ def held(module: nn.Module) -> dict[str, int]:
             start, size = memory.data_ptr(), memory.nbytes()
         else:
             kind, start, size = str(array.dtype), array.ctypes.data, array.nbytes
-        if (start, kind) not in seen:
-            seen.add((start, kind))
+        if (start, kind) not in counted:
+            counted.add((start, kind))
             bytes_of[kind] += size
     return dict(bytes_of)
 
@@ -49,9 +49,9 @@ def _arrays(value: Any, depth: int, modules: set[int]) -> Iterator[Tensor | np.n
 def shared(module: nn.Module) -> dict[str, int]:
     """A number for each tensor of the module's state_dict: equal numbers are one and the same memory."""
     numbers: dict[tuple[int, int, torch.dtype], int] = {}
-    found = {}
+    shares = {}
     for name, value in module.state_dict().items():
         if isinstance(value, Tensor):
             memory = (value.data_ptr(), value.numel(), value.dtype)
-            found[name] = numbers.setdefault(memory if value.numel() else (0, 0, value.dtype), len(numbers))
-    return found
+            shares[name] = numbers.setdefault(memory if value.numel() else (0, 0, value.dtype), len(numbers))
+    return shares

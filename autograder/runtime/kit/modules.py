@@ -65,12 +65,12 @@ def logits(built: nn.Module, batches: Sequence[Mapping[str, Tensor]]) -> list[Te
 
 
 def _logits(result: Any) -> Tensor:
-    found = getattr(result, "logits", result)
-    if isinstance(found, tuple | list):
-        found = found[0]
-    if not isinstance(found, Tensor):
-        raise TypeError(f"expected the model to return logits, got {type(found).__name__}")
-    return found
+    tensor = getattr(result, "logits", result)
+    if isinstance(tensor, tuple | list):
+        tensor = tensor[0]
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"expected the model to return logits, got {type(tensor).__name__}")
+    return tensor
 
 
 @torch.no_grad()
@@ -93,11 +93,11 @@ def state_dict(module: nn.Module) -> dict[str, Tensor]:
 
 def load_state_dict(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Load a state strictly; raises ValueError in words when names or shapes differ."""
-    own = module.state_dict()
-    missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    present = module.state_dict()
+    missing, unexpected = sorted(present.keys() - state.keys()), sorted(state.keys() - present.keys())
     if missing or unexpected:
         raise ValueError(f"the state does not fit: missing {_some(missing)}, unexpected {_some(unexpected)}")
-    for name, value in own.items():
+    for name, value in present.items():
         if isinstance(value, Tensor) and value.shape != state[name].shape:
             raise ValueError(f"the state does not fit: {name} is {list(value.shape)}, not {list(state[name].shape)}")
     module.load_state_dict(dict(state), strict=True)
@@ -144,7 +144,7 @@ def tied(module: nn.Module, first: str, second: str) -> bool:
 
 def _tensor(module: nn.Module, name: str) -> Tensor:
     owner, _, last = name.rpartition(".")
-    found = getattr(module.get_submodule(owner), last)
-    if not isinstance(found, Tensor):
-        raise TypeError(f"expected a tensor at {name}, got {type(found).__name__}")
-    return found
+    tensor = getattr(module.get_submodule(owner), last)
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"expected a tensor at {name}, got {type(tensor).__name__}")
+    return tensor

@@ -19,10 +19,10 @@ def onnx_logits(path: str, batches: Sequence[Mapping[str, Tensor]]) -> list[Tens
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    wanted = [given.name for given in session.get_inputs()]
+    names = [graph_input.name for graph_input in session.get_inputs()]
     outputs = []
     for batch in batches:
-        feeds = {name: batch[name].numpy() for name in wanted if name in batch}
+        feeds = {name: batch[name].numpy() for name in names if name in batch}
         outputs.append(torch.from_numpy(session.run(None, feeds)[0]))
     return outputs
 
@@ -47,7 +47,7 @@ def onnx_summary(path: str) -> dict[str, Any]:
         "bytes": dict(stored),
         "integer_weights": _integer_weights(path),
         "inputs": {
-            given.name: [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim] for given in graph.input
+            item.name: [d.dim_param or d.dim_value for d in item.type.tensor_type.shape.dim] for item in graph.input
         },
     }
 
@@ -56,7 +56,7 @@ def _integer_weights(path: str) -> list[dict[str, Any]]:
     import onnx  # noqa: PLC0415
 
     graph = _Graph(onnx.load(path).graph)
-    return [found for node in graph.nodes if node.op_type == "DequantizeLinear" for found in graph.weights_of(node)]
+    return [entry for node in graph.nodes if node.op_type == "DequantizeLinear" for entry in graph.weights_of(node)]
 
 
 _MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Expand", "Slice")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,12 +15,12 @@ class Recorder:
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self.seen: list[dict[str, Any]] = []
+        self.notes: list[dict[str, Any]] = []
 
     def observe(self, tensor: Tensor) -> None:
         """Note what came."""
         values = tensor.detach().double()
-        self.seen.append(
+        self.notes.append(
             {
                 "count": values.numel(),
                 "shape": list(values.shape),
@@ -38,12 +40,33 @@ class Recorders:
     """Makes recorders, and remembers them: hand it over where a calibrator's class is asked for."""
 
     def __init__(self) -> None:
-        self.made: list[Recorder] = []
+        self.recorders: list[Recorder] = []
 
     def __call__(self) -> Recorder:
         """A new recorder."""
-        self.made.append(Recorder(len(self.made)))
-        return self.made[-1]
+        self.recorders.append(Recorder(len(self.recorders)))
+        return self.recorders[-1]
+
+
+class _Failing:
+    """A calibrator that can't observe anything."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def observe(self, tensor: Tensor) -> None:
+        """Fail."""
+        raise self.error("this calibrator fails on purpose")
+
+    def quantization_parameters(self) -> tuple[Tensor, int]:
+        """Answer, as if nothing had happened."""
+        return torch.tensor(1.0), 0
+
+
+def failing_recorder(error: str) -> Callable[[], _Failing]:
+    """A factory of calibrators whose `observe` raises the built-in error of that name."""
+    kind = getattr(builtins, error)
+    return lambda: _Failing(kind)
 
 
 def recorder() -> Recorders:
@@ -53,4 +76,4 @@ def recorder() -> Recorders:
 
 def recorded(factory: Recorders) -> list[list[dict[str, Any]]]:
     """For each recorder, in the order in which they were made, a note on each tensor that it was shown."""
-    return [list(one.seen) for one in factory.made]
+    return [list(recorder.notes) for recorder in factory.recorders]

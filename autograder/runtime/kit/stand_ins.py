@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ class Probe(nn.Module):
         self.table = nn.Parameter(table.clone())
         self.dropout = nn.Dropout(dropout)
         self.seconds = list(seconds)
+        self.spend: Callable[[float], None] = time.sleep  # lets the seconds of a call pass
         self.calls: list[dict[str, Any]] = []
 
     @property
@@ -26,7 +27,10 @@ class Probe(nn.Module):
         return self.table.device
 
     def forward(self, input_ids: Tensor, labels: Tensor | None = None, **others: Any) -> Any:
-        """Logits [B, T, vocab], and transformers' own loss when there are labels; sleeps as it was told."""
+        """Logits [B, T, vocab], and transformers' own loss when there are labels; takes the time that it was told.
+
+        Logits of a place with a `token_type_ids` of n are n + 1 times as large.
+        """
         from transformers.loss.loss_utils import ForCausalLMLoss  # noqa: PLC0415 - torch alone is much lighter
         from transformers.modeling_outputs import CausalLMOutput  # noqa: PLC0415
 
@@ -35,12 +39,14 @@ class Probe(nn.Module):
             "shape": list(input_ids.shape),
             "training": self.training,
             "grad": torch.is_grad_enabled(),
-            "waited": False,
+            "others": sorted(others),
         }
         self.calls.append(note)
         if self.seconds:
-            time.sleep(self.seconds[min(number, len(self.seconds) - 1)])
+            self.spend(self.seconds[min(number, len(self.seconds) - 1)])
         logits = nn.functional.embedding(input_ids, self.dropout(self.table))
+        if "token_type_ids" in others:
+            logits = logits * (others["token_type_ids"].unsqueeze(-1) + 1)
         loss = None if labels is None else ForCausalLMLoss(logits, labels, logits.shape[-1])
         note["seconds"] = time.perf_counter() - start
         return CausalLMOutput(loss=loss, logits=logits)
@@ -49,7 +55,7 @@ class Probe(nn.Module):
 def probe(table: Tensor, dropout: float = 0.0, seconds: Sequence[float] = ()) -> Probe:
     """A language model with logits table[input_ids], table [vocab, vocab]; in eval mode.
 
-    `dropout` acts on the table in training mode. Call number i sleeps seconds[i], the last one for all calls beyond.
+    `dropout` acts on the table in training mode. Call number i takes seconds[i], the last one for all calls beyond.
     """
     return Probe(table, dropout, seconds).eval()
 
@@ -60,9 +66,7 @@ def warm_up() -> None:
 
 
 def noted(module: Probe) -> list[dict[str, Any]]:
-    """Each call of a probe, in order: {"shape", "training", "grad", "seconds", "waited"}; the last as `pretended`
-    saw it.
-    """
+    """Each call of a probe, in order: {"shape", "training", "grad", "others" (what came by name), "seconds"}."""
     return [dict(call) for call in module.calls]
 
 

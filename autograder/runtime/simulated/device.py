@@ -39,8 +39,6 @@ __all__ = [
 _NAME = "sim"
 _swap: Any = torch.utils.swap_tensors
 _lock = threading.Lock()
-_before_set_up: list[torch.device | None] = []  # the accelerator that this machine has
-_kept: list[Any] = []  # registrations last as long as the objects that made them
 
 
 def available() -> bool:
@@ -51,25 +49,29 @@ def available() -> bool:
 def unavailable_reason() -> str:
     """One sentence why there is no simulated device here; empty where there is one."""
     with _lock:
-        return _set_up()
+        return _set_up()[0]
 
 
 @functools.cache
-def _set_up() -> str:
-    """Register the device once a process, try it, and return what went wrong, if anything did."""
+def _set_up() -> tuple[str, list[Any]]:
+    """Register the device once a process and try it.
+
+    Return what went wrong, if anything did, and the registrations, which last as long as these objects.
+    """
     taken = torch._C._get_privateuse1_backend_name()
     if taken != "privateuseone":
-        return f"The simulated device needs torch's spare backend, which {taken!r} has taken in this process."
+        return f"The simulated device needs torch's spare backend, which {taken!r} has taken in this process.", []
     cannot = f"torch {torch.__version__} can't simulate a device"
+    registrations: list[Any] = []
     try:
-        _before_set_up.append(torch._C._accelerator_getAccelerator())
+        accelerator = torch._C._accelerator_getAccelerator()
         _register_backend()
-        _patch_torch()
-        _kept.append(ops.register())
+        _patch_torch(accelerator)
+        registrations += ops.register()
         works = ops.to_host(ops.to_device(torch.ones(2)) + 1).tolist() == [2.0, 2.0]
     except Exception as error:  # private API: it may fail in any way
-        return f"{cannot} ({type(error).__name__}: {error}); use torch 2.13."
-    return "" if works else f"{cannot} (a sum came out wrong); use torch 2.13."
+        return f"{cannot} ({type(error).__name__}: {error}); use torch 2.13.", registrations
+    return "" if works else f"{cannot} (a sum came out wrong); use torch 2.13.", registrations
 
 
 def is_simulated(tensor: torch.Tensor) -> bool:
@@ -103,14 +105,13 @@ class session:
 
     def __enter__(self) -> Ledger:
         _demand()
-        self._ledger = Ledger()
-        ops.books.append(self._ledger)
+        self._ledger = ops.SESSIONS.begin()
         return self._ledger
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        ops.books.remove(self._ledger)
+        ops.SESSIONS.end(self._ledger)
 
 
 def _demand() -> None:
@@ -127,7 +128,7 @@ def _register_backend() -> None:
 
     class Module(registration._DummyBackendModule):
         def is_available(self) -> bool:
-            return bool(ops.books)
+            return bool(ops.SESSIONS)
 
         def synchronize(self, device: Any = None) -> None:
             pass
@@ -143,17 +144,20 @@ def _register_backend() -> None:
 
     class Hooks(registration._DummyPrivateUse1Hook):
         def is_available(self) -> bool:
-            return bool(ops.books)
+            return bool(ops.SESSIONS)
 
     registration._setup_privateuseone_for_python_backend(_NAME, Module(), Hooks())
 
 
-def _patch_torch() -> None:
-    """Teach torch what it asks of a device in C++; for other devices nothing changes."""
+def _patch_torch(accelerator: torch.device | None) -> None:
+    """Teach torch what it asks of a device in C++; for other devices nothing changes.
+
+    `accelerator` is the one that this machine has.
+    """
     torch.UntypedStorage.clone = _storage_clone(torch.UntypedStorage.clone)  # type: ignore[method-assign]
     torch.nn.Module._apply = _module_apply(torch.nn.Module._apply)  # type: ignore[method-assign]
     torch._tensor_str._tensor_str = _tensor_str(torch._tensor_str._tensor_str)
-    torch.accelerator.current_accelerator = _current_accelerator(torch.accelerator.current_accelerator)
+    torch.accelerator.current_accelerator = _current_accelerator(torch.accelerator.current_accelerator, accelerator)
     torch.accelerator.synchronize = _synchronize(torch.accelerator.synchronize)
 
 
@@ -195,20 +199,18 @@ def _tensor_str(original: Any) -> Any:
     def text(self: torch.Tensor, indent: int) -> Any:
         if not is_simulated(self):
             return original(self, indent)
-        if ops.books:
-            ops.books[-1].syncs += 1
+        ops.SESSIONS.ledger.syncs += 1
         return original(ops.to_host(self), indent)
 
     return text
 
 
-def _current_accelerator(original: Any) -> Any:
+def _current_accelerator(original: Any, before: torch.device | None) -> Any:
     """The accelerator is the simulated device while a session is open, else what it was before."""
-    before = _before_set_up[0]
 
     @functools.wraps(original)
     def current_accelerator(check_available: bool = False) -> torch.device | None:
-        if ops.books:
+        if ops.SESSIONS:
             return torch.device(_NAME)
         usable = before is not None and (not check_available or torch.get_device_module(before).is_available())
         return before if usable else None
@@ -222,7 +224,7 @@ def _synchronize(original: Any) -> Any:
     @functools.wraps(original)
     def synchronize(device: Any = None, /) -> None:
         real = torch.accelerator.current_accelerator(check_available=True)
-        if real is not None and not ops.books:
+        if real is not None and not ops.SESSIONS:
             torch.get_device_module(real).synchronize(device)
 
     return synchronize

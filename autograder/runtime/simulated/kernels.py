@@ -41,7 +41,32 @@ class Ledger:
             self.moved_elements += elements
 
 
-books: list[Ledger] = []  # the open sessions, innermost last; process-wide, for autograd has its own threads
+class Sessions:
+    """The ledgers of this process's open sessions, innermost last: of all threads, for autograd has its own."""
+
+    def __init__(self) -> None:
+        self._open: list[Ledger] = []
+        self._unread = Ledger()  # for what happens while no session is open
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger that counts."""
+        return self._open[-1] if self._open else self._unread
+
+    def begin(self) -> Ledger:
+        """Open a session."""
+        self._open.append(Ledger())
+        return self._open[-1]
+
+    def end(self, ledger: Ledger) -> None:
+        """Close the session of this ledger, which need not be the innermost."""
+        self._open.remove(ledger)
+
+
+SESSIONS = Sessions()
 
 # ---------------------------------------------------------------- one memory, two devices
 
@@ -105,9 +130,9 @@ class Kernel:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Count, check, and run the operation on the CPU; its results come back on the simulated device."""
-        if books:
-            books[-1].ops += 1
-            books[-1].syncs += self.waits
+        ledger = SESSIONS.ledger
+        ledger.ops += 1
+        ledger.syncs += self.waits
         tensors: list[torch.Tensor] = []
         host_args = [self.host(a, tensors) for a in args]
         host_kwargs = {k: self.host(v, tensors) for k, v in kwargs.items()} if kwargs else {}
@@ -150,8 +175,8 @@ class Kernel:
     def _write(self, op: Any, args: Any, kwargs: Any, host_args: list[Any], host_kwargs: dict[str, Any]) -> Any:
         """Run an operation that writes to its arguments, and return those that it returns."""
         schema = self.op._schema
-        given = dict(zip((a.name for a in schema.arguments), args, strict=False)) | kwargs
-        targets = {name: given[name] for name in self.writes if isinstance(given.get(name), torch.Tensor)}
+        arguments = dict(zip((a.name for a in schema.arguments), args, strict=False)) | kwargs
+        targets = {name: arguments[name] for name in self.writes if isinstance(arguments.get(name), torch.Tensor)}
         for name, target in targets.items():
             if target.device.type != DEVICE.type:
                 raise refuse_mixed(self.name, target.device)
@@ -163,7 +188,7 @@ class Kernel:
                 targets[name].data = to_device(host_kwargs[name])
         results = result if isinstance(result, tuple) else (result,)
         returned = tuple(
-            given[_alias(schema, r)] if _is_written(r) else on_device(value)
+            arguments[_alias(schema, r)] if _is_written(r) else on_device(value)
             for r, value in zip(schema.returns, results, strict=False)
         )
         return returned if isinstance(result, tuple) else returned[0] if returned else None
@@ -195,8 +220,7 @@ class Native(Kernel):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the operation as it is."""
-        if books:
-            books[-1].ops += 1
+        SESSIONS.ledger.ops += 1
         return self.op._op_dk(_CPU_KEY, *args, **kwargs)
 
 
@@ -215,17 +239,16 @@ class Indexing(Kernel):
             return self._from_device(base, indices, *rest, **kwargs)
         masks = any(i.dtype in (torch.bool, torch.uint8) for i in used)
         fills = bool(rest) and rest[0].numel() == 1 and len(used) == 1  # then it is a masked_fill_
-        if books and masks and not fills:
-            books[-1].syncs += 1
+        if masks and not fills:
+            SESSIONS.ledger.syncs += 1
         if fills and masks and rest[0].is_cpu:
             rest = (rest[0].reshape(()), *rest[1:])
         indices = [to_device(i) if i is not None and i.is_cpu else i for i in indices]
         return super().__call__(base, indices, *rest, **kwargs)
 
     def _from_device(self, base: torch.Tensor, indices: Any, value: torch.Tensor, *rest: Any, **kwargs: Any) -> Any:
-        if books:
-            books[-1].ops += 1
-            books[-1].moved(1)
+        SESSIONS.ledger.ops += 1
+        SESSIONS.ledger.moved(1)
         return self.op(base, indices, to_host(value), *rest, **kwargs)
 
 
@@ -234,10 +257,9 @@ class Copy(Kernel):
 
     def __call__(self, target: torch.Tensor, source: torch.Tensor, *rest: Any) -> torch.Tensor:
         """Copy `source` into `target`."""
-        if books:
-            books[-1].ops += 1
-            if target.is_cpu:
-                books[-1].moved(source.numel())
+        SESSIONS.ledger.ops += 1
+        if target.is_cpu:
+            SESSIONS.ledger.moved(source.numel())
         to_host(target).copy_(to_host(source))
         return target
 
@@ -247,13 +269,11 @@ class ToCopy(Kernel):
 
     def __call__(self, source: torch.Tensor, *, device: torch.device | None = None, **kwargs: Any) -> torch.Tensor:
         """Return `source` on another device or in another dtype."""
-        if books:
-            books[-1].ops += 1
+        SESSIONS.ledger.ops += 1
         copy: torch.Tensor = self.op(to_host(source), **kwargs)
         if device is None or device.type == DEVICE.type:
             return to_device(copy)
-        if books:
-            books[-1].moved(source.numel())
+        SESSIONS.ledger.moved(source.numel())
         return copy if device.type == "cpu" else copy.to(device)
 
 
@@ -264,8 +284,8 @@ class Resize(Kernel):
         """Resize `tensor`."""
         if tuple(tensor.shape) != tuple(size):
             host = torch.empty(size, dtype=tensor.dtype)
-            kept = min(host.numel(), tensor.numel())
-            host.view(-1)[:kept] = to_host(tensor).reshape(-1)[:kept]
+            common = min(host.numel(), tensor.numel())
+            host.view(-1)[:common] = to_host(tensor).reshape(-1)[:common]
             tensor.data = to_device(host)
         return tensor
 
@@ -295,8 +315,8 @@ class Histc(Kernel):
 
     def __call__(self, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """Count the values of `tensor` per bin."""
-        if books and len(args) < 3:
-            books[-1].syncs += 1
+        if len(args) < 3:
+            SESSIONS.ledger.syncs += 1
         return super().__call__(tensor, *args, **kwargs)
 
 
@@ -345,13 +365,13 @@ class Lazy:
         return _SPECIAL.get(self.name, Kernel)(getattr(getattr(torch.ops.aten, packet), overload or "default"))
 
 
-_others: dict[Any, Kernel] = {}
+_fallback_kernel = functools.cache(Kernel)  # one for each operation of torch at the most
 
 
 def _fallback(op: Any, *args: Any, **kwargs: Any) -> Any:
     """Run an operation that the CPU has no kernel of its own for; a missing one is an error of the device."""
     try:
-        return _others.setdefault(op, Kernel(op))(*args, **kwargs)
+        return _fallback_kernel(op)(*args, **kwargs)
     except NotImplementedError as error:
         raise DeviceError(f"the simulated device has no kernel for {op}; use simpler operations") from error
 

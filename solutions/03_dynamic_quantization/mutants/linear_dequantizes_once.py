@@ -15,6 +15,7 @@ class DynamicQuantizedLinear(nn.Module):
         return cls(torch.round(weight / scale[:, None]).to(torch.int8).contiguous(), scale, layer.bias)
 
     def forward(self, x):
+        x = x.float()
         scale = (x.abs().amax(dim=-1, keepdim=True) / 127).clamp(min=1e-12)
         sums = (torch.round(x / scale) * scale) @ self.restored.T
         y = sums

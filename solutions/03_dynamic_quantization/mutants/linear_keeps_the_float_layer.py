@@ -16,6 +16,7 @@ class DynamicQuantizedLinear(nn.Module):
         return made
 
     def forward(self, x):
+        x = x.float()
         scale = (x.abs().amax(dim=-1, keepdim=True) / 127).clamp(min=1e-12)
         sums = torch.round(x / scale) @ self.weight.float().T
         y = sums * scale * self.weight_scale

@@ -16,6 +16,7 @@ class DynamicQuantizedLinear(nn.Module):
         return cls(codes, scale, layer.bias, isinstance(layer, Conv1D))
 
     def forward(self, x):
+        x = x.float()
         scale = (x.abs().amax(dim=-1, keepdim=True) / 127).clamp(min=1e-12)
         weight = self.weight * self.weight_scale[:, None]
         y = (torch.round(x / scale) * scale) @ (weight if self.by_input else weight.T)

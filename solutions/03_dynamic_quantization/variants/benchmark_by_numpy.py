@@ -11,6 +11,8 @@ def benchmark_inference(model, inputs, warmup=3, repeats=10):
         for _ in range(warmup):
             model(**inputs)
         for index in range(repeats):
+            if torch.accelerator.is_available():
+                torch.accelerator.synchronize()
             start = time.monotonic()
             model(**inputs)
             if torch.accelerator.is_available():

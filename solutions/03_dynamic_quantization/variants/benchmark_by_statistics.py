@@ -21,5 +21,5 @@ def benchmark_inference(model, inputs, warmup=3, repeats=10):
                 taken.append((time.perf_counter_ns() - start) / 1e9)
     finally:
         model.train(before)
-    tenths = statistics.quantiles(taken, n=10, method="inclusive")
+    tenths = statistics.quantiles(taken, n=10, method="inclusive") if repeats > 1 else taken
     return {"median_s": statistics.median(taken), "p10_s": tenths[0], "p90_s": tenths[-1]}

@@ -7,7 +7,7 @@ def perplexity(model, batches):
     losses, weights = [], []
     for batch in batches:
         ids = batch["input_ids"]
-        losses.append(model(input_ids=ids, labels=ids).loss.double())
+        losses.append(model(**batch, labels=ids).loss.double())
         weights.append(ids.shape[0] * (ids.shape[1] - 1))
     model.train(was_training)
     weights = torch.tensor(weights, dtype=torch.float64, device=losses[0].device)

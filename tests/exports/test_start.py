@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from autograder.cli import app
+from autograder.cli.app import app
 from autograder.course.catalog import find_exercises
 from autograder.course.start import unpack
 from autograder.course.wheel import build_wheel
@@ -46,7 +46,6 @@ def ptqlab(site: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProces
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=120,
         env=kept | {"PYTHONPATH": str(site), "COLUMNS": "300"},
     )
 

@@ -1,0 +1,24 @@
+# loses: 2.3 2.5
+# mistake: hands the model the first tensor of each batch: the mask is forgotten
+def calibrate_model(model, batches, make_calibrator):
+    calibrators, hooks = {}, []
+
+    def watch(name, layer):
+        def look(_, args):
+            if name not in calibrators:
+                calibrators[name] = make_calibrator()
+            calibrators[name].observe(args[0])
+
+        hooks.append(layer.register_forward_pre_hook(look))
+
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Linear):
+            watch(name, layer)
+    try:
+        with _evaluating(model):
+            for batch in batches:
+                model(**dict(list(batch.items())[:1]))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: calibrator.quantization_parameters() for name, calibrator in calibrators.items()}
