@@ -94,7 +94,9 @@ class Submission:
     """What a student handed in, as one module's source.
 
     `problem` says why nothing could be read (then `source` is empty); `notes` are sentences for the student:
-    cells that do not parse, statements that were dropped.
+    cells that do not parse, statements that were dropped. `helpers`: files that it imports, name -> source.
+    `late_annotations`: they may name what is not there yet. `needs_python` and `absent`: graded name -> the Python, or
+    the package, that it depends on and that isn't here, and where.
     """
 
     student: str
@@ -103,6 +105,10 @@ class Submission:
     sha256: str
     problem: str = ""
     notes: tuple[str, ...] = ()
+    helpers: Mapping[str, str] = field(default_factory=dict)
+    late_annotations: bool = False
+    needs_python: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    absent: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

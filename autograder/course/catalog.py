@@ -1,4 +1,8 @@
-"""exercise.toml -> Exercise: where the exercises lie, and what each of them asks for."""
+"""exercise.toml -> Exercise: where the exercises lie, and what each of them asks for.
+
+The file is checked by hand. With structs of msgspec, by which reports are checked, the same took 161 lines instead of
+163, and an error named neither what came nor the keys that are known.
+"""
 
 from __future__ import annotations
 

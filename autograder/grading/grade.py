@@ -42,7 +42,8 @@ def grade(
         return unscored(exercise, submission, "unreadable", submission.problem, made_with)
 
     policy = sandbox_policy(exercise, settings, secrets, devices)
-    with Worker(submission.source, exercise.limits, policy, exercise.preload) as worker:
+    code = submission.source, exercise.limits, policy, exercise.preload
+    with Worker(*code, submission.helpers, submission.late_annotations) as worker:
         worker.start()
         student = ReplayingWorker(worker, _replay_cache(exercise, settings, devices))
         run = partial(run_suites, exercise, student, settings.seed, devices, hidden=True, replay=student)

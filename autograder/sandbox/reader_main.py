@@ -25,10 +25,9 @@ import msgspec
 from autograder.sandbox import kernel, syscalls
 from autograder.sandbox.unpacking import Caps, unpack
 from autograder.submission import reader
-from autograder.submission.newer_python import OURS, version_needed, version_of
 from autograder.submission.packages import installed
 from autograder.submission.recognition import Lab, lab_of, look
-from autograder.submission.record import LONGEST_PIECE, Broke, Done, Frame, Judged, Unjudged, encode
+from autograder.submission.record import MOST_ASKED, Asks, Broke, Done, Frame, encode
 
 MEMORY = 1 << 30  # bytes of address space
 CPU_S = 10
@@ -55,7 +54,7 @@ class HandedOut(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct):
-    """One file to read. `op`: look, read, cells, judge (the file is a msgpack of pieces of code) or unpack.
+    """One file to read. `op`: look, read, cells or unpack.
 
     Beside it come the descriptors of the file, of one to write to where it is to be unpacked, and of the pipe.
     """
@@ -64,8 +63,7 @@ class Request(msgspec.Struct):
     name: str
     labs: tuple[HandedOut, ...] = ()
     caps: Caps = READING
-    claimed: str = ""  # the Python that a notebook says made it
-    versions: dict[str, str] = {}  # sha256 of a piece of code -> the newer Python that makes it right
+    pythons: dict[str, str] = {}  # sha256 of code that this Python doesn't take -> the one that does, or ""
 
 
 class Ended(msgspec.Struct):
@@ -85,7 +83,7 @@ def serve(control: int) -> NoReturn:
     asked = socket.socket(fileno=control)
     for name in _LATE:
         importlib.import_module(name)
-    installed()
+    installed()  # a child can't look
     bpf = _filter()
     _settle()
     asked.send(b"READY")
@@ -147,7 +145,7 @@ def _child(
     try:
         control.close()
         data = memoryview(b"") if request.op == "unpack" else _mapped(files[0])
-        bound(b"" if request.op == "judge" else bpf, parent, request.caps)  # a parser of its own is executed
+        bound(bpf, parent, request.caps)
         if request.op == "unpack":
             with open(files[0], "rb") as file, open(files[1], "wb") as store:
                 unpack(request.name, file, store, request.caps, send)
@@ -200,26 +198,23 @@ def _read(request: Request, labs: list[Lab], data: memoryview, send: reader.Send
         case "look":
             send(look(request.name, data, labs)[0])
         case "read":
-            judge = partial(_judge, request.versions, send)
-            reader.read(request.name, data, labs[0], send, judge=judge, installed=installed())
-        case "judge":
-            sources = msgspec.msgpack.decode(data, type=list[str])
-            send(Judged([version_needed(source, request.claimed) for source in sources]))
+            asked: list[str] = []
+            reader.read(request.name, data, labs[0], send, judge=partial(_judged, request.pythons, asked))
+            send(Asks(asked))
         case "cells":
             reader.read_cells(request.name, data, send)
 
 
-def _judge(versions: dict[str, str], send: reader.Send, source: str, claimed: str) -> str:
-    """Say which newer Python a piece of code needs, or have another child asked."""
-    key = digest(source)
-    if key not in versions and len(source) <= LONGEST_PIECE and (version_of(claimed) or OURS) > OURS:
-        send(Unjudged(source))
-    return versions.get(key, "")
+def _judged(known: dict[str, str], asked: list[str], source: str, claimed: str) -> str:
+    """What the client has found out of code that a newer Python may take; the client is asked if it hasn't yet."""
+    if sha256_of(source) not in known and len(asked) < MOST_ASKED:
+        asked.append(source)
+    return known.get(sha256_of(source), "")
 
 
-def digest(source: str) -> str:
-    """Return the key of a piece of code among those that were judged."""
-    return hashlib.sha256(source.encode("utf-8")).hexdigest()
+def sha256_of(source: str) -> str:
+    """Return the sha256 of a piece of code."""
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def _put(pipe: int, frame: Frame) -> None:

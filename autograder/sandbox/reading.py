@@ -26,11 +26,23 @@ import msgspec
 from autograder.records import Exercise, PtqlabError
 from autograder.runtime.process_state import STATE
 from autograder.sandbox import launcher
-from autograder.sandbox.reader_main import MEMORY, OUT_OF_MEMORY, SIZE, TOO_DEEP, Ended, HandedOut, Request, digest
+from autograder.sandbox.reader_main import (
+    MEMORY,
+    OUT_OF_MEMORY,
+    SIZE,
+    TOO_DEEP,
+    Ended,
+    HandedOut,
+    Request,
+)
+from autograder.sandbox.reader_main import (
+    sha256_of as piece_sha256,
+)
 from autograder.sandbox.unpacking import Caps
+from autograder.submission.newer_python import version_needed
 from autograder.submission.notebook import UnreadableError
 from autograder.submission.recognition import MOST_FILE, opened, too_large
-from autograder.submission.record import MOST_FRAME, MOST_UNJUDGED, At, Done, Frame, Record, decode
+from autograder.submission.record import MOST_FRAME, At, Done, Frame, Record, decode
 
 MOST_FRAMES = 32 << 20  # bytes that a child may say of one file
 TRIES = 2  # a child that was ended from outside gets a second one
@@ -44,20 +56,17 @@ reader_main.serve(int(sys.argv[1]))"""
 
 
 def read(path: Path, exercise: Exercise, data: bytes | None = None) -> Record:
-    """Read one file for one exercise; `data` is its content, where it lies on another machine."""
+    """Read one file for one exercise; `data` is its content, where it lies on another machine.
+
+    Of a notebook made with a newer Python, code that this one doesn't take is shown to a parser that knows both.
+    """
     request = Request("read", _shown(path.name), _handed_out([exercise]))
     record = _of_file(request, path, data)
-    if record.unjudged and record.look is not None and not record.fault:
-        request.versions = _versions(request.name, record.unjudged[:MOST_UNJUDGED], record.look.python)
-        record = _of_file(request, path, data) if any(request.versions.values()) else record
+    if record.asked and record.look is not None:
+        needed = {piece: version_needed(piece, record.look.python) for piece in record.asked}
+        request.pythons = {piece_sha256(piece): python for piece, python in needed.items()}
+        record = _of_file(request, path, data) if any(needed.values()) else record
     return record
-
-
-def _versions(name: str, sources: Sequence[str], claimed: str) -> dict[str, str]:
-    """Have a child find out which pieces of code a newer Python takes, by `digest`."""
-    request = Request("judge", name, claimed=claimed)
-    judged = _of_file(request, Path(name), msgspec.msgpack.encode(sources))
-    return dict(zip(map(digest, sources), judged.versions, strict=False))
 
 
 def look(path: Path, exercises: Sequence[Exercise]) -> Record:

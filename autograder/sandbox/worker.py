@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from autograder.records import Limits, PtqlabError
@@ -61,9 +62,16 @@ class Worker:
     """One submission's code, jailed. `run` answers requests; a breach kills the worker and is the call's outcome."""
 
     def __init__(
-        self, source: str, limits: Limits, policy: SandboxPolicy | None = None, preload: tuple[str, ...] = ()
+        self,
+        source: str,
+        limits: Limits,
+        policy: SandboxPolicy | None = None,
+        preload: tuple[str, ...] = (),
+        helpers: Mapping[str, str] = MappingProxyType({}),
+        late_annotations: bool = False,
     ) -> None:
         self.source, self.limits, self.policy, self.preload = source, limits, policy or SandboxPolicy(), preload
+        self._loading = {"source": source, "helpers": dict(helpers), "late_annotations": late_annotations}
         self.problems: tuple[str, ...] = ()
         self.methods: set[tuple[str, str]] = set()
         self.isolation = ""
@@ -177,7 +185,8 @@ class Worker:
         self.isolation = ", ".join(self._process.hello["reached"]) if self.policy.required else "none"
         self._loads += 1
         try:
-            frame = b"".join(wire.encode({"op": "load", "source": self.source, "id": self._loads}, worker_main.unwrap))
+            request = {"op": "load", "id": self._loads, **self._loading}
+            frame = b"".join(wire.encode(request, worker_main.unwrap))
             reply = self._read(self._exchange(frame), self._loads)
             if not replies.is_load(reply):
                 self._kill()

@@ -22,7 +22,8 @@ def serve(incoming: int, outgoing: int, hello: dict[str, Any]) -> None:
     session = Dispatcher({})
     while (request := _receive(incoming)) is not None:
         if request["op"] == "load":
-            loaded = loading.load_module(request["source"], "student")
+            how = {key: request[key] for key in ("helpers", "late_annotations")}
+            loaded = loading.load_module(request["source"], "student", **how)
             session = Dispatcher(vars(loaded.module))
             reply: dict[str, Any] = {"problems": [_legible(problem) for problem in loaded.problems[:20]]}
         elif request["op"] == "words":

@@ -76,6 +76,7 @@ def _names_of(statement: ast.stmt, text: str) -> Names:
     changes.visit(statement)
     outside.visit(statement)
     reads = frozenset(scopes.now | flow.consumed & binds)
+    both = changes.aliases, outside.aliases
     return Names(
         binds=binds,
         imports=frozenset(_bound_by(node for node in own if isinstance(node, ast.alias))),
@@ -89,7 +90,7 @@ def _names_of(statement: ast.stmt, text: str) -> Names:
         calls=frozenset(changes.called),
         instances=frozenset(changes.instances),
         touches={owner: _touches(owner, changes, outside) for owner in {**changes.touches, **outside.touches}},
-        aliases={**changes.aliases, **outside.aliases},
+        aliases={key: both[0].get(key, set()) | both[1].get(key, set()) for key in {**both[0], **both[1]}},
         parameters=changes.parameters,
         dynamic=frozenset(changes.dynamic),
         imported=tuple(outside.imports),

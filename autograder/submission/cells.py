@@ -34,14 +34,14 @@ def parse_notebook(sources: Sequence[str], claimed: str = "", judge: Judge = new
     the notebook says it was made with ("3.12.1").
     """
     pieces = _Pieces(claimed, judge)
-    for number, source in enumerate((text for text in map(_normal, sources) if text.strip()), start=1):
+    for number, source in enumerate((text for text in map(normal, sources) if text.strip()), start=1):
         pieces.add(number, source, 0, mended(source))
     return tuple(pieces.cells), tuple(pieces.notes)
 
 
 def parse_script(text: str) -> Parsed:
     """Return what parses of a .py file: all of it, or those percent cells and statements that do."""
-    text = _normal(text)
+    text = normal(text)
     whole = mended(text)
     if whole.source and not (whole.trouble or whole.runs or _EXPORTED in text):
         return (Cell(0, whole.source),), ()
@@ -77,7 +77,7 @@ class _Pieces:
 
     def _take_apart(self, number: int, source: str, offset: int, trouble: Trouble) -> None:
         """Leave out a broken cell; of a script, or of a cell that a newer Python takes, only the broken statements."""
-        python = self.judge(source, self.claimed) if self.claimed else ""
+        python = self.judge(source, self.claimed) if newer_python.may_take(source, self.claimed) else ""
         if number and not python:
             self._leave_out(number, source, offset, trouble)
             return
@@ -148,8 +148,8 @@ def _bound_by_text(source: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _normal(text: str) -> str:
-    r"""Line ends are \n; no byte order mark; what UTF-8 cannot hold is replaced."""
+def normal(text: str) -> str:
+    r"""Return code whose line ends are \n; no byte order mark; what UTF-8 cannot hold is replaced."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     return text.encode("utf-8", "replace").decode("utf-8")
 

@@ -38,8 +38,9 @@ def mended(source: str) -> Mended:
     while match := magics.CELL.fullmatch(lines[first := _first(lines)]):
         name, rest = match[1], match[2].strip()
         if name in _WRITES and (options := _OPTIONS.fullmatch(rest)):
+            text = "\n".join(lines[first + 1 :]).removesuffix("\n") + "\n"
             appends = bool(options["before"] or options["behind"])
-            return Mended(file=File(options["name"], "\n".join([*lines[first + 1 :], ""]), appends, first + 1))
+            return Mended(file=File(options["name"], text, appends, first + 1))
         if not name or name in magics.NO_PYTHON or name in _WRITES:
             return Mended(trouble=Trouble(first + 1, f"begins with %%{name}, which is no Python"))
         if name == "add_to" and rest.isidentifier():
@@ -111,7 +112,7 @@ def _mend(lines: list[str], index: int, runs: dict[int, str]) -> int:
     end = index
     while lines[end].rstrip().endswith("\\") and end + 1 < len(lines):
         end += 1
-    joined = [line.rstrip().removesuffix("\\").rstrip() for line in lines[index:end]]
+    joined = [line.rstrip().removesuffix("\\") for line in lines[index:end]]
     line = " ".join([*joined, lines[end].rstrip()])
     python = magics.python_of(line)
     if not python:

@@ -47,9 +47,9 @@ _READERS = (
     "tolist",
     "values",
 )
-# functions of a library that set something for all of its users; which device is the default is left to who grades
+# functions of a library that set something for all of its users; devices and threads are the grader's to choose
 SWITCH = re.compile(
-    r"(set(?!_default_device|_device|_default_tensor_type)|seed|manual_seed|use_|enable|disable|register)\w*"
+    r"(set(?!_default_device|_device|_default_tensor_type|_num)|seed|manual_seed|use_|enable|disable|register)\w*"
     r"|filterwarnings|simplefilter|apply|update|basicConfig|add_safe_globals|__enter__"
 )
 _SETTERS = ("setattr", "delattr", "__setattr__", "__delattr__")

@@ -15,13 +15,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from autograder.records import Task
+from autograder.submission.record import LONGEST_PIECE
 
 OURS = sys.version_info[:2]
 Version = tuple[int, int]
 
 _ADDED = re.compile(r"\(syntax was added in Python (\d+)\.(\d+)\)$")
-_MOST_CHARACTERS = 100_000
-_PATIENCE_S = 10
+_PATIENCE_S = 20
+_LIMITS = 'ulimit -v 2097152; ulimit -t 10; exec "$0" "$@"'  # 2 GB, 10 s: what it parses may be hostile
+_BOUNDED = () if sys.platform == "win32" else ("/bin/sh", "-c", _LIMITS)
 
 # Modules and names of the standard library that came after 3.11, as typeshed has them: modules all, names those that a
 # notebook may use.
@@ -69,17 +71,27 @@ def written(version: Version) -> str:
     return ".".join(map(str, version))
 
 
+def is_late(claimed: str) -> bool:
+    """Whether the Python that made a notebook evaluates no annotation before it is asked for."""
+    return (version_of(claimed) or OURS) >= (3, 14)
+
+
+def may_take(source: str, claimed: str) -> bool:
+    """Whether the Python that a notebook was made with is newer than ours, and so may take what ours doesn't."""
+    theirs = version_of(claimed)
+    return theirs is not None and theirs > OURS and len(source) <= LONGEST_PIECE
+
+
 def version_needed(source: str, claimed: str) -> str:
     """Return the Python ("3.12") whose syntax makes `source` right, where this one's doesn't; "" when there is none.
 
-    It is at most the one that the notebook claims to be made with. Ruff's parser tells: it knows which version brought
-    which syntax.
+    It is at most the one that the notebook claims to be made with. Ruff's parser tells, in a process of its own with
+    limits: it knows which version brought which syntax.
     """
-    theirs = version_of(claimed)
-    ruff = _ruff()
-    if theirs is None or theirs <= OURS or not ruff or len(source) > _MOST_CHARACTERS:
+    theirs, ruff = version_of(claimed), _ruff()
+    if theirs is None or not may_take(source, claimed) or not ruff:
         return ""
-    command = [ruff, "check", "--isolated", "--no-cache", "--quiet", "--select=E902", "--output-format=json"]
+    command = [*_BOUNDED, ruff, "check", "--isolated", "--no-cache", "--quiet", "--select=E902", "--output-format=json"]
     command += [f"--target-version=py{''.join(map(str, OURS))}", "--stdin-filename=cell.py", "-"]
     try:
         done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=_PATIENCE_S, check=False)

@@ -52,7 +52,7 @@ def _parsed(cell: str) -> Sequence[ast.stmt]:
     """A cell's statements; of one with magics or mistakes, those that the grader would keep."""
     try:
         return statements_of(cell)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last also where it is nested too deeply
         return [node for piece in parse_script(cell)[0] for node in statements_of(piece.source)]
 
 

@@ -98,13 +98,14 @@ class Outside(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        """`f = open("k.txt", "w")`: writing to f is writing to the file."""
-        if isinstance(node.value, ast.Call):
-            parts = [part for path in _written(node.value) for part in ast.walk(path)]
-            files = {(file, "same") for part in parts for file in _files(part)[:1]}
-            for target in node.targets:
-                if isinstance(target, ast.Name) and files:
-                    self.aliases[self._owner, target.id] = files
+        """`p = Path("k.txt")`, `f = open(p, "w")`: what is done to p and f is done to the file."""
+        paths = _written(node.value) if isinstance(node.value, ast.Call) else []
+        parts = [part for path in [*paths, *filter(_is_path, [node.value])] for part in ast.walk(path)]
+        files = {(file, "same") for part in parts for file in _files(part)[:1]}
+        names = {(part.id, "same") for part in parts if isinstance(part, ast.Name)} if files else set()
+        for target in node.targets:
+            if isinstance(target, ast.Name) and files:
+                self.aliases[self._owner, target.id] = files | names
         self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
@@ -190,6 +191,16 @@ def _opened(node: ast.Call, mode: ast.expr | None) -> list[ast.expr]:
     modes = [*node.args[0 if is_method else 1 :][:1], mode]
     is_written = any(isinstance(given, ast.Constant) and set("wax+") & set(str(given.value)) for given in modes)
     return [path] if is_written and path is not None else []
+
+
+def _is_path(node: ast.expr) -> bool:
+    """Whether a value is the name of a file, written out: "k.txt", Path("k.txt"), folder / "k.txt"."""
+    match node:
+        case ast.Constant(str()) | ast.Call(ast.Name("Path")) | ast.Call(ast.Attribute(attr="Path" | "join")):
+            return True
+        case ast.BinOp(op=ast.Div()):
+            return _names_a_file(node)
+    return False
 
 
 def _names_a_file(node: ast.expr) -> bool:

@@ -7,22 +7,19 @@ system, with the same result.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from autograder.records import Exercise, Submission
-from autograder.submission import normal_form
+from autograder.submission import newer_python, normal_form, packages
 from autograder.submission.cells import Judge, parse_notebook, parse_script
-from autograder.submission.newer_python import OURS, version_needed, version_of
 from autograder.submission.notebook import AGAIN, NO_TEXT, UnreadableError, plain, read_book, short
+from autograder.submission.notes import HandedOut, notes_on
 from autograder.submission.recognition import Lab, lab_of, look, opened
 from autograder.submission.record import (
-    LONGEST_WORD,
     MOST_FRAME,
     MOST_HELPERS,
     MOST_NOTES,
-    MOST_PLACES,
     At,
     BookCell,
     Cells,
@@ -33,10 +30,8 @@ from autograder.submission.record import (
     Refused,
     Tokens,
 )
-from autograder.submission.slicing import Slice, slice_cells
+from autograder.submission.slicing import slice_cells
 
-_LONGEST_NOTE = 500  # characters
-_LATE_ANNOTATIONS = (3, 14)  # the first Python that evaluates annotations when they are asked for
 _LONGEST_MODULE = 1_200_000  # characters of what is graded: the code, and a marker above each cell
 Send = Callable[[Frame], object]
 
@@ -47,50 +42,39 @@ def read(
     lab: Lab,
     send: Send,
     compare: bool = True,
-    judge: Judge = version_needed,
-    installed: Collection[str] | None = None,
+    judge: Judge = newer_python.version_needed,
 ) -> None:
     """Send what a file is and what is graded of it; with `compare` also the normal form of its code.
 
-    `judge` says which newer Python a piece of code needs; `installed` are the modules that the grader has.
+    `judge` is asked about code that a newer Python may take.
     """
     found, sources = look(name, data, [lab])
     send(found)
     if found.problem:
         return
-    claimed = found.python if found.language in ("", "python") else ""
-    if found.kind == "script":
-        cells, notes = parse_script(sources[0])
-    else:
-        cells, notes = parse_notebook(_Announced(sources, send), claimed, judge)
+    is_script = found.kind == "script"
+    announced = _Announced(sources, send)
+    cells, said = parse_script(sources[0]) if is_script else parse_notebook(announced, found.python, judge)
     send(At("what the graded names need"))
-    part = slice_cells(cells, lab.functions, claimed, installed)
-    if len(part.source) > _LONGEST_MODULE:
+    part = slice_cells(cells, lab.functions, found.python, packages.installed())
+    if len(part.source) > _LONGEST_MODULE or len(part.helpers) > MOST_HELPERS:
         send(Refused(f"{name} is too long once it is cut down to what is graded; remove what no task needs."))
         return
-    notes = (*_remarks(name, sources, found), *_first(notes), *_left_out(part.dropped))
-    send(_code(lab, part, notes, claimed))
-    if compare:
-        send(Tokens(normal_form.fingerprint(sources, lab.definitions)[:1_000_000]))
-
-
-def _code(lab: Lab, part: Slice, notes: Sequence[str], claimed: str) -> Code:
-    return Code(
+    handed_out = HandedOut(sources, is_script, lab.cells)
+    notes = (*_remarks(name, sources, found), *notes_on(part, said, found.in_text, handed_out))
+    code = Code(
         lab=lab.slug,
         source=part.source,
-        helpers={name: text for name, text in islice(part.helpers.items(), MOST_HELPERS) if len(name) <= LONGEST_WORD},
-        late_annotations=(version_of(claimed) or OURS) >= _LATE_ANNOTATIONS > OURS,
-        needs_python=_few(part.needs_python),
-        absent=_few(part.absent),
-        lost={name: [short(why) for why in whys[:MOST_NOTES]] for name, whys in part.lost.items()},
+        helpers={plain(file): text for file, text in part.helpers.items()},
+        late_annotations=newer_python.is_late(found.python),
+        needs_python=_places(part.needs_python),
+        absent=_places(part.absent),
+        lost={name: [short(why) for why in whys[:MOST_NOTES]] for name, whys in part.lost.items() if len(name) <= 200},
         notes=[short(note) for note in notes],
     )
-
-
-def _few(places: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """As many of a file's places as a record holds."""
-    found = islice(places.items(), MOST_PLACES)
-    return {plain(name): (plain(what), plain(place)) for name, (what, place) in found}
+    send(code)
+    if compare:
+        send(Tokens(normal_form.fingerprint(sources, lab.definitions)[:1_000_000]))
 
 
 def read_cells(name: str, data: bytes | memoryview, send: Send) -> None:
@@ -144,7 +128,18 @@ def submission_of(record: Record, student: str, slug: str) -> Submission:
     """Return what is graded of a file."""
     if record.problem or record.code is None:
         return Submission(student, slug, "", record.sha256, problem=record.problem)
-    return Submission(student, slug, record.code.source, record.sha256, notes=tuple(record.code.notes))
+    code = record.code
+    return Submission(
+        student,
+        slug,
+        code.source,
+        record.sha256,
+        notes=tuple(code.notes),
+        helpers=code.helpers,
+        late_annotations=code.late_annotations,
+        needs_python=code.needs_python,
+        absent=code.absent,
+    )
 
 
 # --- words for the student ----------------------------------------------------------------------------------------
@@ -176,30 +171,6 @@ def _remarks(name: str, sources: Sequence[str], found: Look) -> tuple[str, ...]:
     return (f"{textless} code cells hold no text and were left out.",) if textless else ()
 
 
-def _first(notes: Sequence[str]) -> tuple[str, ...]:
-    more = len(notes) - MOST_NOTES
-    tail = (f"… and {more} more cells or statements that do not parse.",) if more > 0 else ()
-    return (*notes[:MOST_NOTES], *tail)
-
-
-def _left_out(dropped: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """One sentence on the statements that are not run: plots, experiments, checks."""
-    lines: dict[str, list[int]] = {}  # cell -> lines; a script is one cell without a name
-    for place, _ in dropped:
-        cell, _, line = place.rpartition("line ")
-        lines.setdefault(cell, []).append(int(line))
-    text = "; ".join(f"{cell}{_in_words(own)}" for cell, own in lines.items())
-    text = text if len(text) <= _LONGEST_NOTE else f"{text[:_LONGEST_NOTE]} …"
-    return (f"Not run, since no graded function depends on it: {text}.",) if text else ()
-
-
-def _in_words(lines: Sequence[int]) -> str:
-    """Say "line 4" or "lines 1–3, 7" of ascending numbers."""
-    runs: list[list[int]] = []
-    for line in lines:
-        if runs and line <= runs[-1][-1] + 1:
-            runs[-1].append(line)
-        else:
-            runs.append([line])
-    text = ", ".join(f"{run[0]}–{run[-1]}" if run[-1] > run[0] else f"{run[0]}" for run in runs)
-    return f"line {text}" if text.isdigit() else f"lines {text}"
+def _places(found: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """As many of them, and as much of each, as a record holds."""
+    return {name: (plain(what), plain(place)) for name, (what, place) in list(found.items())[:100] if len(name) <= 200}

@@ -49,6 +49,7 @@ class Lab:
     ids: frozenset[str] = frozenset()  # of the cells of its notebooks
     stubs: frozenset[str] = frozenset()  # code_sha256 of its notebooks
     definitions: frozenset[str] = frozenset()  # the normal forms of what everybody has
+    cells: frozenset[str] = frozenset()  # the code of each cell, without the space at its ends
 
 
 @STATE.keep(16)
@@ -58,9 +59,10 @@ def lab_of(slug: str, functions: tuple[str, ...], folder: Path) -> Lab:
     ids = frozenset(cell.id for book in books for cell in book.cells if cell.id)
     stubs = frozenset(_sha256(_joined(book.code)) for book in books)
     definitions = frozenset(code for book in books for _, code in normal_form.definitions(book.code))
+    cells = frozenset(text.strip() for book in books for text in book.code)
     for book in books:
         slice_cells(parse_notebook(book.code)[0], functions)  # what is found out of a cell that was handed out is kept
-    return Lab(slug, functions, ids, stubs, definitions)
+    return Lab(slug, functions, ids, stubs, definitions, cells)
 
 
 def look(name: str, data: bytes | memoryview, labs: Sequence[Lab]) -> tuple[Look, list[str]]:
@@ -153,7 +155,17 @@ def _look_at_book(book: Book, labs: Sequence[Lab]) -> Look:
     shared = Counter(name for lab in labs for name in lab.ids)
     own = {cell.id for cell in book.cells if shared[cell.id] == 1}  # an id that two labs have tells nothing
     ids = {lab.slug: len(found) for lab in labs if (found := lab.ids & own)}
-    return Look(kind="notebook", language=book.language, python=book.python, nbformat=book.nbformat, ids=ids)
+    texts = "\n".join(cell.text for cell in book.cells if cell.kind != "code")[: 2 * MOST_CODE]
+    defined = {one or other for one, other in _DEFINED.findall(texts)}
+    graded = {name for lab in labs for name in lab.functions}
+    return Look(
+        kind="notebook",
+        language=book.language,
+        python=book.python,
+        nbformat=book.nbformat,
+        ids=ids,
+        in_text=sorted(defined & graded)[:100],
+    )
 
 
 def _look_at_code(name: str, sources: Sequence[str], labs: Sequence[Lab], found: Look) -> Look:

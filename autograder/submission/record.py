@@ -10,20 +10,17 @@ from msgspec import Meta, Struct
 MOST_CODE = 1_000_000  # bytes of code in a file; outputs do not count
 MOST_FRAME = 8 << 20  # bytes
 MOST_NOTES = 20
-MOST_HELPERS = 20  # files that a notebook writes
-MOST_PLACES = 100
-LONGEST_WORD = 200  # characters
-LONGEST_PIECE = 100_000  # characters of code that a parser for a newer Python is given
-MOST_UNJUDGED = 20  # pieces of code of one notebook
+MOST_HELPERS = 20  # files
 LONGEST_SENTENCE = 600  # characters
+LONGEST_PIECE, MOST_ASKED = 100_000, 20  # characters, pieces
 LONGEST_NAME = 500  # characters, of a file in an archive
 
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
-Word: TypeAlias = Annotated[str, Meta(max_length=LONGEST_WORD)]
+Word: TypeAlias = Annotated[str, Meta(max_length=200)]
 Version: TypeAlias = Annotated[str, Meta(max_length=20)]
 Hash: TypeAlias = Annotated[str, Meta(max_length=64)]
 Sentence: TypeAlias = Annotated[str, Meta(max_length=LONGEST_SENTENCE)]
-Places: TypeAlias = Annotated[dict[Word, tuple[Word, Word]], Meta(max_length=MOST_PLACES)]
+Places: TypeAlias = Annotated[dict[Word, tuple[Word, Word]], Meta(max_length=100)]
 Words: TypeAlias = Annotated[list[Word], Meta(max_length=100)]
 
 
@@ -45,6 +42,7 @@ class Look(Struct, tag="look", kw_only=True):
     code_sha256: Hash = ""  # of the code alone, without blank cells and the space at the ends of cells
     ids: Annotated[dict[str, Count], Meta(max_length=50)] = {}  # lab -> handed-out cell ids that are there
     names: Annotated[dict[str, Words], Meta(max_length=50)] = {}  # lab -> graded names that are bound there
+    in_text: Words = []  # graded names that cells without code define
     stub_of: Word = ""  # the lab whose notebook this is, as it was handed out
     writes: Annotated[list[Word], Meta(max_length=50)] = []  # modules that %%writefile makes
     imports: Annotated[list[Word], Meta(max_length=200)] = []  # top-level packages
@@ -56,9 +54,8 @@ class Code(Struct, tag="code", kw_only=True):
 
     lab: Word
     source: Annotated[str, Meta(max_length=1_200_000)]  # characters: the code and the markers of cells
-    helpers: Annotated[
-        dict[Word, Annotated[str, Meta(max_length=1_200_000)]], Meta(max_length=MOST_HELPERS)
-    ] = {}  # file -> text
+    helpers: Annotated[dict[Word, Annotated[str, Meta(max_length=1_200_000)]], Meta(max_length=MOST_HELPERS)] = {}
+    # file -> text
     late_annotations: bool = False  # the Python that made it evaluates no annotation of a function
     needs_python: Places = {}  # graded name -> the newer Python that it is written for, and where
     absent: Places = {}  # name -> the package that isn't here, and where it is imported
@@ -67,22 +64,16 @@ class Code(Struct, tag="code", kw_only=True):
     notes: Annotated[list[Sentence], Meta(max_length=MOST_NOTES + 5)] = []
 
 
+class Asks(Struct, tag="asks"):
+    """Pieces of code that this Python doesn't take: does the one that the notebook was made with?"""
+
+    sources: Annotated[list[Annotated[str, Meta(max_length=LONGEST_PIECE)]], Meta(max_length=MOST_ASKED)]
+
+
 class Tokens(Struct, tag="tokens"):
     """The normal form of a file's definitions, one Latin-1 character a token."""
 
     text: Annotated[str, Meta(max_length=1_000_000)]
-
-
-class Unjudged(Struct, tag="unjudged"):
-    """A piece of code that doesn't compile here, of a notebook that a newer Python made."""
-
-    source: Annotated[str, Meta(max_length=LONGEST_PIECE)]
-
-
-class Judged(Struct, tag="judged"):
-    """The Python that each of some pieces of code needs: "3.12", or "" where none makes it right."""
-
-    versions: Annotated[list[Version], Meta(max_length=MOST_UNJUDGED)]
 
 
 class BookCell(Struct, array_like=True):
@@ -133,7 +124,7 @@ class Done(Struct, tag="done"):
     """The reader has said everything."""
 
 
-Frame: TypeAlias = At | Look | Unjudged | Judged | Code | Tokens | Cells | Encoding | Member | Refused | Broke | Done
+Frame: TypeAlias = At | Look | Asks | Code | Tokens | Cells | Encoding | Member | Refused | Broke | Done
 
 
 class Record(Struct, kw_only=True):
@@ -142,10 +133,9 @@ class Record(Struct, kw_only=True):
     name: str
     sha256: str = ""  # of the file's bytes
     look: Look | None = None
+    asked: list[str] = []
     code: Code | None = None
     tokens: str = ""
-    unjudged: list[str] = []
-    versions: list[str] = []
     cells: list[BookCell] = []
     members: list[Member] = []
     encoding: str = ""  # of an archive's names
@@ -157,12 +147,10 @@ class Record(Struct, kw_only=True):
         match frame:
             case Look():
                 self.look, self.problem = frame, self.problem or frame.problem
+            case Asks():
+                self.asked = frame.sources
             case Code():
                 self.code = frame
-            case Unjudged():
-                self.unjudged.append(frame.source)
-            case Judged():
-                self.versions = frame.versions
             case Tokens():
                 self.tokens = frame.text
             case Cells():

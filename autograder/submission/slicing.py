@@ -29,7 +29,7 @@ class Slice:
     `helpers`: files that it imports, name -> source. `needs_python`: graded name -> the version that something it
     depends on is written for, and its place. `absent`: what a failing import would have bound, and the graded names
     that depend on it -> the package that isn't here, and where it is imported. `lost`: graded name -> sentences on the
-    pieces it depends on that are left out.
+    pieces it depends on that are left out. `bound_in`: graded name -> the cells that bind it, in order.
     """
 
     source: str
@@ -38,6 +38,7 @@ class Slice:
     needs_python: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     absent: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lost: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    bound_in: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def slice_cells(
@@ -58,8 +59,17 @@ def slice_cells(
         _source(cells, statements, kept),
         tuple(_dropped(statements, kept)),
         helpers=helpers_of(statement for index, statement in enumerate(statements) if index in kept),
+        bound_in=_bound_in(statements, graded),
         **told(obstacles, met),
     )
+
+
+def _bound_in(statements: Sequence[Statement], graded: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for cell, node, names in statements:
+        for name in names.binds.intersection(graded) if node else ():
+            found[name] = (*found.get(name, ()), cell.number)
+    return found
 
 
 def _source(cells: Sequence[Cell], statements: Sequence[Statement], kept: set[int]) -> str:

@@ -48,6 +48,13 @@ def results(value: object, *names: str) -> Sequence[Any]:
     return value
 
 
+def codes_first(q: object, scale: object) -> None:
+    """Name results that came in the wrong order: floats first, integers second."""
+    if isinstance(q, Tensor) and isinstance(scale, Tensor):
+        swapped = q.dtype.is_floating_point and not scale.dtype.is_floating_point
+        that(not swapped, "q and scale are swapped: the first result holds floats, the second one integers")
+
+
 def tensor(
     value: object,
     name: str,
@@ -125,8 +132,7 @@ def close(
         odd = "NaN" if torch.isnan(found).any() else "infinity"
         raise MismatchError(f"{name} {'holds' if at else 'is'} {odd}", values)
     if _near(found, wanted, HALF_RTOL, atol).all():
-        because = "half precision does that, or one step that differs a little"
-        raise MismatchError(f"{name} is less than 1 % off, and not equal: {because}", values)
+        raise MismatchError(f"{name} is less than 1 % off, and not equal: a step of the computation differs", values)
     raise MismatchError(f"{name} {'holds unexpected values' if at else 'is not the expected value'}", values)
 
 
@@ -152,6 +158,7 @@ def symmetric_scale(value: object, amax: Tensor, bits: int, lookalikes: Lookalik
         f"is upside down: it equals {top} / amax": top / wide,
         "equals amax: it is not yet divided by the largest level": wide,
         "is the same everywhere: one scale for the whole tensor": (wide.amax() / top).expand(wide.shape),
+        "is 1, as a guard makes it for data that is all zero; this data is not": torch.ones_like(wide),
         **{_floor_words(floor): (wide / top).clamp(min=floor) for floor in FLOORS},
     }
     close(scale, wide / top, "scale", lookalikes=known)
@@ -169,6 +176,7 @@ def asymmetric_scale(value: object, lo: float, hi: float, bits: int) -> Tensor:
         "equals 2·amax over the steps, the symmetric range": 2 * amax / steps,
         "equals the symmetric scale": amax / (steps // 2),
         "leaves out the negative part of the range": hi / steps,
+        "is 1, as a guard makes it for data that is all zero; this data is not": 1.0,
         **{_floor_words(floor): max(width / steps, floor) for floor in FLOORS},
     }
     close(scale, width / steps, "scale", lookalikes=known)
@@ -184,7 +192,7 @@ def zero_point(value: object, lo: float, scale: Tensor, bits: int) -> int:
     if abs(found - ratio) <= 0.5 + TIE:
         return found
     if found == 0:
-        raise MismatchError("zero point is 0, as for a symmetric range; here lo is below 0", values)
+        raise MismatchError("zero point is 0, although lo is below 0: the real 0 is not the lowest value here", values)
     if found == int(ratio):
         raise MismatchError("zero point is truncated; it is the integer nearest to −lo / scale", values)
     raise MismatchError("zero point is not round(−lo / scale)", values)
@@ -256,12 +264,13 @@ def _code_words(q: Tensor, case: _Case, lookalikes: Lookalikes) -> str:
         other = torch.as_tensor(lookalike)
         if other.shape == q.shape and ((q - other).abs() <= case.near_tie()).all():
             return words
-    if (q == q.flatten()[0]).all():
+    wanted = case.place(nearest)
+    if (q == q.flatten()[0]).all() and not (wanted == wanted.flatten()[0]).all():
         return "has the same code everywhere"
     if not ((case.lo <= q) & (q <= case.hi)).all():
         return f"goes beyond {case.lo}…{case.hi}, the levels there are"
     if ((q - case.place(nearest)).abs() <= 1).all():
-        return "is one level off in places that are no ties: as when x / scale is computed in half precision"
+        return "is one level off in places that are no ties: x / scale is not exact enough, or not rounded to nearest"
     return "is not round(x / scale)" + (" + zero point" if case.zero_point.any() else "")
 
 
@@ -377,6 +386,8 @@ def _floor_words(floor: float) -> str:
 def _shape_words(got: Sequence[int], want: Sequence[int]) -> str:
     """How a shape is wrong, without its sizes."""
     kept_got, kept_want = [n for n in got if n != 1], [n for n in want if n != 1]
+    if not kept_got and kept_want:
+        return "has a single value; expected one for each part"
     if len(got) == len(want):
         if len(kept_want) == 1 and all(min(pair) == 1 for pair in zip(got, want, strict=True)):
             return "is shaped for another axis: a dimension that should stay is reduced, and another one kept"

@@ -34,5 +34,5 @@ def load_file(path: Path, exercise: Exercise) -> tuple[dict[str, Any], Submissio
     submission = read_submission(path, exercise, "you")
     if submission.problem:
         raise PtqlabError(submission.problem)
-    loaded = load_module(submission.source, "student")
+    loaded = load_module(submission.source, "student", submission.helpers, submission.late_annotations)
     return vars(loaded.module), submission, (*submission.notes, *loaded.problems)

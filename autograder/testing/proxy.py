@@ -46,7 +46,7 @@ class Call:
     """
 
     label: str
-    given: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # arguments, keywords; None: it was no call
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # positional, keywords; None: it was no call
     mutated: tuple[str, ...] = ()
     syncs: int = 0
     device_ops: int = 0
@@ -58,9 +58,9 @@ class Call:
     @property
     def text(self) -> str:
         """The call as one writes it, tensors by dtype and shape."""
-        if self.given is None:
+        if self.arguments is None:
             return self.label
-        args, kwargs = self.given
+        args, kwargs = self.arguments
         return f"{self.label}({', '.join([*map(_short, args), *(f'{k}={_short(v)}' for k, v in kwargs.items())])})"
 
 

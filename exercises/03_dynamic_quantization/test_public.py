@@ -179,7 +179,8 @@ def steered(student, kind, gain, order):
         torch.full((16, 16), 1e-6),
         torch.eye(8, 16),
     )
-    gains[hot], reads[:, cold], writes[third] = gain, 1.0, 0.25
+    gains[hot], reads[:8, cold], writes[third, :8] = gain, 1.0, 0.5
+    reads[8:, hot] = 1 / gain  # so that no token is all zeros
     last, head[2:5] = gains.clone(), 0.0
     last[third], head[2, cold], head[3, hot], head[4, third] = gain, 1.0, 1.0, 1.0
     tensors = {"wte.weight": signs, "embed_tokens.weight": signs, "lm_head.weight": head}
@@ -719,8 +720,9 @@ def test_llama(student, rng):
 
 
 @pytest.mark.task("3.3", item="values")
-def test_activations_are_quantized(student):
+def test_activations_are_quantized(student, rng):
     """Beside one channel of 1000 a channel of ½ lies below one level, and is gone, in the head and in a block."""
+    check_model(student, "tiny-llama", rng)  # else a model that keeps its float weights would be paid here
     for kind in (GPT2, LLAMA):
         check_dynamic_layers(student, kind, 1000.0, list(range(16)))
 
@@ -753,7 +755,7 @@ def test_model_is_left_as_it_was(student):
         check_left_alone(student, GPT2, TIED, training)
 
 
-@pytest.mark.task("3.3", item="artifact")
+@pytest.mark.task("3.3", item="values")
 def test_state_fits_an_untrained_model(student):
     """A new process quantizes an untrained model, loads the state_dict, and predicts the same."""
     batch = {"input_ids": torch.arange(32).reshape(2, 16)}
@@ -765,7 +767,9 @@ def test_state_fits_an_untrained_model(student):
     student.remote.load_state_dict(skeleton, state)
     (found,) = student.remote.logits(skeleton, [batch])
     found = expect.tensor(found, "the logits", shape=want.shape)
-    expect.close(found, want, "the logits of the loaded model", rtol=1e-4, atol=1e-5 * float(want.abs().max()))
+    same = bool(((found - want).abs() <= 1e-4 * want.abs() + 1e-5 * want.abs().max()).all())
+    words = "loaded from its state_dict, the model predicts something else: what a forward pass needs must be in there"
+    expect.that(same, words)
 
 
 def _state(student):

@@ -4,6 +4,7 @@
 looks like. Core tests are about right values on ordinary data; edge tests pay when all core tests pass.
 """
 
+import contextlib
 import math
 from functools import partial
 from itertools import pairwise
@@ -29,6 +30,11 @@ def observed(calibrator, batches):
         calibrator.observe(batch)
     scale, zero_point = expect.results(calibrator.quantization_parameters(), "scale", "zero_point")
     return one_scale(scale), expect.integer(zero_point, "zero point")
+
+
+def used(make, bits):
+    """A calibrator for so many bits, used once."""
+    observed(make(bits=bits), [torch.tensor([1.0, -2.0])])
 
 
 def between(value, least, most, name, lookalikes=()):
@@ -93,6 +99,95 @@ def test_percentile_asymmetric_by_hand(student, rng):
     between(zero_point, 61, 67, "the zero point, about 1/4 of 255,")
 
 
+@pytest.mark.task("4.1", item="values")
+def test_percentile_of_magnitudes(student, rng):
+    """100,000 values spread from −1 to 0.3 and 40 of ±50: 99.9 % of all |x| lie below 1, of all x below 0.3."""
+    x = even(-1.0, 0.3, [50.0] * 20 + [-50.0] * 20, rng)
+    scale, _ = observed(student.PercentileCalibrator(), x.split(33_000))
+    known = [(WHOLE_RANGE, 45, 51), ("is the percentile of x, not of |x|", 0.29, 0.31)]
+    between(float(scale) * 127, 0.989, 1.011, "the threshold, scale · 127,", known)
+
+
+@pytest.mark.task("4.1", item="values")
+def test_percentile_needs_little_memory(student):
+    """Batch after batch of a million values: what the calibrator keeps does not grow with them.
+
+    Linux alone tells how much memory counts; elsewhere this is not looked at.
+    """
+    x = torch.linspace(-1.0, 1.0, 1 << 20)
+    calibrator = student.PercentileCalibrator()
+    for number in range(14):  # 59 MB
+        with student.measuring() if number == 3 else contextlib.nullcontext():  # what is made once is made
+            calibrator.observe(x)
+        if number == 3:
+            start = student.last_call.start_mb
+    with student.measuring():
+        calibrator.quantization_parameters()
+    if start is None or student.last_call.start_mb is None:
+        print("memory is not looked at: only Linux tells how much of it is anonymous")
+        return
+    kept, growth = student.last_call.start_mb - start, student.last_call.peak_growth_mb or 0.0
+    words = "the memory grows with the data: keep a summary, not the values"
+    expect.that(kept <= 20 and growth <= 24, words, f"{kept:.0f} MB more after ten batches, {growth:.0f} MB at the end")
+
+
+@pytest.mark.task("4.1", item="extremes")
+def test_percentile_of_equal_values(student):
+    """Where every value is 5, so is every percentile: the range ends there, and asymmetric it begins at 0."""
+    for symmetric, levels in ((True, 127), (False, 255)):
+        calibrator = student.PercentileCalibrator(symmetric=symmetric)
+        scale, zero_point = observed(calibrator, [torch.full((60_000,), 5.0), torch.full((400, 100), 5.0)])
+        between(float(scale) * levels, 4.95, 5.05, f"the width of the range, scale · {levels},")
+        expect.that(zero_point == 0, "the zero point is not 0, where the range begins", f"{zero_point}")
+
+
+@pytest.mark.task("4.1", item="inputs")
+def test_percentile_of_views(student, rng):
+    """Transposed, sliced and expanded tensors count as others do."""
+    for what, view in expect.layouts(torch.randn(40, 30, 100, generator=rng)):
+        calibrator, other = student.PercentileCalibrator(), student.PercentileCalibrator()
+        expect.layout_call(calibrator.observe, view, what=what)
+        other.observe(view.contiguous())
+        (scale, _), (same, _) = observed(calibrator, ()), observed(other, ())
+        expect.close(scale, same, f"the scale of {what}", rtol=1e-4)
+
+
+@pytest.mark.task("4.1", item="inputs")
+def test_percentile_in_half_precision(student, rng):
+    """float16 data is counted as finely as float32 data: 99.9 % of these |x| lie below 600."""
+    x = even(-600.0, 600.0, [50_000.0] * 20 + [-50_000.0] * 20, rng).half()
+    scale, _ = observed(student.PercentileCalibrator(), x.split(50_000))
+    between(float(scale) * 127, 593, 607, "the threshold, scale · 127,")
+
+
+@pytest.mark.task("4.1", item="inputs")
+def test_percentile_where_the_data_lives(student, rng, device):
+    """The counting is done, and the scale lives, where the data lives, without a step for each element."""
+    on = even(-1.0, 1.0, [50.0] * 20 + [-50.0] * 20, rng).to(device)
+    calibrator = student.PercentileCalibrator()
+    expect.device_call(calibrator.observe, on)
+    expect.on_device(student, on)
+    found = expect.device_call(calibrator.quantization_parameters)
+    scale, _ = expect.results(found, "scale", "zero_point")
+    expect.on_device(student, on, scale=scale)
+    between(float(one_scale(scale)) * 127, 0.989, 1.011, "the threshold, scale · 127,")
+
+
+@pytest.mark.task("4.1", item="state")
+def test_percentile_leaves_its_input(student, rng):
+    """What is observed is not modified."""
+    for symmetric in (True, False):
+        student.PercentileCalibrator(symmetric=symmetric).observe(torch.randn(6, 7, generator=rng))
+        expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("4.1", item="errors")
+def test_percentile_refuses_other_bits(student):
+    """`bits` is an int from 2 to 8; anything else is a ValueError, at the latest on first use."""
+    for bits in (1, 9, 2.5):
+        expect.raises(ValueError, partial(used, student.PercentileCalibrator, bits), because=f"bits was {bits}")
+
+
 @pytest.mark.task("4.1", item="errors")
 def test_percentile_needs_data(student):
     """Before anything was observed there is no percentile: a RuntimeError."""
@@ -129,6 +224,7 @@ KL_AT_6 = {
     "is in bits: take the natural logarithm": 0.0566915,
 }
 THRESHOLDS = ((8, 10.2, 11.2), (4, 5.5, 6.15))  # bits, and between what the best candidates lie
+TWO_BITS = (3.4, 4.45)  # the same for 2 bits
 
 
 @pytest.mark.task("4.2", item="values")
@@ -151,6 +247,20 @@ def test_kl_by_hand(student):
     """The notebook's example: P = [4, 4, 2, 2, 0, 2] / 14 and Q = [10/3, 10/3, 10/3, 3/2, 0, 3/2] / 13."""
     found = expect.number(student.kl_at(torch.tensor(HISTOGRAM, dtype=torch.float64), 6, levels=2), "kl_at")
     expect.close(found, 0.0392956, "kl_at", rtol=1e-4, lookalikes=KL_AT_6)
+
+
+@pytest.mark.task("4.2", item="values")
+def test_kl_by_hand_with_an_empty_last_bin(student):
+    """hist[5] is empty, yet P[5] is not: the 9 counts beyond it are added there. Q has nothing there, but its share."""
+    hist = torch.tensor([6.0, 4.0, 0.0, 3.0, 5.0, 0.0, 2.0, 7.0], dtype=torch.float64)
+    found = expect.number(student.kl_at(hist, 6, levels=2), "kl_at")
+    known = {
+        "adds the counts beyond i to Q too: only P gets them": 0.0652,
+        "looks for empty bins before the counts beyond i are added to P": 9.30,
+    }
+    for words, other in known.items():
+        expect.that(abs(found / other - 1) > 5e-3, f"kl_at {words}", f"{found:.6g}")
+    expect.close(found, 0.131471, "kl_at", rtol=1e-4)
 
 
 @pytest.mark.task("4.2", item="values")
@@ -181,12 +291,81 @@ def test_kl_calibrator_clips_an_outlier(student):
         expect.that(zero_point == 0, "a symmetric zero point is not 0")
 
 
+@pytest.mark.task("4.2", item="values")
+def test_kl_calibrator_two_bits(student):
+    """Two bits have 2^(2−1) = 2 levels, and the largest code is 1: the scale itself is the threshold."""
+    count = 100_000
+    x = -torch.log1p(-(torch.arange(count, dtype=torch.float64) + 0.5) / count).float()
+    scale, _ = observed(student.KLCalibrator(bits=2), x.split(33_000))
+    known = [("is the best for 8 bits whatever bits is", *THRESHOLDS[0][1:]), ("is the largest |x|", 12.0, 12.5)]
+    between(float(scale), *TWO_BITS, "the threshold, scale · 1,", known)
+
+
 @pytest.mark.task("4.2", item="extremes")
 def test_kl_infinite(student):
     """Where nothing is left of Q, no threshold could be worse: infinity."""
     hist = torch.tensor([50.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 2.0])
     found = expect.number(student.kl_at(hist, 4, levels=2), "kl_at")
     expect.that(found == math.inf, "kl_at is not infinite where Q sums to 0", f"{found:.6g}")
+
+
+@pytest.mark.task("4.2", item="extremes")
+def test_kl_calibrator_of_zeros_and_equal_values(student):
+    """All-zero data gets a usable scale; where all |x| are 2.5, that is the threshold."""
+    scale, _ = observed(student.KLCalibrator(), [torch.zeros(3, 4), torch.zeros(5)])
+    expect.usable_scale(scale)
+    scale, _ = observed(student.KLCalibrator(), [torch.full((50,), -2.5), torch.full((2, 5), 2.5)])
+    between(float(scale) * 127, 2.49, 2.51, "the threshold, scale · 127,")
+
+
+@pytest.mark.task("4.2", item="inputs")
+def test_histogram_of_half_precision(student, rng):
+    """Half-precision data is counted in float32: as the same data in float32 is."""
+    for dtype in (torch.float16, torch.bfloat16):
+        batches = [(3 * torch.randn(2000, generator=rng)).to(dtype) for _ in range(2)]
+        hist, edges = expect.results(student.collect_histogram(batches, bins=256), "hist", "edges")
+        want, of_float = expect.results(
+            student.collect_histogram([b.float() for b in batches], bins=256), "hist", "edges"
+        )
+        hist, want = expect.tensor(hist, "hist", shape=(256,)), expect.tensor(want, "hist", shape=(256,))
+        expect.close(expect.tensor(edges, "edges", shape=(257,)), of_float, "edges", atol=1e-4)
+        top = float(torch.cat(batches).float().abs().max())
+        expect.that(abs(float(edges[-1]) / top - 1) < 1e-4, "edges do not end at the largest |x|")
+        moved = float((hist.double().cumsum(0) - want.double().cumsum(0)).abs().max())
+        expect.that(float(hist.double().sum()) == 4000, "hist does not count every value once")
+        expect.that(moved <= 40, "half-precision values are counted in other bins than float32 ones", f"{moved:.0f}")
+
+
+@pytest.mark.task("4.2", item="inputs")
+def test_histogram_of_views(student, rng):
+    """Transposed, sliced and expanded tensors are counted as others are."""
+    for what, view in expect.layouts(torch.randn(5, 6, 40, generator=rng)):
+        found = expect.layout_call(student.collect_histogram, [view, -view], bins=64, what=what)
+        hist, edges = expect.results(found, "hist", "edges")
+        expect.close(expect.tensor(edges, "edges", shape=(65,))[-1], view.abs().max(), "the last edge", rtol=1e-4)
+        hist = expect.tensor(hist, "hist", shape=(64,))
+        expect.that(float(hist.double().sum()) == 2 * view.numel(), f"hist of {what} does not count every value once")
+        expect.layout_call(student.KLCalibrator().observe, view, what=what)
+
+
+@pytest.mark.task("4.2", item="inputs")
+def test_histogram_where_the_data_lives(student, rng, device):
+    """Values are counted where they live, without a step for each of them."""
+    batches = [torch.randn(2000, generator=rng), 3 * torch.randn(2000, generator=rng)]
+    on = [batch.to(device) for batch in batches]
+    hist, edges = expect.results(expect.device_call(student.collect_histogram, on, bins=32), "hist", "edges")
+    expect.on_device(student, on[0], hist=hist, edges=edges)
+    total = float(expect.tensor(hist, "hist", shape=(32,)).double().sum())
+    expect.that(total == 4000, "hist does not count every value once", f"{total}")
+
+
+@pytest.mark.task("4.2", item="errors")
+def test_kl_calibrator_refuses_other_bits_and_nan(student):
+    """`bits` outside 2 to 8 is a ValueError, at the latest on first use; so is NaN in the data, or none at all."""
+    for bits in (1, 9, 2.5):
+        expect.raises(ValueError, partial(used, student.KLCalibrator, bits), because=f"bits was {bits}")
+    for because, x in (("the data held NaN", torch.tensor([1.0, math.nan])), ("the data was empty", torch.zeros(0))):
+        expect.raises(ValueError, partial(student.KLCalibrator().observe, x), because=because, named=True)
 
 
 @pytest.mark.task("4.2", item="errors")
@@ -198,8 +377,13 @@ def test_kl_needs_enough_bins(student):
 
 @pytest.mark.task("4.2", item="state")
 def test_kl_leaves_its_histogram(student):
-    """hist[0] is replaced in a copy: the histogram itself is unchanged, for the next candidate."""
+    """hist[0] is replaced in a copy: the histogram itself is unchanged, for the next candidate; data is, too."""
     student.kl_at(torch.tensor(HISTOGRAM, dtype=torch.float64), 6, levels=2)
+    expect.inputs_unchanged(student)
+    x = torch.tensor([[0.5, -2.0], [1.0, 0.0]])
+    student.KLCalibrator().observe(x)
+    expect.inputs_unchanged(student)
+    student.collect_histogram([x, 2 * x], bins=8)
     expect.inputs_unchanged(student)
 
 
@@ -239,34 +423,40 @@ LAYERS = (
 )
 
 KL_OF_LAYERS = {
-    "transformer.h.0.attn.c_attn": {3: 0.0196073, 6: 0.000246155},
-    "transformer.h.0.attn.c_proj": {3: 0.0124078, 6: 0.000147225},
-    "transformer.h.0.mlp.c_fc": {3: 0.0211029, 6: 0.000268522},
-    "transformer.h.0.mlp.c_proj": {3: 0.0126728, 6: 0.000127993},
+    "transformer.h.0.attn.c_attn": {3: 0.0196073, 6: 0.000246152},
+    "transformer.h.0.attn.c_proj": {3: 0.0124078, 6: 0.000147218},
+    "transformer.h.0.mlp.c_fc": {3: 0.0211029, 6: 0.000268518},
+    "transformer.h.0.mlp.c_proj": {3: 0.0126728, 6: 0.000127981},
 }
 KL_PER_TENSOR = {
-    "transformer.h.0.attn.c_attn": {3: 0.104713, 6: 0.000580126},
-    "transformer.h.0.attn.c_proj": {3: 0.0368654, 6: 0.000181852},
-    "transformer.h.0.mlp.c_fc": {3: 0.0809841, 6: 0.000558954},
-    "transformer.h.0.mlp.c_proj": {3: 0.0408541, 6: 0.000750059},
+    "transformer.h.0.attn.c_attn": {3: 0.104713, 6: 0.000580119},
+    "transformer.h.0.attn.c_proj": {3: 0.0368654, 6: 0.000181867},
+    "transformer.h.0.mlp.c_fc": {3: 0.0809841, 6: 0.000558936},
+    "transformer.h.0.mlp.c_proj": {3: 0.0408541, 6: 0.000750063},
 }
 KL_WRONG_AXIS = {
-    "transformer.h.0.attn.c_attn": {3: 0.0488477, 6: 0.00087199},
-    "transformer.h.0.attn.c_proj": {3: 0.0268781, 6: 0.000213319},
-    "transformer.h.0.mlp.c_fc": {3: 0.0853378, 6: 0.000799398},
-    "transformer.h.0.mlp.c_proj": {3: 0.0449449, 6: 0.000264677},
+    "transformer.h.0.attn.c_attn": {3: 0.0488478, 6: 0.000871992},
+    "transformer.h.0.attn.c_proj": {3: 0.0268781, 6: 0.000213329},
+    "transformer.h.0.mlp.c_fc": {3: 0.0853378, 6: 0.000799385},
+    "transformer.h.0.mlp.c_proj": {3: 0.044945, 6: 0.000264664},
 }
 KL_REVERSED = {
-    "transformer.h.0.attn.c_attn": {3: 0.0211134, 6: 0.000246069},
-    "transformer.h.0.attn.c_proj": {3: 0.0121033, 6: 0.000146372},
-    "transformer.h.0.mlp.c_fc": {3: 0.021487, 6: 0.00026944},
-    "transformer.h.0.mlp.c_proj": {3: 0.0127478, 6: 0.00012849},
+    "transformer.h.0.attn.c_attn": {3: 0.0211134, 6: 0.000246065},
+    "transformer.h.0.attn.c_proj": {3: 0.0121033, 6: 0.000146379},
+    "transformer.h.0.mlp.c_fc": {3: 0.021487, 6: 0.000269443},
+    "transformer.h.0.mlp.c_proj": {3: 0.0127478, 6: 0.000128507},
 }
 KL_ACCUMULATED = {
     "transformer.h.0.attn.c_attn": {3: 0.0196073, 6: 0.0184452},
-    "transformer.h.0.attn.c_proj": {3: 0.032136, 6: 0.0324617},
+    "transformer.h.0.attn.c_proj": {3: 0.0321361, 6: 0.0324617},
     "transformer.h.0.mlp.c_fc": {3: 0.048004, 6: 0.0479586},
-    "transformer.h.0.mlp.c_proj": {3: 0.0521126, 6: 0.0519511},
+    "transformer.h.0.mlp.c_proj": {3: 0.0521127, 6: 0.0519511},
+}
+KL_OF_BATCHES = {
+    "transformer.h.0.attn.c_attn": {3: 0.0145726, 6: 0.000243559},
+    "transformer.h.0.attn.c_proj": {3: 0.010584, 6: 0.000124529},
+    "transformer.h.0.mlp.c_fc": {3: 0.0203069, 6: 0.000244979},
+    "transformer.h.0.mlp.c_proj": {3: 0.0100381, 6: 0.000130721},
 }
 
 
@@ -290,9 +480,9 @@ def small_gpt2():
 
 
 def token_batches():
-    """Two batches of three rows of twelve tokens."""
+    """A batch of five rows of twelve tokens, and a batch of one row."""
     tokens = (torch.arange(72) * torch.arange(72) * 5 + 3 * torch.arange(72)) % 24
-    return [{"input_ids": part} for part in tokens.reshape(2, 3, 12)]
+    return [{"input_ids": part} for part in tokens.reshape(6, 12).split((5, 1))]
 
 
 def check_layers(found, names, bits):
@@ -326,7 +516,8 @@ def test_sensitivity_of_a_small_model(student):
                 "is KL(quantized ‖ original): the original comes first": KL_REVERSED[name][bits],
                 "is that of the other number of bits": of_layer[9 - bits],
                 "is a sum over rows: take the mean": kl * 72,
-                "is summed over the batches: take the mean over all rows": kl * 2,
+                "is summed over the batches: take the mean over all rows": 2 * KL_OF_BATCHES[name][bits],
+                "is the mean of the batches' means: take the mean over all rows": KL_OF_BATCHES[name][bits],
             }
             what = f"the KL of {name.removeprefix('transformer.')} at {bits} bits"
             expect.close(found[name][bits], kl, what, rtol=0.03, lookalikes=known)
@@ -351,6 +542,50 @@ def test_sensitivity_leaves_the_model(student):
     after = student.remote.condition(model)
     changed = [name for name in before if before[name] != after[name]]
     expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
+
+
+@pytest.mark.task("4.4", item="values")
+def test_sensitivity_of_large_logits(student):
+    """Logits of some hundreds: probabilities that underflow spoil nothing, since log_softmax needs no epsilon."""
+    from autograder.runtime import kit  # noqa: PLC0415
+
+    described = small_gpt2()
+    described["state"]["transformer.ln_f.weight"] = 60 * described["state"]["transformer.ln_f.weight"]
+    found = student.layer_sensitivity(student.remote.model(**described), token_batches(), bits=(3,))
+    found = check_layers(found, LAYERS, (3,))
+    name = "transformer.h.0.mlp.c_fc"
+    models_logits = []
+    for bits in (None, 3):
+        model = kit.model(**described)
+        weight = model.get_submodule(name).weight
+        if bits:
+            weight.data = on_levels(weight.detach(), weight.detach().abs().amax(dim=0, keepdim=True), bits).float()
+        rows = [logits.flatten(0, -2) for logits in float_logits(model.eval(), token_batches())]
+        models_logits.append(torch.cat(rows).double().log_softmax(dim=-1))
+    log_p, log_q = models_logits
+    want = float((log_p.exp() * (log_p - log_q)).sum(dim=-1).mean())
+    expect.close(found[name][3], want, "the KL of a layer before large logits", rtol=0.03)
+
+
+@pytest.mark.task("4.4", item="errors")
+def test_sensitivity_refuses_other_bits(student):
+    """A number of bits that does not exist is a ValueError, and the model is as it was even then."""
+    model = student.remote.model(**small_gpt2())
+    before = student.remote.condition(model)
+    for bits in ((3, 9), (1,), (2.5,)):
+        call = partial(student.layer_sensitivity, model, token_batches()[1:], bits=bits)
+        expect.raises(ValueError, call, because=f"bits held {bits[-1]}")
+    after = student.remote.condition(model)
+    changed = [name for name in before if before[name] != after[name]]
+    expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
+
+
+@pytest.mark.task("4.4", item="errors")
+def test_sensitivity_hands_errors_on(student):
+    """A token that the embedding does not have: the model's IndexError reaches the caller."""
+    batches = [*token_batches()[1:], {"input_ids": torch.tensor([[1, 99]])}]
+    call = partial(student.layer_sensitivity, student.remote.model(**small_gpt2()), batches, bits=(3,))
+    expect.raises(IndexError, call, because="a token is not in the vocabulary")
 
 
 # ------------------------------------------------------------------ 4.5 assign_bits, quantize_mixed
@@ -393,6 +628,48 @@ def test_assign_sixteen_and_own_choices(student):
     plan = student.assign_bits(sensitivity, sizes, 303)  # a 16: 200, b 3: 38, c 5: 63 bytes; together 301
     total = check_plan(plan, sensitivity, sizes, 303)
     expect.that(total <= 0.05 * 1.25, "another plan within the budget is far better", f"{plan}: {total:.4g}")
+
+
+@pytest.mark.task("4.5", item="values")
+def test_assign_gain_for_a_byte(student):
+    """The gain for each byte counts: `wide` gains most, but four narrow layers gain more for the same bytes."""
+    narrow = {f"narrow.{at}": {2: 0.4, 8: 0.01} for at in range(4)}
+    sensitivity = {"wide": {2: 1.0, 8: 0.1}, **narrow}
+    sizes = {"wide": 4000, **dict.fromkeys(narrow, 1000)}
+    plan = student.assign_bits(sensitivity, sizes, 5000)  # wide 2: 1000 bytes, each narrow one 8: 1000 bytes
+    total = check_plan(plan, sensitivity, sizes, 5000)
+    words = "another plan within the budget is far better: look at the gain for each byte"
+    expect.that(total <= 1.04 * 1.25, words, f"{plan}: {total:.4g}")
+
+
+@pytest.mark.task("4.5", item="values")
+def test_assign_where_a_bit_more_is_worse(student):
+    """For `a` and `b` 3 bits are worse than 2, and 4 far better: whoever looks one step ahead never gets there."""
+    sensitivity = {"a": {2: 1.0, 3: 1.1, 4: 0.01}, "b": {2: 0.5, 3: 0.6, 4: 0.01}, "c": {2: 0.02, 4: 0.019}}
+    sizes = dict.fromkeys(sensitivity, 400)
+    plan = student.assign_bits(sensitivity, sizes, 500)  # a 4, b 4: 200 bytes each; c 2: 100
+    total = check_plan(plan, sensitivity, sizes, 500)
+    words = "another plan within the budget is far better: look at all of a layer's options, not at the next one"
+    expect.that(total <= 0.04 * 1.25, words, f"{plan}: {total:.4g}")
+
+
+@pytest.mark.task("4.5", item="values")
+def test_assign_does_not_count_single_bytes(student):
+    """Layers may be as large as one likes: a table with a place for every byte of the budget has no room."""
+    sensitivity = {"wide": {2: 0.020, 8: 0.001}, "head": {2: 0.900, 8: 0.010}}
+    sizes = {"wide": 1600 * 10**9, "head": 80 * 10**9}
+    plan = student.assign_bits(sensitivity, sizes, 500 * 10**9)  # wide 2: 400, head 8: 80
+    total = check_plan(plan, sensitivity, sizes, 500 * 10**9)
+    expect.that(total <= 0.03 * 1.25, "another plan within the budget is far better", f"{plan}: {total:.4g}")
+
+
+@pytest.mark.task("4.5", item="values")
+def test_assign_what_costs_nothing(student):
+    """Where the budget pays for 16 bits everywhere, nothing is lost at all: a total of 0."""
+    sensitivity = {"a": {4: 1e-6, 16: 0.0}, "b": {2: 0.3, 16: 0.0}, "c": {3: 1e-5, 8: 1e-6, 16: 0.0}}
+    sizes = {"a": 50, "b": 51, "c": 52}
+    total = check_plan(student.assign_bits(sensitivity, sizes, 306), sensitivity, sizes, 306)
+    expect.that(total <= 1e-9, "bytes are left over that would have helped", f"{total:.4g}")
 
 
 @pytest.mark.task("4.5", item="values")
@@ -445,6 +722,43 @@ def test_assign_counts_whole_bytes(student):
     sensitivity = {"a": {2: 0.5, 3: 0.4}, "b": {2: 0.5, 3: 0.4}}
     sizes = {"a": 5, "b": 3}  # at 2 bits 10 and 6 bits: 2 and 1 bytes; at 3 bits 15 and 9 bits: 2 and 2 bytes
     check_plan(student.assign_bits(sensitivity, sizes, 3), sensitivity, sizes, 3)
+
+
+@pytest.mark.task("4.5", item="state")
+def test_mixed_stays_tied(student):
+    """A head that shares its weight with the embedding still does, whether it is in the plan or not."""
+    for plan in ({"lm_head": 3}, {"transformer.h.0.mlp.c_fc": 4}):
+        made = student.quantize_mixed(student.remote.model(**small_gpt2()), plan)
+        tied = student.remote.tied(made, "lm_head.weight", "transformer.wte.weight")
+        expect.that(tied is True, "the head no longer shares its weight with the embedding", f"plan {plan}")
+
+
+@pytest.mark.task("4.5", item="state")
+def test_assign_leaves_its_inputs(student):
+    """The sensitivities and the sizes that were handed in are what they were."""
+    sensitivity, sizes = {"a": {2: 0.5, 4: 0.1, 16: 0.0}, "b": {3: 0.2, 8: 0.0}}, {"a": 64, "b": 65}
+    student.assign_bits(sensitivity, sizes, 100)
+    words = "sensitivity or sizes are changed: work on copies, also of the dicts within"
+    expect.that(not student.last_call.mutated, words)
+
+
+@pytest.mark.task("4.5", item="extremes")
+def test_mixed_zero_channel(student):
+    """A channel that is all zero stays zero; a constant one, or one of a single weight, keeps its value."""
+    for weight in (torch.tensor([[0.0, 0.0, 0.0], [0.7, 0.7, 0.7]]), torch.tensor([[-2.5], [0.0], [0.3]])):
+        made = student.quantize_mixed(student.remote.sequential(student.remote.linear(weight)), {"0": 4})
+        found = student.remote.output(student.remote.submodule(made, "0"), torch.eye(weight.shape[1]))
+        found = expect.tensor(found, "the layer", shape=(weight.shape[1], len(weight))).T
+        expect.close(found, weight, "the weight", atol=1e-5)
+
+
+@pytest.mark.task("4.5", item="errors")
+def test_mixed_refuses_other_bits(student):
+    """A number of bits that does not exist is a ValueError; 16 does exist here."""
+    model = student.remote.sequential(student.remote.linear(torch.tensor([[1.0, -0.4, 0.7]])))
+    for bits in (1, 12, 2.5):
+        call = partial(student.quantize_mixed, model, {"0": bits})
+        expect.raises(ValueError, call, because=f"the plan asked for {bits} bits")
 
 
 @pytest.mark.task("4.5", item="state")
@@ -552,6 +866,26 @@ def test_smoothquant_leaves_the_originals(student, rng):
     for part, was in zip((norm, linear), before, strict=True):
         expect.that(student.remote.condition(part) == was, "a layer that was handed in is changed: work on a copy")
     expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("4.6", item="inputs")
+def test_smoothquant_in_half_precision(student):
+    """From float16, too, scales are float32: √16 / √4 and √1 / √0.25, by exact numbers."""
+    weight = torch.tensor([[1.0, 0.25], [-4.0, 0.0], [2.0, -0.125]]).half()
+    found = student.smoothquant_scales(torch.tensor([16.0, 3.0]).half(), weight)
+    scales = expect.tensor(found, "scales", dtype=torch.float32, shape=(2,))
+    expect.close(scales, torch.tensor([2.0, 2 * math.sqrt(3)]), "the result")
+
+
+@pytest.mark.task("4.6", item="inputs")
+def test_smoothquant_where_the_data_lives(student, rng, device):
+    """Scales are computed, and live, where activations and weight live, without a step for each element."""
+    peaks, weight = 1 + torch.rand(16, generator=rng), torch.randn(128, 16, generator=rng)
+    on = weight.to(device)
+    scales = expect.device_call(student.smoothquant_scales, peaks.to(device), on)
+    expect.on_device(student, on, scales=scales)
+    want = (peaks / weight.abs().amax(dim=0)).sqrt()
+    expect.close(expect.tensor(scales, "scales", shape=(16,)), want, "the result")
 
 
 # ------------------------------------------------------------------ 4.7 ONNX Runtime
@@ -746,6 +1080,22 @@ def test_onnx_no_saturation(student, rng):
     check_no_saturation(summary)
 
 
+@pytest.mark.task("4.7", item="state")
+def test_onnx_leaves_the_model(student, rng):
+    """The model that is exported stays as it was: weights, hooks, its mode, whichever it is; the batch too."""
+    described, _ = small_bert(rng)
+    model, batches = student.remote.model(**described), methods_token_batches((2,), rng)
+    student.allow("onnxruntime")
+    for training in (True, False):
+        student.remote.set_training(model, training)
+        before = student.remote.condition(model)
+        student.export_onnx(model, f"{student.remote.folder()}/model.onnx", batches[0])
+        expect.inputs_unchanged(student)
+        after = student.remote.condition(model)
+        changed = [name for name in before if before[name] != after[name]]
+        expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
+
+
 # ------------------------------------------------------------------ 4.8 GPTQ (bonus)
 
 
@@ -803,6 +1153,27 @@ def test_gptq_silent_channel(student, rng):
     check_gptq(student.gptq_quantize(weight, x, bits=4, group_size=32), weight, 4, 32, x)
 
 
+@pytest.mark.task("4.8", item="state")
+def test_gptq_leaves_its_inputs(student, rng):
+    """Weight and inputs are not modified, although the method changes weights as it goes."""
+    weight, x = torch.randn(8, 32, generator=rng), correlated_inputs(48, 32, rng)
+    student.gptq_quantize(weight, x, bits=4, group_size=16)
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("4.8", item="inputs")
+def test_gptq_where_the_data_lives(student, rng, device):
+    """The work is done, and the results live, where weight and inputs live; a loop over columns is fine."""
+    weight, x = 0.05 * torch.randn(1024, 64, generator=rng), correlated_inputs(384, 64, rng)
+    on = weight.to(device)
+    made = expect.device_call(student.gptq_quantize, on, x.to(device), bits=4, group_size=64)
+    q, scale = expect.results(made, "q", "scale")
+    expect.on_device(student, on, q=q, scale=scale)
+    moved = student.last_call.moved_elements
+    expect.that(moved < 64 * 64, "the curvature was moved to the CPU; its inverse and factor exist on devices, too")
+    check_gptq(made, weight, 4, 64, x)
+
+
 # ------------------------------------------------------------------ 4.9 AWQ (bonus)
 
 
@@ -845,6 +1216,34 @@ def test_awq_protects_hot_channels(student, rng):
 def test_awq_is_never_worse(student, rng):
     """Loud channels whose weights are the largest anyway: scales of 1 are among those to be tried."""
     weight, x = with_large_weights(0.05 * torch.randn(48, 64, generator=rng), torch.randn(256, 64, generator=rng), rng)
+    ratio = awq_ratio(student.awq_search(weight, x, bits=4, group_size=32), weight, x, 4, 32)
+    expect.that(ratio <= 1.0001, "the error is larger than without any scales", f"{ratio:.4f} times that error")
+
+
+@pytest.mark.task("4.9", item="state")
+def test_awq_leaves_its_inputs(student, rng):
+    """Weight and inputs are not modified."""
+    weight, x = torch.randn(8, 32, generator=rng), few_hot(torch.randn(48, 32, generator=rng), rng)
+    student.awq_search(weight, x, bits=4, group_size=16)
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("4.9", item="inputs")
+def test_awq_where_the_data_lives(student, rng, device):
+    """The search is done, and the scales live, where weight and inputs live; a step for each candidate is fine."""
+    weight, x = 0.05 * torch.randn(2048, 64, generator=rng), few_hot(torch.randn(1024, 64, generator=rng), rng)
+    on = weight.to(device)
+    scales = expect.device_call(student.awq_search, on, x.to(device), bits=4, group_size=64)
+    expect.on_device(student, on, scales=scales)
+    ratio = awq_ratio(scales, weight, x, 4, 64)
+    expect.that(ratio <= 1.0001, "the error is larger than without any scales", f"{ratio:.4f} times that error")
+
+
+@pytest.mark.task("4.9", item="extremes")
+def test_awq_silent_channel(student, rng):
+    """A channel that is always 0 still gets a finite positive scale."""
+    weight, x = 0.05 * torch.randn(24, 64, generator=rng), few_hot(torch.randn(96, 64, generator=rng), rng)
+    x[:, 3] = 0
     ratio = awq_ratio(student.awq_search(weight, x, bits=4, group_size=32), weight, x, 4, 32)
     expect.that(ratio <= 1.0001, "the error is larger than without any scales", f"{ratio:.4f} times that error")
 
@@ -900,3 +1299,20 @@ def test_hadamard_refuses_other_widths(student, rng):
         weight, x = torch.randn(4, width, generator=rng), torch.randn(3, width, generator=rng)
         call = partial(student.hadamard_rotate, weight, x)
         expect.raises(ValueError, call, because=f"the input width was {width}")
+
+
+@pytest.mark.task("4.10", item="state")
+def test_hadamard_leaves_its_inputs(student, rng):
+    """Weight and inputs are not modified."""
+    student.hadamard_rotate(torch.randn(6, 8, generator=rng), torch.randn(3, 8, generator=rng))
+    expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("4.10", item="inputs")
+def test_hadamard_where_the_data_lives(student, rng, device):
+    """The rotation is made, and its results live, where weight and inputs live."""
+    weight, x = torch.randn(32, 32, generator=rng), torch.randn(32, 32, generator=rng)
+    on = weight.to(device)
+    found = expect.results(expect.device_call(student.hadamard_rotate, on, x.to(device)), "weight", "inputs")
+    expect.on_device(student, on, weight=found[0], inputs=found[1])
+    check_rotated(found, weight, x)

@@ -14,6 +14,7 @@ import torch
 
 from autograder.lab.models import batches, load_batches, load_model
 from autograder.lab.rescaling.column_blocks import with_uneven_channels
+from autograder.runtime import kit
 from autograder.runtime.kit.checkpoint import llama_config, llama_shapes
 from autograder.testing import expect, expect_checkpoint
 
@@ -140,6 +141,52 @@ def test_bits_out_of_range_are_refused(student, rng):
         expect.raises(ValueError, call, because=f"bits was {bits}")
 
 
+@pytest.mark.task("5.1", item="inputs")
+def test_other_dtypes_of_the_source(student, rng):
+    """bfloat16 and float32 checkpoints become as small as float16 ones, and follow their weights."""
+    config = llama_config(1, 256, 256, 128)
+    for dtype, times in ((torch.bfloat16, 1), (torch.float32, 2)):
+        state = random_state(config, rng, dtype)
+        before = sum(tensor.nbytes for tensor in state.values())
+        first = expect_checkpoint.quantized(student, student.remote.checkpoint(config, state))
+        expect_checkpoint.compressed(first, before, LEAST_RATIO * times * 0.95)
+        state["lm_head.weight"][3].neg_()
+        changed = expect_checkpoint.changed_bytes(
+            first, expect_checkpoint.quantized(student, student.remote.checkpoint(config, state))
+        )
+        expect.that(64 <= changed <= 512, "a row was changed, and the files did not follow it", f"{changed} bytes")
+
+
+@pytest.mark.task("5.1", item="inputs")
+def test_eight_bits_are_eight(student, rng):
+    """With 8 bits a weight of 1.2 in ±127 is the code 1 and one of 2.3 is 2; four bits would see no difference."""
+    config = llama_config(1, 128, 128, 128)
+    state = {n: torch.ones(shape, dtype=torch.float16) for n, shape in llama_shapes(config).items()}
+    matrices = [weight for weight in state.values() if weight.dim() == 2]
+    for weight in matrices:
+        weight.copy_((torch.rand(weight.shape, generator=rng) * 200 - 100).round())
+        weight[:, 0], weight[5, 7:11] = 127.0, 1.2
+    files = expect_checkpoint.quantized(student, student.remote.checkpoint(config, state), bits=8)
+    for weight in matrices:
+        weight[5, 7:11] = 2.3
+    changed = expect_checkpoint.changed_bytes(
+        files, expect_checkpoint.quantized(student, student.remote.checkpoint(config, state), bits=8)
+    )
+    values = f"{changed} bytes differ for {4 * len(matrices)} weights"
+    expect.that(changed >= 4 * len(matrices), "with 8 bits the steps are coarser than those of 8 bits", values)
+
+
+@pytest.mark.task("5.1", item="state")
+def test_the_source_stays_and_nothing_stands_beside_the_target(student, rng):
+    """The source's files are as they were, and no unfinished folder is left beside the target."""
+    source, _, _ = small_checkpoint(student, rng)
+    before, root = student.remote.files(source), student.remote.folder()
+    student.quantize_checkpoint(source, f"{root}/{expect_checkpoint.TARGET}")
+    files = expect_checkpoint.below_target(student, root, alone=True)
+    expect_checkpoint.total_is_true(files)
+    expect.that(expect_checkpoint.same(before, student.remote.files(source)), "the source's files were changed")
+
+
 # ------------------------------------------------------------------ 5.2 load_checkpoint
 
 
@@ -197,3 +244,50 @@ def test_a_row_of_zeros_stays_zero(student, rng):
     expect.that(bool(torch.isfinite(logits).all()), "the logits hold NaN or infinity")
     zero = logits[0, 0].abs().max() <= 1e-5 * logits.abs().max()
     expect.that(bool(zero), "the logits of a sequence of nothing but zeros are not zero")
+
+
+@pytest.mark.task("5.2", item="inputs")
+def test_other_bits_groups_and_a_tied_head_are_read_back(student, rng):
+    """8 bits in groups of 64, and a checkpoint whose embedding serves as head: the loaded model predicts as before."""
+    for more, options, most in (({}, {"bits": 8, "group_size": 64}, 0.02), ({"tie_word_embeddings": True}, {}, 0.3)):
+        config = llama_config(1, 128, 128, 64, **more)
+        state = random_state(config, rng)
+        given = {"input_ids": torch.arange(32)[None]}
+        with torch.no_grad():
+            wide = {name: value.float() for name, value in state.items()}
+            want = kit.model("LlamaForCausalLM", config, wide)(**given).logits
+        files = expect_checkpoint.quantized(student, student.remote.checkpoint(config, state), **options)
+        found = loaded_logits(student, files, given)
+        off = float((found - want).norm() / want.norm())
+        expect.that(off <= most, "the loaded model predicts too differently", f"off by {off:.2g}, at most {most}")
+
+
+@pytest.mark.task("5.2", item="extremes")
+def test_constant_rows_keep_their_value(student, rng):
+    """Rows whose weights are all the same are their own largest: the logits are those of the float model."""
+    config = llama_config(1, 128, 128, 64)
+    state = random_state(config, rng)
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        state[name] = (0.02 * torch.arange(1, 65)[:, None]).expand(64, 128).half()
+    for name in ("self_attn.o_proj", "mlp.down_proj"):
+        state[f"model.layers.0.{name}.weight"].zero_()
+    files = expect_checkpoint.quantized(student, student.remote.checkpoint(config, state))
+    given = {"input_ids": torch.tensor([[3, 1, 60]])}
+    with torch.no_grad():
+        wide = {name: value.float() for name, value in state.items()}
+        want = kit.model("LlamaForCausalLM", config, wide)(**given).logits
+    found = loaded_logits(student, files, given)
+    expect.close(found, want, "the logits", rtol=2e-3)
+
+
+@pytest.mark.task("5.2", item="state")
+def test_loading_leaves_the_files_alone(student, rng):
+    """The folder can be loaded twice: nothing in it changes, and both models answer the same."""
+    config = llama_config(1, 128, 128, 64)
+    files = expect_checkpoint.quantized(student, student.remote.checkpoint(config, random_state(config, rng)))
+    student.fresh()
+    folder = student.remote.put(files)
+    given = [{"input_ids": torch.tensor([[3, 1, 60]])}]
+    first, second = (student.remote.logits(student.load_checkpoint(folder), given)[0] for _ in range(2))
+    expect.that(torch.equal(first, second), "loading twice gives two models")
+    expect.that(expect_checkpoint.same(files, student.remote.files(folder)), "loading changed the files")

@@ -1,4 +1,4 @@
-"""Hidden tests of exercise 01: other shapes, other ranges, every number of bits, and the edges.
+"""Hidden tests of exercise 01: what the public tests ask for, with other shapes, ranges and numbers of bits.
 
 Docstrings are what a student reads of a hidden test, so they carry no values.
 """
@@ -26,9 +26,9 @@ def between(lo, hi, shape, rng):
 
 
 def delicate(shape, rng):
-    """Data that half precision, or a floor on the scale, would spoil."""
+    """Data that half precision, or a floor on the scale, would spoil; and float64, whose scales are float32, too."""
     small = between(-0.0661, 0.0603, shape, rng)  # neither the range nor its 127th or 255th part is a half
-    yield from (small.to(torch.float16), small.to(torch.bfloat16))
+    yield from (small.to(torch.float16), small.to(torch.bfloat16), small.to(torch.float64))
     yield between(-4.1e-5, 3.2e-5, shape, rng)
 
 
@@ -42,11 +42,25 @@ def unusable(shape, rng):
     yield "the data was empty", torch.zeros(*shape[:-1], 0)
 
 
+def constants():
+    """Data that is all the same, or a single value: it follows the same rules as any other."""
+    yield from (torch.full((7,), -4.4), torch.full((1, 3, 2), 0.83), torch.full((1, 1), -12.5), torch.tensor(0.37))
+
+
+def in_half(x, amax, steps):
+    """What to say of a scale that was computed in the half precision of its data."""
+    if x.dtype not in (torch.float16, torch.bfloat16):
+        return {}
+    return {"is computed in half precision: convert the data to float32 first": (amax.to(x.dtype) / steps).double()}
+
+
 def check_symmetric(found, x, bits=8):
     """(q, scale) for the whole of x."""
     q, scale = expect.results(found, "q", "scale")
-    x, top = x.float(), 2 ** (bits - 1) - 1
-    lookalikes = {"follows max(x), not the largest |x|": x.max() / top}
+    expect.codes_first(q, scale)
+    top = 2 ** (bits - 1) - 1
+    lookalikes = {"follows max(x), not the largest |x|": x.max() / top, **in_half(x, x.abs().max(), top)}
+    x = x.float()
     scale = expect.symmetric_scale(scale, x.abs().max(), bits, lookalikes)
     expect.codes(q, x, scale, bits=bits)
 
@@ -54,6 +68,7 @@ def check_symmetric(found, x, bits=8):
 def check_asymmetric(found, x, bits=8):
     """(q, scale, zero_point) for the whole of x."""
     q, scale, zero_point = expect.results(found, "q", "scale", "zero_point")
+    expect.codes_first(q, scale)
     x = x.float()
     lo, hi = float(x.min()), float(x.max())
     scale = expect.asymmetric_scale(scale, lo, hi, bits)
@@ -92,12 +107,13 @@ def check_restored(value, q, scale, zero_point=0):
 def largest_per(axis, x):
     """The largest |x| of each index of `axis`, all other dimensions 1."""
     others = [d for d in range(x.dim()) if d != axis % x.dim()]
-    return x.float().abs().amax(dim=others, keepdim=True)
+    return x.float().abs().amax(dim=others, keepdim=True) if others else x.float().abs()  # `dim=[]` reduces all
 
 
 def check_per_channel(found, x, bits, axis):
     """(q, scale) with one scale for each index of `axis`."""
     q, scale = expect.results(found, "q", "scale")
+    expect.codes_first(q, scale)
     largest, top = largest_per(axis, x), 2 ** (bits - 1) - 1
     reshaped = x.float().reshape(x.shape[axis], -1).abs().amax(dim=1).reshape(largest.shape) / top
     lookalikes = {"takes elements of other channels: reshape cuts a tensor up, it moves no axis": reshaped}
@@ -113,6 +129,7 @@ def largest_per_group(weight, group_size):
 def check_groups(found, weight, bits, group_size):
     """(q, scale) with one scale for each group."""
     q, scale = expect.results(found, "q", "scale")
+    expect.codes_first(q, scale)
     largest, top = largest_per_group(weight, group_size), 2 ** (bits - 1) - 1
     rows = largest.amax(dim=1, keepdim=True).expand_as(largest)
     strided = weight.float().reshape(len(weight), group_size, -1).abs().amax(dim=1) / top
@@ -163,6 +180,26 @@ def test_symmetric_default_is_8_bits(student, rng):
     """Without `bits`, 8 of them; a scale for all of a tensor, of any number of dimensions."""
     x = between(-2.94, 1.12, (3, 4, 5), rng)
     check_symmetric(student.symmetric_quantization(x), x)
+
+
+@pytest.mark.task("1.1", item="extremes")
+def test_symmetric_zeros_and_constants(student):
+    """Zeros get a usable scale and codes 0; equal values, or a single one, are no special case."""
+    for x in (torch.zeros(7), torch.zeros(2, 1, 3), torch.zeros(())):
+        q, scale = expect.results(student.symmetric_quantization(x), "q", "scale")
+        expect.codes(q, x, expect.usable_scale(scale))
+    for x in constants():
+        for bits in (8, 5, 2):
+            check_symmetric(student.symmetric_quantization(x, bits=bits), x, bits)
+
+
+@pytest.mark.task("1.1", item="inputs")
+def test_symmetric_of_views(student, rng):
+    """A view is quantized as its contiguous copy is, however it lies in memory."""
+    for shape in ((5, 3, 4), (7, 6), (2, 3, 4, 5)):
+        for what, x in expect.layouts(between(-2.6, 1.9, shape, rng)):
+            found = expect.layout_call(student.symmetric_quantization, x, what=what)
+            check_symmetric(found, x.contiguous())
 
 
 @pytest.mark.task("1.1", item="inputs")
@@ -230,6 +267,27 @@ def test_asymmetric_ends_of_the_range(student, rng):
             expect.that(
                 fits, "an end of the range wraps around or lies beyond the levels: clamp after the zero point is added"
             )
+
+
+@pytest.mark.task("1.2", item="extremes")
+def test_asymmetric_zeros_and_constants(student):
+    """Zeros get a usable scale and come back as exactly zero; equal values, or a single one, are no special case."""
+    for x in (torch.zeros(7), torch.zeros(2, 1, 3), torch.zeros(())):
+        found = expect.results(student.asymmetric_quantization(x), "q", "scale", "zero_point")
+        scale, zero_point = expect.usable_scale(found[1]), expect.integer(found[2], "zero point")
+        expect.codes(found[0], x, scale, zero_point, signed=False)
+    for x in constants():
+        for bits in (8, 5, 2):
+            check_asymmetric(student.asymmetric_quantization(x, bits=bits), x, bits)
+
+
+@pytest.mark.task("1.2", item="inputs")
+def test_asymmetric_of_views(student, rng):
+    """A view is quantized as its contiguous copy is, however it lies in memory."""
+    for shape in ((5, 3, 4), (7, 6), (2, 3, 4, 5)):
+        for what, x in expect.layouts(between(-2.6, 1.9, shape, rng)):
+            found = expect.layout_call(student.asymmetric_quantization, x, what=what)
+            check_asymmetric(found, x.contiguous())
 
 
 @pytest.mark.task("1.2", item="inputs")
@@ -303,12 +361,33 @@ def test_dequantize_zero_point_dtypes(student):
 
 @pytest.mark.task("1.3", item="extremes")
 def test_dequantize_zero_is_exact(student, rng):
-    """The zero point's own code is restored to exactly zero, whatever the scale."""
+    """The zero point's own code is restored to exactly zero, whatever the scale; a single code is a tensor, too."""
     q = torch.full((5, 1), 173, dtype=torch.uint8)
     scale = torch.rand((5, 1), generator=rng) + 0.01
     found = student.dequantize(q, scale, 173)
     restored = expect.tensor(found, "the result", dtype=torch.float32, shape=(5, 1))
     expect.that(bool((restored == 0).all()), "the zero point's code is not restored to exactly 0")
+    for q, zero_point in ((torch.tensor(200, dtype=torch.uint8), 17), (torch.tensor([[-128]], dtype=torch.int8), 0)):
+        check_dequantized(student.dequantize(q, torch.tensor(0.7), zero_point), q, torch.tensor(0.7), zero_point)
+
+
+@pytest.mark.task("1.3", item="state")
+def test_dequantize_leaves_what_it_is_given(student, rng):
+    """Codes, scales and zero points are not modified."""
+    q = torch.randint(0, 256, (3, 4), generator=rng, dtype=torch.uint8)
+    for zero_point in (12, torch.full((3, 1), 12, dtype=torch.int32)):
+        student.dequantize(q, torch.rand((3, 1), generator=rng) + 0.1, zero_point)
+        expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("1.3", item="inputs")
+def test_dequantize_of_views(student, rng):
+    """Views of codes are restored as their contiguous copies are, however they lie in memory."""
+    for shape in ((5, 3, 4), (7, 6)):
+        scale = torch.rand((shape[0], *[1] * (len(shape) - 1)), generator=rng) + 0.1
+        for what, q in expect.layouts(torch.randint(-128, 128, shape, generator=rng, dtype=torch.int8)):
+            found = expect.layout_call(student.dequantize, q, scale, -3, what=what)
+            check_dequantized(found, q.contiguous(), scale, -3)
 
 
 @pytest.mark.task("1.3", item="inputs")
@@ -398,6 +477,35 @@ def test_quantizer_zeros(student):
         found = quantizer.dequantize(q)
         restored = expect.tensor(found, "the restored tensor", shape=(4,))
         expect.that(bool((restored == 0).all()), "zeros are not restored to exactly 0")
+
+
+@pytest.mark.task("1.4", item="extremes")
+def test_quantizer_of_constant_data(student):
+    """Calibration data whose values are all equal, or a single value, is no special case."""
+    for symmetric in (True, False):
+        for bits in (8, 4):
+            for data in constants():
+                quantizer = student.BasicQuantizer(bits=bits, symmetric=symmetric)
+                quantizer.calibrate(data)
+                value = float(data.max())
+                scale, zero_point = parameters_of(quantizer, symmetric, value, value, bits)
+                x = torch.tensor([[value, -value, 0.0, 0.271 * value]])
+                expect.codes(quantizer.quantize(x), x, scale, zero_point, bits=bits, signed=symmetric)
+
+
+@pytest.mark.task("1.4", item="inputs")
+def test_quantizer_of_views(student, rng):
+    """Views are calibrated on, quantized and restored as their contiguous copies are."""
+    for symmetric in (True, False):
+        for what, x in expect.layouts(between(-2.6, 1.9, (5, 3, 4), rng)):
+            quantizer = student.BasicQuantizer(symmetric=symmetric)
+            expect.layout_call(quantizer.calibrate, x, what=what)
+            scale, zero_point = parameters_of(quantizer, symmetric, float(x.min()), float(x.max()))
+            q = expect.layout_call(quantizer.quantize, x, what=what)
+            q = expect.codes(q, x.contiguous(), scale, zero_point, signed=symmetric)
+            for name, codes in expect.layouts(q.to(torch.int8 if symmetric else torch.uint8)):
+                restored = expect.layout_call(quantizer.dequantize, codes, what=name)
+                check_restored(restored, codes.contiguous(), scale, zero_point)
 
 
 @pytest.mark.task("1.4", item="inputs")
@@ -505,6 +613,32 @@ def test_per_channel_zero_column(student, rng):
     expect.codes(q, x, scale)
 
 
+@pytest.mark.task("1.5", item="extremes")
+def test_per_channel_of_one_dimension(student, rng):
+    """With one dimension, each element is a channel of its own."""
+    x = between(-3.0, 2.0, (9,), rng)
+    for axis in (0, -1):
+        for bits in (8, 3):
+            check_per_channel(student.per_channel_quantization(x, bits=bits, axis=axis), x, bits, axis)
+
+
+@pytest.mark.task("1.5", item="extremes")
+def test_per_channel_of_constant_data(student):
+    """Channels whose values are all equal, and channels of a single value, are no special case."""
+    columns = torch.tensor([-4.4, 0.83, 12.5]).expand(4, 3).contiguous()
+    for x, axis in ((columns, 1), (columns[:1], 1), (torch.full((2, 3, 2), 0.37), 0), (torch.full((1, 1), -9.1), 0)):
+        check_per_channel(student.per_channel_quantization(x, axis=axis), x, 8, axis)
+
+
+@pytest.mark.task("1.5", item="inputs")
+def test_per_channel_of_views(student, rng):
+    """Views are quantized as their contiguous copies are, whichever axis is kept."""
+    for axis in (0, 2, -2):
+        for what, x in expect.layouts(between(-2.6, 1.9, (5, 3, 4), rng)):
+            found = expect.layout_call(student.per_channel_quantization, x, axis=axis, what=what)
+            check_per_channel(found, x.contiguous(), 8, axis)
+
+
 @pytest.mark.task("1.5", item="inputs")
 def test_per_channel_precision(student, rng):
     """Half-precision weights are quantized in float32 arithmetic, and small ones as finely as any other."""
@@ -561,7 +695,7 @@ def test_groups_random(student, rng):
 def test_groups_every_bits_and_size(student, rng):
     """Any number of bits and any group size that divides the row, the whole row among them."""
     weight = between(-1.0, 0.8, (4, 12), rng) * 2.0 ** torch.arange(12)
-    for bits, group_size in ((2, 3), (3, 6), (5, 4), (6, 12), (7, 2), (8, 3)):
+    for bits, group_size in ((2, 3), (3, 6), (5, 4), (6, 12), (7, 2), (8, 3), (4, 1)):
         found = student.group_quantization(weight, bits=bits, group_size=group_size)
         check_groups(found, weight, bits, group_size)
 
@@ -583,6 +717,21 @@ def test_groups_zero_group_in_the_middle(student, rng):
     scale, want = expect.usable_scale(scale, shape=(2, 3)), largest_per_group(weight, 4) / 7
     expect.close(scale[:, ::2], want[:, ::2], "the scale of the other groups")
     expect.codes(q, weight, scale.repeat_interleave(4, dim=1), bits=4)
+
+
+@pytest.mark.task("1.6", item="extremes")
+def test_groups_of_constant_data(student):
+    """Groups whose values are all equal, and groups of one weight, are no special case."""
+    for weight, size in ((torch.full((2, 6), -4.4), 3), (torch.full((3, 4), 0.83), 4), (torch.full((1, 1), -9.1), 1)):
+        check_groups(student.group_quantization(weight, bits=5, group_size=size), weight, 5, size)
+
+
+@pytest.mark.task("1.6", item="inputs")
+def test_groups_of_views(student, rng):
+    """Views are quantized as their contiguous copies are, however they lie in memory."""
+    for what, weight in expect.layouts(between(-2.6, 1.9, (7, 12), rng)):
+        found = expect.layout_call(student.group_quantization, weight, group_size=3, what=what)
+        check_groups(found, weight.contiguous(), 4, 3)
 
 
 @pytest.mark.task("1.6", item="inputs")
@@ -704,6 +853,22 @@ def test_pack_and_unpack_leave_their_input(student):
     expect.inputs_unchanged(student)
     student.unpack_int4(values)
     expect.inputs_unchanged(student)
+
+
+@pytest.mark.task("1.7", item="inputs")
+def test_pack_and_unpack_of_views(student, rng):
+    """Views are packed and unpacked as their contiguous copies are, however they lie in memory."""
+    for shape in ((5, 3, 8), (7, 6)):
+        for what, q in expect.layouts(torch.randint(-8, 8, shape, generator=rng, dtype=torch.int8)):
+            packed = expect.layout_call(student.pack_int4, q, what=what)
+            want = q[..., 0::2].long() % 16 + q[..., 1::2].long() % 16 * 16
+            expect.close(expect.tensor(packed, "packed", dtype=torch.uint8, shape=want.shape), want, "packed")
+            for name, view in expect.layouts(want.to(torch.uint8)):
+                found = expect.layout_call(student.unpack_int4, view, what=name)
+                pairs = torch.stack([view.long() % 16, view.long() // 16], dim=-1).flatten(-2)
+                values = torch.where(pairs > 7, pairs - 16, pairs)
+                unpacked = expect.tensor(found, "unpacked", dtype=torch.int8, shape=values.shape)
+                expect.close(unpacked, values, "unpacked")
 
 
 @pytest.mark.task("1.7", item="inputs")
@@ -837,7 +1002,35 @@ def test_kl_of_one_row(student, rng):
 def test_sqnr_of_equal_zeros(student):
     """Equal tensors have an infinite ratio, all-zero ones too."""
     found = expect.number(student.compute_sqnr(torch.zeros(2, 3), torch.zeros(2, 3)), "SQNR")
-    expect.that(found == math.inf, "the SQNR of equal tensors is not infinite: 0 / 0 is NaN")
+    odd = ": 0 / 0 is NaN" if math.isnan(found) else ""
+    expect.that(found == math.inf, f"the SQNR of equal tensors is not infinite{odd}")
+
+
+@pytest.mark.task("1.8", item="extremes")
+def test_metrics_of_equal_and_single_values(student, rng):
+    """Equal logits are 0 nats apart, also in one row or one class; a single value has a ratio and an angle."""
+    x = between(-2.0, 3.0, (3, 5), rng)
+    for logits in (x, x[0], x[:, :1]):
+        found = expect.number(student.compute_kl_div(logits, logits.clone()), "KL of equal logits")
+        expect.close(found, 0.0, "KL of equal logits", atol=1e-6)
+    for logits in (x, torch.full((2, 2), 0.83)):
+        found = expect.number(student.compute_sqnr(logits, logits.clone()), "SQNR")
+        expect.that(found == math.inf, "the SQNR of equal tensors is not infinite")
+    a, b = torch.tensor(2.5), torch.tensor(-0.7)
+    check_cosine(student.compute_cosine_sim(a.reshape(1, 1), b.reshape(1, 1)), a.reshape(1, 1), b.reshape(1, 1))
+    check_sqnr(student.compute_sqnr(a.reshape(1, 1), b.reshape(1, 1)), a.reshape(1, 1), b.reshape(1, 1))
+
+
+@pytest.mark.task("1.8", item="inputs")
+def test_metrics_of_views(student, rng):
+    """Views are measured as their contiguous copies are, however they lie in memory."""
+    x = torch.randn((5, 3, 4), generator=rng)
+    others = x + 0.3 * torch.randn((5, 3, 4), generator=rng)
+    for (what, a), (_, b) in zip(expect.layouts(x), expect.layouts(others), strict=True):
+        same = a.contiguous(), b.contiguous()
+        check_sqnr(expect.layout_call(student.compute_sqnr, a, b, what=what), *same)
+        check_cosine(expect.layout_call(student.compute_cosine_sim, a, b, what=what), *same)
+        check_kl(expect.layout_call(student.compute_kl_div, a, b, what=what), *same)
 
 
 @pytest.mark.task("1.8", item="inputs")

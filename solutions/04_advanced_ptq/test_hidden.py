@@ -244,6 +244,27 @@ def test_percentile_of_zeros_asymmetric(student):
     expect.usable_scale(scale)
 
 
+@pytest.mark.task("4.1", item="extremes")
+def test_percentile_of_equal_values(student, rng):
+    """Where every value is the same, so is every percentile; an asymmetric range still contains 0."""
+    for value in (uniform(rng, 0.5, 9.0), uniform(rng, -9.0, -0.5)):
+        x = torch.full((110_000,), value)
+        check_symmetric_percentile(observed(student.PercentileCalibrator(), split(x, rng)), x, 99.9)
+        found = observed(student.PercentileCalibrator(symmetric=False), split(x, rng))
+        check_asymmetric_percentile(found, x, 99.9)
+
+
+@pytest.mark.task("4.1", item="inputs")
+def test_percentile_of_views(student, rng):
+    """Transposed, sliced and expanded tensors count as others do."""
+    for what, view in expect.layouts(student_t(120_000, rng).reshape(60, 50, 40)):
+        for symmetric, check in ((True, check_symmetric_percentile), (False, check_asymmetric_percentile)):
+            calibrator = student.PercentileCalibrator(symmetric=symmetric)
+            expect.layout_call(calibrator.observe, view, what=what)
+            calibrator.observe(student_t(10, rng))
+            check(observed(calibrator, ()), view.flatten(), 99.9, band=0.06)
+
+
 @pytest.mark.task("4.1", item="errors")
 def test_percentile_refuses_unusable_data(student, rng):
     """NaN, either infinity, or no data at all is a ValueError; so is a number of bits that does not exist."""
@@ -389,7 +410,7 @@ def curve(x, levels):
     return np.array([divergence(hist, i, levels) if i >= levels else math.inf for i in range(BINS + 1)])
 
 
-WITHIN = 1.02  # of the best KL
+WITHIN = 1.05  # of the best KL
 WITHIN_HALF = 1.15  # of float16 data, a histogram that was streamed as finely as can be asked for is up to 1.06 away
 
 
@@ -439,8 +460,8 @@ def test_kl_calibrator_random(student, rng, once):
 def test_kl_calibrator_few_bits(student, rng, once):
     """With fewer bits there are fewer levels to merge the bins into: half as many as there are codes."""
     x = student_t(100_000, rng)
-    kls = once("3 bits", partial(curve, x, 4))
-    check_kl_threshold(observed(student.KLCalibrator(bits=3), split(x, rng)), x, 3, kls)
+    kls = once("2 bits", partial(curve, x, 2))
+    check_kl_threshold(observed(student.KLCalibrator(bits=2), split(x, rng)), x, 2, kls)
 
 
 @pytest.mark.task("4.2", item="extremes")
@@ -481,6 +502,8 @@ def test_kl_calibrator_refuses_unusable_data(student, rng):
     for because, x in unusable(rng):
         expect.raises(ValueError, partial(student.KLCalibrator().observe, x), because=because, named=True)
     refuses_bits(student.KLCalibrator, torch.tensor([1.0, -2.0]))
+    call = partial(student.kl_at, torch.ones(100), 100)
+    expect.raises(ValueError, call, because="there were fewer bins than levels")
 
 
 @pytest.mark.task("4.2", item="state")
@@ -491,6 +514,9 @@ def test_kl_leaves_its_inputs(student, rng):
     expect.inputs_unchanged(student)
     student.collect_histogram([x, 2 * x], bins=64)
     expect.inputs_unchanged(student)
+    for hist in (torch.randint(0, 9, (300,), generator=rng).double(), torch.arange(300.0)):
+        student.kl_at(hist, 200)
+        expect.inputs_unchanged(student)
 
 
 @pytest.mark.task("4.2", item="extremes")
@@ -501,6 +527,16 @@ def test_kl_infinite_beside_zeros(student):
         hist[0], hist[-1] = 900.0, 5.0
         found = expect.number(student.kl_at(hist, i, levels=levels), "kl_at")
         expect.that(found == math.inf, "kl_at is not infinite where Q sums to 0")
+
+
+@pytest.mark.task("4.2", item="inputs")
+def test_histogram_of_views(student, rng):
+    """Transposed, sliced and expanded tensors are counted as others are."""
+    for what, view in expect.layouts(student_t(2000, rng).reshape(20, 10, 10)):
+        batches = [view, 2 * torch.randn(50, generator=rng)]
+        found = expect.layout_call(student.collect_histogram, batches, bins=64, what=what)
+        check_histogram(found, batches, 64)
+        expect.layout_call(student.KLCalibrator().observe, view, what=what)
 
 
 @pytest.mark.task("4.2", item="inputs")
@@ -659,8 +695,9 @@ def all_near(found, forward):
 
 @pytest.mark.task("4.4", item="values")
 def test_sensitivity_gpt2(student, rng, once):
-    """Every Conv1D of a GPT-2, alone, at every number of bits."""
-    spec, batches = lively("GPT2LMHeadModel", GPT2, rng), tokens(rng)
+    """Every Conv1D of a GPT-2, alone, at every number of bits, over batches of different sizes."""
+    spec, (drawn,) = lively("GPT2LMHeadModel", GPT2, rng), tokens(rng, rows=9, count=1)
+    batches = [{"input_ids": part} for part in drawn["input_ids"].split((6, 1, 2))]
     wanted = once("kl", partial(measured, spec, batches, (2, 3, 4, 6, 8)))
     check_sensitivity(student.layer_sensitivity(student.remote.model(**spec), batches), wanted)
 
@@ -753,6 +790,24 @@ def test_sensitivity_refuses_other_bits(student, rng):
         call = partial(student.layer_sensitivity, model, batches, bits=bits)
         expect.raises(ValueError, call, because=f"bits held {bits[-1]}")
     unchanged(student, model, before)
+
+
+@pytest.mark.task("4.4", item="values")
+def test_sensitivity_of_large_logits(student, rng, once):
+    """Logits of some hundreds: probabilities that underflow spoil nothing."""
+    spec, batches = lively("GPT2LMHeadModel", {**GPT2, "n_layer": 1}, rng), tokens(rng, count=1)
+    spec["state"]["transformer.ln_f.weight"] = spec["state"]["transformer.ln_f.weight"] * 60
+    wanted = once("kl", partial(measured, spec, batches, (3,)))
+    check_sensitivity(student.layer_sensitivity(student.remote.model(**spec), batches, bits=(3,)), wanted)
+
+
+@pytest.mark.task("4.4", item="errors")
+def test_sensitivity_hands_errors_on(student, rng):
+    """What the model raises on a batch reaches the caller."""
+    spec = lively("LlamaForCausalLM", LLAMA, rng)
+    batches = [*tokens(rng, count=1), {"input_ids": torch.tensor([[1, 48]])}]
+    call = partial(student.layer_sensitivity, student.remote.model(**spec), batches, bits=(4,))
+    expect.raises(IndexError, call, because="a token is not in the vocabulary")
 
 
 # ------------------------------------------------------------------ 4.5 assign_bits, quantize_mixed
@@ -862,7 +917,7 @@ def test_assign_many_layers(student, rng, once):
 @pytest.mark.task("4.5", item="values")
 def test_assign_few_layers(student, rng, once):
     """Few layers, where every byte that is left over counts more."""
-    for count in (3, 6, 10):
+    for count in (3, 6, 10, 16):
         given = once(f"{count}", partial(instance, rng, 1.25, count))
         check_assignment(student, 1.25, *given)
 
@@ -894,6 +949,39 @@ def test_assign_tight_budgets(student, rng):
     best = sum(min(offered.values()) for offered in sensitivity.values())
     total = check_plan(student.assign_bits(sensitivity, sizes, 10**7), sensitivity, sizes, 10**7)
     expect.that(total <= 1.25 * best + 1e-9, "bytes are left over that would have helped")
+
+
+def lower_bound(sensitivity, sizes, budget):
+    """A total that no plan within the budget goes below: the best of the Lagrangian's, over prices of a byte."""
+    best = 0.0
+    for price in np.geomspace(1e-12, 1.0, 2000):
+        paid = sum(
+            min(kl + price * layer_bytes(sizes[name], bits) for bits, kl in offered.items())
+            for name, offered in sensitivity.items()
+        )
+        best = max(best, paid - price * budget)
+    return best
+
+
+@pytest.mark.task("4.5", item="values")
+def test_assign_layers_of_millions(student, rng):
+    """Layers of millions of weights, as real models have: a table with a place for every byte is too large."""
+    sensitivity, sizes = {}, {}
+    for index in range(32):
+        sizes[f"l{index}"] = int(uniform(rng, 4e6, 4.5e7))
+        base = 10 ** uniform(rng, -2.5, 0.0)
+        sensitivity[f"l{index}"] = {bits: base * 3.0 ** (2 - bits) for bits in (2, 3, 4, 6, 8)}
+    least, most = (sum(layer_bytes(count, bits) for count in sizes.values()) for bits in (2, 8))
+    budget = int(least + 0.35 * (most - least))
+    check_assignment(student, 1.05, sensitivity, sizes, budget, 1.03 * lower_bound(sensitivity, sizes, budget))
+
+
+@pytest.mark.task("4.5", item="values")
+def test_assign_what_costs_nothing(student, rng):
+    """Where the budget pays for layers left alone, nothing is lost at all."""
+    sensitivity, sizes = layers(rng, 9)
+    given = {name: {**offered, 16: 0.0} for name, offered in sensitivity.items()}
+    check_assignment(student, 1.25, given, sizes, sum(2 * count for count in sizes.values()), 0.0)
 
 
 @pytest.mark.task("4.5", item="state")

@@ -402,6 +402,8 @@ def _quantize_shard(source, target, bits, group_size):
         for name in shard.keys():
             tensor = shard.get_tensor(name)
             if tensor.dim() == 2:
+                if tensor.shape[1] % group_size:
+                    raise ValueError(f"{name} has rows of {tensor.shape[1]}, no multiple of groups of {group_size}")
                 written[f"{name}.packed"], written[f"{name}.scale"] = _quantize_matrix(tensor, bits, group_size)
             else:
                 written[name] = tensor
@@ -409,16 +411,24 @@ def _quantize_shard(source, target, bits, group_size):
     return list(written), sum(tensor.nbytes for tensor in written.values())
 
 
+def _shards_of(source):
+    """The files that hold the tensors: those of the index, or the one that needs none."""
+    if not (source / INDEX).exists() and (source / "model.safetensors").exists():
+        return ["model.safetensors"]
+    return sorted(set(json.loads((source / INDEX).read_text(encoding="utf-8"))["weight_map"].values()))
+
+
 def _quantize_all(source, target, bits, group_size):
     """Every shard, then the index and the config of what was written."""
-    shards = sorted(set(json.loads((source / INDEX).read_text(encoding="utf-8"))["weight_map"].values()))
-    weight_map, total = {}, 0
+    weight_map, total, shards = {}, 0, _shards_of(source)
     for shard in shards:
         names, size = _quantize_shard(source / shard, target / shard, bits, group_size)
         weight_map |= dict.fromkeys(names, shard)
         total += size
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (target / INDEX).write_text(json.dumps(index, indent=2), encoding="utf-8")
+    for path in sorted((*source.glob("tokenizer*"), *source.glob("special_tokens_map.json"))):
+        shutil.copyfile(path, target / path.name)
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     config["weight_only"] = {"bits": bits, "group_size": group_size}
     (target / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")

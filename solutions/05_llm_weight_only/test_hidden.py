@@ -150,6 +150,28 @@ def test_a_tensor_that_the_index_promises_must_be_there(student, rng):
     expect_checkpoint.nothing_left(student, student.remote.put(whole), "the last shard was an empty file")
 
 
+@pytest.mark.task("5.1", item="inputs")
+def test_eight_bits_are_eight(student, rng):
+    """With 8 bits, weights that are moved by a little more than one 8-bit step of their group get other codes."""
+    config = llama_config(1, 256, 256, 128)
+    before = probes(config, rng, torch.float32)[0]
+    after = {name: tensor.clone() for name, tensor in before.items()}
+    matrices = [name for name, tensor in before.items() if tensor.dim() == 2]
+    for name in matrices:
+        rows = torch.arange(EACH)
+        columns = torch.randint(1, 128, (EACH,), generator=rng)
+        step = before[name][rows, 0].abs() / 127  # the first of each group is its largest
+        before[name][rows, columns] = (torch.arange(EACH) % 60 - 30 - 0.55) * step
+        after[name][rows, columns] = before[name][rows, columns] + 1.1 * step
+    first, second = (
+        expect_checkpoint.quantized(student, student.remote.checkpoint(config, state), bits=8)
+        for state in (before, after)
+    )
+    seen, asked = expect_checkpoint.changed_bytes(first, second), EACH * len(matrices)
+    expect.that(seen >= LEAST_SEEN * asked, "with 8 bits many codes stayed: the steps are coarser than those of 8 bits")
+    expect.that(seen <= GROUP_BYTES * asked, "changing few weights changes codes far from their groups")
+
+
 @pytest.mark.task("5.1", item="values")
 def test_group_size_is_obeyed(student, rng):
     """Smaller groups have more scales, and the files grow by as much."""
@@ -252,6 +274,8 @@ def another(rng, **more):
     state = {}
     for name, shape in llama_shapes(config).items():
         values = torch.randn(shape, generator=rng)
+        if len(shape) == 2:  # every other group of a row is eight times as large: one scale a row is too coarse
+            values *= torch.where(torch.arange(shape[1]) // 128 % 2 == 1, 1.0, 0.125)
         uneven = torch.exp2(-(torch.arange(shape[0])[:, None] % 4).float()) if len(shape) == 2 else 1
         state[name] = (0.1 * values * uneven if len(shape) == 2 else 1 + 0.3 * values).half()
     return config, state
@@ -288,6 +312,18 @@ def test_other_bits_and_groups_are_read_back(student, rng, reference, once):
 def test_a_tied_head_is_stored_once_and_found(student, rng, reference, once):
     """A checkpoint without a head of its own, since the embedding serves as one."""
     check_predictions(student, reference, once, another(rng, tie_word_embeddings=True), tokens(rng))
+
+
+@pytest.mark.task("5.2", item="extremes")
+def test_rows_of_zeros_and_equal_values(student, rng):
+    """Tokens whose embeddings are all zero give zeros, and change nothing for the others."""
+    config, state = another(rng)
+    zero = torch.randperm(256, generator=rng)[:3]
+    state["model.embed_tokens.weight"][zero] = 0
+    logits = loaded_logits(student, artifact(student, config, state), {"input_ids": zero[None]})
+    logits = expect.tensor(logits, "the logits", shape=(1, 3, 256))
+    expect.that(bool(torch.isfinite(logits).all()), "the logits hold NaN or infinity")
+    expect.that(float(logits.abs().max()) <= 1e-4, "the logits of a sequence of nothing but zeros are not zero")
 
 
 @pytest.mark.task("5.2", item="state")

@@ -197,7 +197,9 @@ def _compiles(source: str) -> None:
         warnings.simplefilter("ignore")
         try:
             for statement in ast.parse(source).body:  # one by one, as a worker and Jupyter's cells are run
-                compile(ast.Module([statement], []), "<student>", "exec", dont_inherit=True)
+                compile(
+                    ast.Module([statement], []), "<student>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+                )
         except Exception as error:
             raise Broken(f"what is left of the code does not compile: {error}") from error
     place = locate(source, source.count("\n"))

@@ -128,7 +128,7 @@ DEFECTS: dict[str, tuple[str, object, str, object, type[BaseException]]] = {
     "a tensor is not dense": ("wire", wire, "_from_bytes", misread, bounds.Broken),
     "a key is looked at for ever": ("wire", wire, "_is_key", endless, bounds.Hang),
     "a dtype takes all memory": ("wire", wire, "_device", greedy, bounds.Broken),
-    "a null byte is an error": ("notebook", cells, "_normal", lambda text: compile(text, "", "eval"), SyntaxError),
+    "a null byte is an error": ("notebook", cells, "normal", lambda text: compile(text, "", "eval"), SyntaxError),
     "a slice does not compile": ("notebook", slicing, "_append", popped, bounds.Broken),
     "a problem is two lines": ("notebook", notebook, "AGAIN", "save it\nagain.", bounds.Broken),
     "a slice takes for ever": ("notebook", linking, "names_of", endless, bounds.Hang),

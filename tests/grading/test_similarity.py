@@ -88,7 +88,15 @@ def test_what_was_handed_out_does_not_count() -> None:
 
 
 def test_cells_that_do_not_parse_cost_only_themselves() -> None:
-    broken = ["%matplotlib inline\n!pip install x", "def broken(:\n", ORIGINAL, "x = \x00", "(" * 5000, ""]
+    broken = [
+        "%matplotlib inline\n!pip install x",
+        "def broken(:\n",
+        ORIGINAL,
+        "x = \x00",
+        "(" * 5000,
+        "lambda: " * 5000 + "1",
+        "",
+    ]
     assert fingerprint(broken) == fingerprint([ORIGINAL])
     assert fingerprint(["%matplotlib inline\n" + ORIGINAL]) == fingerprint([ORIGINAL])
 

@@ -168,7 +168,7 @@ def test_close_tolerates_and_no_more():
     assert message_of(expect.close, 1.0, 1.1, "x") == "x is not the expected value"
     assert (
         message_of(expect.close, 1.0, 1.001, "x")
-        == "x is less than 1 % off, and not equal: half precision does that, or one step that differs a little"
+        == "x is less than 1 % off, and not equal: a step of the computation differs"
     )
 
 
@@ -247,7 +247,7 @@ def test_symmetric_scale():
         (AMAX.half() / 127, "scale is float16; expected float32"),
         (
             (AMAX.half() / 127).float(),
-            "scale is less than 1 % off, and not equal: half precision does that, or one step that differs a little",
+            "scale is less than 1 % off, and not equal: a step of the computation differs",
         ),
         (AMAX[:, 0] / 127, "scale has 1 dimension; expected 2: reduced dimensions stay, with length 1"),
         (AMAX * 3, "scale holds unexpected values"),
@@ -301,7 +301,7 @@ def test_zero_point(found, lo):
     [
         (-95, -0.953, "zero point lies outside 0…255"),
         (256, -2.56, "zero point lies outside 0…255"),
-        (0, -0.953, "zero point is 0, as for a symmetric range; here lo is below 0"),
+        (0, -0.953, "zero point is 0, although lo is below 0: the real 0 is not the lowest value here"),
         (95, -0.957, "zero point is truncated; it is the integer nearest to −lo / scale"),
         (95, -0.9552, "zero point is truncated; it is the integer nearest to −lo / scale"),
         (96, -0.953, "zero point is not round(−lo / scale)"),
@@ -323,7 +323,7 @@ def uint8(*values):
     return torch.tensor(values, dtype=torch.uint8)
 
 
-ONE_OFF = "q is one level off in places that are no ties: as when x / scale is computed in half precision"
+ONE_OFF = "q is one level off in places that are no ties: x / scale is not exact enough, or not rounded to nearest"
 LEVELS = torch.tensor([50.7, -33.4, 0.0, 300.0, -300.0])  # x for a scale of 1
 
 
@@ -496,6 +496,31 @@ def test_other_errors_stay_as_they_are(error):
     with pytest.raises(type(error)) as caught:
         expect.device_call(raising(error))
     assert caught.value is error
+
+
+def test_swapped_results_are_named():
+    """Floats first and integers second are two results in the wrong order; other mistakes are none of its business."""
+    q, scale = torch.tensor([1, 2], dtype=torch.int8), torch.tensor(0.5)
+    words = "q and scale are swapped: the first result holds floats, the second one integers"
+    assert message_of(expect.codes_first, scale, q) == words
+    for found in ((q, scale), (scale, scale), (q, q), (None, q)):
+        expect.codes_first(*found)
+
+
+def test_the_guard_for_zeros_is_named_where_it_meets_other_data():
+    """A scale of 1 for constant data, and equal codes where equal ones are wanted, have no other name."""
+    words = "scale is 1, as a guard makes it for data that is all zero; this data is not"
+    assert message_of(expect.symmetric_scale, torch.tensor(1.0), torch.tensor(5.0), 8) == words
+    assert message_of(expect.asymmetric_scale, torch.tensor(1.0), 5.0, 5.0, 8) == words
+    x, scale, wrong = torch.full((3,), 5.0), torch.tensor(5 / 127), torch.full((3,), 3, dtype=torch.int8)
+    assert message_of(expect.codes, wrong, x, scale) == "q is not round(x / scale)"
+
+
+def test_one_scale_where_several_are_wanted_is_no_other_axis():
+    """A shape of ones is a single value; only a length elsewhere is another axis."""
+    amax = torch.tensor([[1.0], [2.0], [3.0]])
+    found = message_of(expect.symmetric_scale, torch.ones(1, 1), amax, 8)
+    assert found == "scale has a single value; expected one for each part"
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4), (2, 3, 4, 5)])

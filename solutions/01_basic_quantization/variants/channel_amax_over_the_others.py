@@ -7,7 +7,7 @@ def per_channel_quantization(tensor, bits=8, axis=0):
     x = tensor.to(torch.float32)
     axis = axis + x.ndim if axis < 0 else axis
     reduced = tuple(d for d in range(x.ndim) if d != axis)
-    amax = x.abs().amax(dim=reduced, keepdim=True)
+    amax = x.abs().amax(dim=reduced, keepdim=True) if reduced else x.abs()
     if not torch.isfinite(amax).all():
         raise ValueError("some channels hold NaN or infinity")
     qmax = 2 ** (bits - 1) - 1

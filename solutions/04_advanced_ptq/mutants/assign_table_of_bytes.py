@@ -1,5 +1,5 @@
-# variant of: 4.5
-# differs: a table over bytes, the best total for each, and the choices traced back
+# loses: 4.5
+# mistake: a table with a place for every byte of the budget: too large for layers of millions of weights
 import numpy as np
 
 

@@ -1,0 +1,5 @@
+# loses: 1.3 1.4
+# mistake: flattens the codes with view, which a transposed tensor refuses
+def dequantize(q, scale, zero_point=0):
+    wide = q.view(-1).float().view(q.shape)
+    return (wide - zero_point) * scale
