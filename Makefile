@@ -33,7 +33,7 @@ test: setup  ## what every landing must pass: minutes
 	$(MAKE) --jobs 2 lint suite
 
 suite: setup
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -196,7 +196,7 @@ def earned(lab: str, task: str, attack: str) -> tuple[float | None, list[str]]:
     return report.earned, [f"{test.test}: {test.message}" for t in report.tasks for test in t.tests]
 
 
-@pytest.mark.sampled("way", 1)
+@pytest.mark.sampled("attacks", 1)
 @pytest.mark.parametrize("name", CASES)
 def test_what_was_not_done_earns_nothing(name: str) -> None:
     lab, way = CASES[name]
@@ -205,7 +205,7 @@ def test_what_was_not_done_earns_nothing(name: str) -> None:
     assert points == 0, said
 
 
-@pytest.mark.sampled("told", 1)
+@pytest.mark.sampled("attacks", 1)
 @pytest.mark.parametrize("name", [name for name, told in TOLD.items() if told[0] in EXERCISES])
 def test_what_a_worker_tells_of_itself_earns_nothing(name: str) -> None:
     """How often a model was called, and how much memory was taken, is seen from outside."""

@@ -53,8 +53,8 @@ def tries(bank: Iterable[common.Attack]) -> list[Any]:
 
 
 def mark(attack: common.Attack, place: str) -> pytest.MarkDecorator:
-    """Have a landing draw an attack; a slow one is left to the proof."""
-    if attack.name in SLOW:
+    """Have a landing draw an attack; a slow one is left to the proof, as is one that reaches no worker in another place."""
+    if attack.name in SLOW or (place != "here" and attack.category in common.HANDED_IN):
         return pytest.mark.proof
     return pytest.mark.sampled(f"here: {attack.category}" if place == "here" else f"elsewhere: {attack.wins_if}", 1)
 

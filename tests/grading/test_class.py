@@ -280,19 +280,16 @@ def test_two_changed_notebooks_withhold_the_score_and_the_exit_code_is_1(tmp_pat
     assert rows(tmp_path / "out")["undecided"]["total"] == ""
 
 
-def test_without_isolation_the_report_says_so(tmp_path: Path) -> None:
-    (tmp_path / "me.py").write_text(REFERENCE)
-    done = ptqlab("grade", tmp_path / "me.py", "--out", tmp_path / "out", "--exercise", "01", "--isolation", "none")
-    assert done.returncode == 0, done.stderr
-    assert report(tmp_path / "out", "me")["isolation"] == "none"
-
-
-def test_the_seed_is_drawn_once_and_kept(tmp_path: Path) -> None:
+def test_the_seed_is_drawn_once_and_kept_and_a_report_without_isolation_says_so(tmp_path: Path) -> None:
     (tmp_path / "me.py").write_text("def compute_sqnr(a, b):\n    return 1.0\n")
     seeds = []
-    for _ in range(2):
-        ptqlab("grade", tmp_path / "me.py", "--out", tmp_path / "out", "--exercise", "01", "--regrade")
-        seeds.append(report(tmp_path / "out", "me")["seed"])
+    for isolation in ("none", "auto"):
+        command = ("grade", tmp_path / "me.py", "--out", tmp_path / "out", "--exercise", "01", "--regrade")
+        done = ptqlab(*command, "--isolation", isolation)
+        assert done.returncode == 0, done.stderr
+        found = report(tmp_path / "out", "me")
+        assert (found["isolation"] == "none") == (isolation == "none")
+        seeds.append(found["seed"])
     assert seeds[0] == seeds[1] == json.loads((tmp_path / "out" / "assignment.json").read_text())["seed"]
 
 

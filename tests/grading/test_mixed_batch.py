@@ -18,19 +18,13 @@ from support import ROOT, habits, watched
 
 from autograder.course.sources import reference_source
 
+pytestmark = pytest.mark.proof  # minutes; memory is looked at while it grades
+
 SLUG = watched.SLUG
 SOLUTION = ROOT / "solutions" / SLUG
 SEED = 20261123
 LIMITS = "\n[limits]\ncall_cpu_s = 1\nsubmission_cpu_s = 10\nmemory_mb = 600\nscratch_mb = 8\nreply_mb = 8\n"
-SMALL, WHOLE = 6, 100  # students of each half
-QUICK = (  # of the small class: one of each kind that could do harm, and none that uses up its time
-    "processes_that_stay",
-    "full_disk",
-    "all_memory",
-    "written_report",
-    "message_over_an_abstract_socket",
-    "segmentation_fault",
-)
+HALF = 100  # students who are honest, and as many who are not
 LONG = (
     "keys_that_collide",
 )  # first: 97 answers of 1.2 MB, each its worker's last, take 40 s, and would outlast the class
@@ -64,7 +58,7 @@ def honest_answers() -> Iterator[tuple[str, str]]:
 
 
 def hostile_answers(target: common.Target, count: int) -> Iterator[tuple[str, str]]:
-    bank = sorted(common.read_bank(QUICK if count == SMALL else ()), key=lambda attack: attack.name not in LONG)
+    bank = sorted(common.read_bank(), key=lambda attack: attack.name not in LONG)
     for number, attack in enumerate(islice(cycle(bank), count)):
         yield f"hostile_{number:03}_{attack.name}", attack.aimed(target)
 
@@ -188,12 +182,11 @@ class Batch:
     hits: set[str]
 
 
-@pytest.fixture(scope="module", params=[SMALL, pytest.param(WHOLE, marks=pytest.mark.proof)])
-def batch(course: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Batch:
-    half: int = request.param
+@pytest.fixture(scope="module")
+def batch(course: Path, tmp_path_factory: pytest.TempPathFactory) -> Batch:
     folder = tmp_path_factory.mktemp("classes")
     with common.Target((course / "exercises" / SLUG, course / "solutions" / SLUG, folder)) as target:
-        honest, hostile = in_turns(list(islice(honest_answers(), half)), list(hostile_answers(target, half)))
+        honest, hostile = in_turns(list(islice(honest_answers(), HALF)), list(hostile_answers(target, HALF)))
         for name, answers in (("alone", honest), ("mixed", honest + hostile)):
             (folder / name).mkdir()
             for student, source in answers:
@@ -209,7 +202,7 @@ def batch(course: Path, tmp_path_factory: pytest.TempPathFactory, request: pytes
             mixed,
             target.hits(),
         )
-    print(*(f"{role} {pid}: {kb:+} kB" for (role, pid), kb in mixed.levels.growth_kb(2 * half).items()), sep="\n")
+    print(*(f"{role} {pid}: {kb:+} kB" for (role, pid), kb in mixed.levels.growth_kb(2 * HALF).items()), sep="\n")
     return found
 
 
@@ -260,8 +253,6 @@ def test_the_disk_ends_where_it_began(batch: Batch) -> None:
     assert batch.mixed.unexpected == []
 
 
-@pytest.mark.proof
-@pytest.mark.parametrize("batch", [WHOLE], indirect=True)
 def test_the_memory_of_what_lasts_ends_where_it_began(batch: Batch) -> None:
     """Of the command, of its fork server, of each grading process and zygote."""
     measured = batch.mixed.levels.growth_kb(len(batch.honest + batch.hostile))

@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,13 @@ def report(place: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-@pytest.fixture(params=PLACES)
+def examined(places: Iterable[str]) -> list[Any]:
+    """Parameters: a landing examines the jail here and in one of the other places."""
+    marks = {place: pytest.mark.sampled("elsewhere", 1, place) for place in places if place != "here"}
+    return [pytest.param(place, marks=marks.get(place, ())) for place in places]
+
+
+@pytest.fixture(params=examined(PLACES))
 def place(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -81,7 +87,7 @@ OPEN: dict[str, set[str]] = {  # by the layers that are left, what is no longer 
 
 
 @pytest.mark.skipif(kernel.landlock_abi() < 6, reason="Landlock holds signals from ABI 6 on: the table is for that")
-@pytest.mark.parametrize("where", WITH_NAMESPACES)
+@pytest.mark.parametrize("where", examined(WITH_NAMESPACES))
 @pytest.mark.parametrize("layers", OPEN, ids=lambda layers: layers or "no layer")
 def test_what_is_held_by_which_layers(layers: str, where: str) -> None:
     """With the layers named, exactly these items are not held; with none, no item is: each probe can fail."""
@@ -205,6 +211,7 @@ def test_threads_are_limited_also_for_root(place: str) -> None:
     assert 100 < report(place)["acts"]["threads"] <= 512
 
 
+@pytest.mark.sampled("elsewhere", 1, "container")
 @pytest.mark.skipif(os.getuid() != 0, reason="a limit on processes binds everybody but root")
 def test_it_is_the_user_of_its_own_that_limits_roots_threads() -> None:
     """Root without one has as many as it wants, or as its control group allows."""

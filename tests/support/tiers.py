@@ -21,13 +21,18 @@ TIERS = ("unit", "sandbox", "proof")
 # the first pattern that fits a test's id decides; a marker in the test's own file decides before that
 DEFAULTS = (
     ("tests/pool/test_killed.py::*", "proof"),  # kills processes at moments of a clock
-    ("tests/pool/test_cluster.py::*killed*", "proof"),  # Dask needs seconds to start a killed worker again
-    ("tests/pool/test_cluster.py::*kills*", "proof"),
+    ("tests/pool/test_cluster.py::test_a_cluster_gives*", "proof"),  # Dask's own processes take long to start
+    ("tests/pool/test_cluster.py::test_a_worker_killed*", "proof"),
+    ("tests/pool/test_cluster.py::test_work_is_done*", "proof"),
+    ("tests/pool/test_cluster.py::test_a_grading_process_that_dies*", "proof"),
+    ("tests/pool/test_cluster.py::test_a_job_that_kills*", "proof"),
+    ("tests/pool/test_cluster.py::test_work_for_a_gpu*", "proof"),
     ("tests/grading/test_choice.py::*", "unit"),
     ("tests/grading/test_intake.py::*", "unit"),
     ("tests/grading/test_similarity.py::*", "unit"),
     ("tests/exports/test_lms.py::*", "unit"),
     ("tests/submission/test_habits.py::*", "sandbox"),
+    ("tests/grading/test_replay.py::test_a_call_that_is_watched*", "proof"),  # a call of 0.2 s, told from one of none
     ("tests/attacks/*", "sandbox"),
     ("tests/course/test_every_exercise.py::*", "sandbox"),
     ("tests/course/test_notebooks.py::*", "sandbox"),
