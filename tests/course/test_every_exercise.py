@@ -49,6 +49,7 @@ def graded(slug: str, kind: str) -> Report:
     return examine(exercise, next(case for case in cases(exercise) if case.kind == kind), Settings(SEED)).report
 
 
+@pytest.mark.sampled("references", 2)
 @pytest.mark.parametrize("slug", EXERCISES)
 def test_the_reference_earns_all_points_and_the_stub_none(slug: str) -> None:
     exercise, reference = EXERCISES[slug], graded(slug, "reference")
