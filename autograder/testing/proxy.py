@@ -17,7 +17,6 @@ from autograder.runtime.layouts import with_layout
 from autograder.runtime.tree import tree_map
 from autograder.runtime.wire import HandleRef
 
-
 KINDS = {  # what the kit's functions make, in a message
     "linear": "Linear",
     "conv1d": "Conv1D",
