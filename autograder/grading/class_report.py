@@ -18,7 +18,8 @@ from urllib.parse import quote
 from autograder.grading import similarity, store
 from autograder.grading.assignment import kept_language
 from autograder.grading.code_fingerprint import Code, code_of
-from autograder.grading.intake import Found, file_name
+from autograder.grading.intake import Found
+from autograder.grading.people import file_name
 from autograder.records import Exercise, PtqlabError, Report
 from autograder.report.atomic import write_atomically
 from autograder.report.class_data import Alike, ExerciseTally, Tallies

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import unicodedata
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from autograder.course.catalog import pick_exercise
 from autograder.grading.choice import choose_notebook
+from autograder.grading.people import file_name
 from autograder.records import Exercise, PtqlabError
 from autograder.sandbox import reading
 from autograder.submission.record import Record
@@ -23,12 +23,6 @@ _EXPECTED = (
 _SUFFIXES = (".ipynb", ".py")
 _OURS = re.compile(r"(test_.*|conftest)\.py")  # the kit's own files in an exercise's folder
 _NEVER = ("__MACOSX", "__pycache__")
-_UNSAFE = re.compile(r"[^\w.@+-]")  # \w holds the letters of every script
-_ALTERED = re.compile(r"\.*|[.-].*|.*\.|.*-[0-9a-f]{8}|((con|prn|aux|nul|com\d|lpt\d)(\..*)?)", re.IGNORECASE)
-_OURS_BESIDE = re.compile(
-    r"(scores\.csv|class\.html|(assignment|fingerprints)\.json)", re.IGNORECASE
-)  # students' folders
-_LONGEST_NAME = 50  # characters of up to four bytes each; file systems allow 255 bytes
 
 
 @dataclass(frozen=True)
@@ -94,14 +88,6 @@ def find_submissions(root: Path, exercises: Sequence[Exercise], only: str | None
     if named or _are_assignments(paths, exercises):
         return _rows([_read_folder(Path(os.path.abspath(root)), exercises)], wanted)
     return _flat(files, wanted) if files else _rows(folders, wanted)
-
-
-def file_name(student: str) -> str:
-    """Return a name for `student`'s files: safe on every system, and another one for every other student."""
-    name = _UNSAFE.sub("_", student)[:_LONGEST_NAME]
-    if name == student and not (_ALTERED.fullmatch(name) or _OURS_BESIDE.fullmatch(name)):
-        return name
-    return f"{name.strip('.-') or 'student'}-{hashlib.sha256(student.encode()).hexdigest()[:8]}"
 
 
 def _refuse_mixture(root: Path, files: Sequence[Path], named: Sequence[Path], folders: Sequence[_Folder]) -> None:

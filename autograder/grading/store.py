@@ -7,8 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from autograder.course.fingerprint import outcomes_sha256
-from autograder.grading.intake import Found, file_name
+from autograder.grading.intake import Found
 from autograder.grading.job import Job
+from autograder.grading.people import file_name
 from autograder.records import Exercise, Report
 from autograder.report.atomic import write_atomically
 from autograder.report.to_csv import scores_csv

@@ -7,10 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from autograder.grading.intake import Found, file_name, find_submissions
+from autograder.grading.intake import Found, find_submissions
+from autograder.grading.people import file_name
 from autograder.records import Exercise, Limits, PtqlabError, Task
 
 LAYOUTS = (
@@ -331,51 +330,6 @@ def test_a_flat_folder_with_a_file_named_like_the_exercise(root: Path, exercises
 def test_an_unknown_exercise(root: Path, exercises: list[Exercise]) -> None:
     with pytest.raises(PtqlabError, match="there is none called '7'"):
         find_submissions(root, exercises, "7")
-
-
-# --- names --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["ann", "Ann.Lee", "ann_lee-2", "ann@example.org", "王小明", "A" * 50])
-def test_a_harmless_name_is_a_file_name_as_it_is(name: str) -> None:
-    assert file_name(name) == name
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        ".",
-        "..",
-        "a/b",
-        "../x",
-        "a b",
-        "-rf",
-        ".ssh",
-        "con",
-        "NUL.txt",
-        "x.",
-        "a\nb",
-        "a\0b",
-        "\x1b[2J",
-        "A" * 51,
-        "a-0123abcd",
-        "scores.csv",
-        "Assignment.json",
-    ],
-)
-def test_a_harmful_name_is_changed(name: str) -> None:
-    assert file_name(name) != name
-
-
-@given(st.text(max_size=80), st.text(max_size=80))
-def test_file_names_are_safe_and_differ_for_different_students(one: str, other: str) -> None:
-    name = file_name(one)
-    assert name == os.path.basename(name)
-    assert not name.startswith((".", "-"))
-    assert name.isprintable()
-    assert 0 < len(name.encode()) <= 240
-    assert (name == file_name(other)) == (one == other)
 
 
 def test_a_name_that_is_no_utf8_is_written_out(root: Path, exercises: list[Exercise]) -> None:

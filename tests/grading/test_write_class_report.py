@@ -18,7 +18,8 @@ from autograder.course.sources import reference_source
 from autograder.grading import class_report, similarity
 from autograder.grading.class_report import FINGERPRINTS, Gathered, write_class_report
 from autograder.grading.code_fingerprint import Code, code_of
-from autograder.grading.intake import Found, file_name, find_submissions
+from autograder.grading.intake import Found, find_submissions
+from autograder.grading.people import file_name
 from autograder.records import Exercise, Limits, PtqlabError, Report, Task, TaskScore
 from autograder.report.to_json import report_to_json
 from autograder.sandbox import reading
