@@ -216,9 +216,11 @@ def verify(
     """Grade answers whose grade is known.
 
     The reference must get all points, the stub none.
-    Each mutant must lose the tasks that it names, each variant nothing.
+    Each mutant must lose the items that it names, in the public tests too, each variant nothing.
+    Every item needs a public test, a hidden one and two wrong answers.
     """
     _need_linux()
+    from autograder.grading import known_answers  # noqa: PLC0415
     from autograder.grading import verify as verification  # noqa: PLC0415
 
     exercises = read_course(course, solutions)
@@ -226,7 +228,7 @@ def verify(
     need_solutions(exercises)
     selected = chosen(exercises, exercise)
     if table is not None:
-        table.write_text(verification.document(selected), encoding="utf-8")
+        table.write_text(known_answers.document(selected), encoding="utf-8")
         return
     wrong = sum(verification.run(each, seeds, Console(), jobs) for each in selected)
     raise typer.Exit(1 if wrong else 0)

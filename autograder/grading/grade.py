@@ -29,8 +29,8 @@ def grade(
 ) -> Report:
     """Grade one submission. `secrets` are further paths that its code must not be able to read.
 
-    `only` names the tasks to grade, where not all are: the report then knows of no others. With `until_lost` a task
-    is given up at the first test that does not pass: the report then tells which tasks are solved, and no score.
+    `only` names the tasks to grade, where not all are: the report then knows of no others. With `until_lost` an
+    item is given up at the first test that does not pass: the report then tells what is lost, and no score.
 
     Raises IsolationError below the isolation floor, and PtqlabError for settings this machine can't satisfy.
     """

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autograder.records import Exercise, Outcome, PtqlabError, Status
+from autograder.records import VALUES, Exercise, Outcome, PtqlabError, Status
 from autograder.runtime.process_state import STATE
 from autograder.testing.outcomes import HIDDEN, PUBLIC, outcomes_of, status_of
 from autograder.testing.verdicts import verdict
@@ -237,9 +237,9 @@ def run_suites(
 ) -> tuple[Outcome, ...]:
     """Run an exercise's tests against `endpoint`, in this process; one outcome a test, in the files' order.
 
-    `only` names the tasks whose tests are run, where not all are. With `until_lost` a task's tests end with the
-    first that does not pass: enough to see that it is lost, and no score. A test whose result `replay` gives is
-    not run.
+    `only` names the tasks whose tests are run, where not all are. With `until_lost` an item's tests end with the first
+    that does not pass, and a task's with the first of `values`: enough to see what is lost, and no score. A test whose
+    result `replay` gives is not run.
     """
     from autograder.testing.collection import collected  # noqa: PLC0415
 
@@ -252,17 +252,17 @@ def run_suites(
     try:
         with collected(files, tuple(devices), lambda: (sys.modules[__name__], _Grading(devices))) as tests:
             tests.config.stash[CONTEXT] = context
-            lost: set[str] = set()
+            lost: set[tuple[str, str]] = set()
+
+            def is_wanted(item: pytest.Item) -> bool:
+                task = _task_of(item)
+                return (only is None or task in only) and lost.isdisjoint({(task, VALUES), (task, _item_of(item))})
 
             def note_loss(item: pytest.Item, entry: dict[str, Any]) -> None:
                 if until_lost and status_of(entry) is not Status.PASSED:
-                    lost.add(_task_of(item))
+                    lost.add((_task_of(item), _item_of(item)))
 
-            ran = tests.run(
-                lambda item: (only is None or _task_of(item) in only) and _task_of(item) not in lost,
-                note_loss,
-                replay,
-            )
+            ran = tests.run(is_wanted, note_loss, replay)
             errors = tests.errors
             del tests.config.stash[CONTEXT]
     except Exception as error:  # not a test's: that would be an outcome
@@ -273,3 +273,8 @@ def run_suites(
 def _task_of(item: pytest.Item) -> str:
     marker = item.get_closest_marker("task")
     return str(marker.args[0]) if marker else ""
+
+
+def _item_of(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("task")
+    return str(marker.kwargs.get("item", "")) if marker else ""

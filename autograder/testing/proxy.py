@@ -17,6 +17,16 @@ from autograder.runtime.layouts import with_layout
 from autograder.runtime.tree import tree_map
 from autograder.runtime.wire import HandleRef
 
+KINDS = {  # what the kit's functions make, in a message
+    "linear": "Linear",
+    "conv1d": "Conv1D",
+    "embedding": "Embedding",
+    "layer_norm": "LayerNorm",
+    "rms_norm": "RMSNorm",
+    "sequential": "Sequential",
+}
+MOST_SHOWN = 4  # items of a list or a dict in a message
+
 
 class Endpoint(Protocol):
     """Whatever answers a request: a Dispatcher in this process, or a Worker."""
@@ -136,7 +146,10 @@ class Student:
             raise RefusedError(refused[0])
         if reply["failure"]:
             raise raised(reply["failure"], label, lambda: self._words(reply["id"]))
-        return tree_map(lambda item: Handle(self, item, label) if isinstance(item, HandleRef) else item, reply["value"])
+        shown = _made(name, args) if op == "kit" else f"{label}(…)"
+        return tree_map(
+            lambda item: Handle(self, item, label, shown) if isinstance(item, HandleRef) else item, reply["value"]
+        )
 
     def _words(self, request: int) -> tuple[str, str, str]:
         """Type, text and place of the exception that ended a request; asked for later, and only where it is read.
@@ -182,8 +195,8 @@ class _Function:
 class Handle:
     """An object of the student's that stays where it is; `type_name` says what it is."""
 
-    def __init__(self, student: Student, ref: HandleRef, label: str) -> None:
-        self._student, self._ref, self._label = student, ref, label
+    def __init__(self, student: Student, ref: HandleRef, label: str, shown: str) -> None:
+        self._student, self._ref, self._label, self._shown = student, ref, label, shown
         self.type_name = ref.type_name
 
     def __getattr__(self, name: str) -> Any:
@@ -211,7 +224,8 @@ class Handle:
         return self._student._ask("call", self._ref.number, "", self._label, args, kwargs)
 
     def __repr__(self) -> str:
-        return f"<{self.type_name}>"
+        """Where it came from, which the test knows: what the student's end calls it could carry values."""
+        return f"<{self._shown}>"
 
 
 class InProcess:
@@ -266,6 +280,16 @@ def _values(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def _made(name: str, args: tuple[Any, ...]) -> str:
+    """Name what a function of the kit made, by class or by its place in a model."""
+    match name, args:
+        case "model", (str() as kind, *_):
+            return kind
+        case "submodule", (_, str() as place, *_):
+            return f"layer {place}"
+    return KINDS.get(name, name)
+
+
 def _short(value: object) -> str:
     if isinstance(value, torch.Tensor):
         kind = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
@@ -273,7 +297,10 @@ def _short(value: object) -> str:
         return f"{kind} {_values(value.tolist())}" if small else kind
     if isinstance(value, Handle):
         return repr(value)
-    if isinstance(value, list | tuple) and len(value) <= 4:
-        return f"[{', '.join(map(_short, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_short(item)}' for key, item in list(value.items())[:MOST_SHOWN])}}}"
+    if isinstance(value, list | tuple):
+        more = [f"… {len(value)} in all"] if len(value) > MOST_SHOWN else []
+        return f"[{', '.join([*map(_short, value[:MOST_SHOWN]), *more])}]"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"

@@ -649,7 +649,7 @@ plot_channel_ranges(weight)
 def per_channel_quantization(tensor, bits=8, axis=0):
     """Quantize symmetrically with one scale for each index of `axis`, the axis that is kept.
 
-    tensor  any shape with at least one dimension, any floating dtype
+    tensor  two or more dimensions, any floating dtype
     bits    int, 2 to 8
     axis    int; negative counts from the last dimension
     returns (q, scale): q int8, shaped like `tensor`; scale float32, all other dimensions 1: [C, 1], [1, C], …

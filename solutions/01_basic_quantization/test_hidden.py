@@ -614,15 +614,6 @@ def test_per_channel_zero_column(student, rng):
 
 
 @pytest.mark.task("1.5", item="extremes")
-def test_per_channel_of_one_dimension(student, rng):
-    """With one dimension, each element is a channel of its own."""
-    x = between(-3.0, 2.0, (9,), rng)
-    for axis in (0, -1):
-        for bits in (8, 3):
-            check_per_channel(student.per_channel_quantization(x, bits=bits, axis=axis), x, bits, axis)
-
-
-@pytest.mark.task("1.5", item="extremes")
 def test_per_channel_of_constant_data(student):
     """Channels whose values are all equal, and channels of a single value, are no special case."""
     columns = torch.tensor([-4.4, 0.83, 12.5]).expand(4, 3).contiguous()

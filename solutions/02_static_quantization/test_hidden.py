@@ -704,13 +704,13 @@ def varied(class_name, config, rng, by=0.05):
     return model, models.spec(model)
 
 
-def check_near(found, original):
-    """Logits within a twentieth of the float model's spread."""
+def check_near(found, original, most=0.05):
+    """Logits within this share of the float model's."""
     found = torch.cat([expect.tensor(t, "the model's logits").flatten() for t in found]).double()
     original = torch.cat([t.flatten() for t in original]).double()
     expect.that(found.shape == original.shape, "the model's logits are not shaped as the float model's")
     error = float((found - original).norm() / original.norm())
-    expect.that(error <= 0.05, "the logits are not the float model's", f"off by {error:.1%}")
+    expect.that(error <= most, "the logits are not the float model's", f"off by {error:.1%}, at most {most:.0%}")
 
 
 def check_tied(student, rng, config):
@@ -1013,6 +1013,9 @@ def round_trip(student, described, batches):
     return files, wanted, student.remote.logits(loaded, batches)
 
 
+FAR = 0.3  # of the logits: a poor 2.5 does not cost 2.6, and a model of other integers errs by more than 1
+
+
 def check_llama(student, rng, config):
     """A Llama goes through a file of integers, and predicts as before and as the float one does."""
     model, described = varied("LlamaForCausalLM", config, rng)
@@ -1024,7 +1027,7 @@ def check_llama(student, rng, config):
     twice = model.lm_head.weight.numel() if config["tie_word_embeddings"] else 0  # to store a tied head twice is free
     check_integers(tensors_of(files), sum(t.numel() for t in weights), twice)
     check_same(found, wanted)
-    check_near(found, original)
+    check_near(found, original, FAR)
 
 
 @pytest.mark.task("2.6", item="values")

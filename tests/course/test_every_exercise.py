@@ -9,7 +9,8 @@ import pytest
 from support import ROOT
 
 from autograder.course.catalog import find_exercises
-from autograder.grading.verify import Case, cases, document, examine
+from autograder.grading.known_answers import Case, cases, document
+from autograder.grading.verify import examine
 from autograder.records import VALUES, Exercise, Report, Settings, Submission
 
 EXERCISES = {exercise.slug: exercise for exercise in find_exercises(ROOT)}
@@ -49,6 +50,7 @@ def graded(slug: str, kind: str) -> Report:
     return examine(exercise, next(case for case in cases(exercise) if case.kind == kind), Settings(SEED)).report
 
 
+@pytest.mark.sampled("references", 2)
 @pytest.mark.parametrize("slug", EXERCISES)
 def test_the_reference_earns_all_points_and_the_stub_none(slug: str) -> None:
     exercise, reference = EXERCISES[slug], graded(slug, "reference")
@@ -96,7 +98,7 @@ def test_every_item_of_every_task_has_tests_and_enough_known_answers(slug: str) 
         assert {test.item for test in task.tests} == items, f"task {task.id} needs a test of each item, and no others"
         places = {test.hidden for test in task.tests if test.item == VALUES}
         assert places == {True, False}, f"task {task.id} needs public and hidden tests of values"
-        mutants = [case for case in known if case.kind == "mutant" and task.id in case.loses]
+        mutants = [case for case in known if case.kind == "mutant" and task.id in case.tasks]
         assert len(mutants) >= 4, f"task {task.id} has {len(mutants)} mutants; four are needed"
     for kind, name in (("mutants", "loses"), ("variants", "variant of")):
         assert list((exercise.solution / kind).glob("*.py")), f"{kind} with a '# {name}:' header are missing"

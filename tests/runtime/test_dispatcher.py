@@ -385,6 +385,11 @@ def test_what_was_called_is_told_in_a_line(opened: Open) -> None:
         assert student.last_call.text == "f(int64[2] [1, 2])"
         student.A().g()
         assert student.last_call.text == "A.g()"
+        batches = [{"input_ids": torch.ones(2, 9, dtype=torch.int64)}] * 6
+        layer, inner = student.remote.linear(torch.ones(3, 3)), student.A()
+        student.f(student.remote.submodule(student.remote.sequential(layer), "0"), layer, inner, batches)
+        shown = ", ".join(["{input_ids: int64[2, 9]}"] * 4)
+        assert student.last_call.text == f"f(<layer 0>, <Linear>, <A(…)>, [{shown}, … 6 in all])"
 
 
 # ---------------------------------------------------------------------------------- the pieces

@@ -15,6 +15,7 @@ from autograder.submission.reader import read_submission
 LAB = find_exercises(ROOT)[0]
 
 
+@pytest.mark.sampled("habits", 16)
 @pytest.mark.parametrize("habit", habits.NAMES)
 def test_a_habit_is_graded_in_full(habit: str, tmp_path: Path) -> None:
     submission = read_submission(habits.write(habit, tmp_path), LAB, habit)

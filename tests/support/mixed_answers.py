@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from autograder.grading.verify import cases
+from autograder.grading.known_answers import cases
 from autograder.records import Exercise
 
 

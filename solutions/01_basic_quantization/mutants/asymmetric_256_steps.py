@@ -1,4 +1,4 @@
-# loses: 1.2
+# loses: 1.2/values
 # mistake: divides the range by the number of levels, not of the steps between them
 def asymmetric_quantization(tensor, bits=8):
     require_bits(bits)

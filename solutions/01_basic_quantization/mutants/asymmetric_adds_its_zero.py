@@ -1,4 +1,4 @@
-# loses: 1.2
+# loses: 1.2/state
 # mistake: writes a 0 into the caller's tensor so that the range contains it, and takes it out again wrongly
 def asymmetric_quantization(tensor, bits=8):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.2
+# loses: 1.2/extremes
 # mistake: guards hi == lo with a scale of 1 before the range is widened: constant data is no zeros
 def asymmetric_quantization(tensor, bits=8):
     require_bits(bits)

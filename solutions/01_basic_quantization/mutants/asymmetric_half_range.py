@@ -1,4 +1,4 @@
-# loses: 1.2
+# loses: 1.2/inputs
 # mistake: subtracts hi − lo in the input's dtype: float16 loses digits and overflows
 def asymmetric_quantization(tensor, bits=8):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.2
+# loses: 1.2/inputs 1.2/state
 # mistake: shifts and clamps the caller's own tensor
 def asymmetric_quantization(tensor, bits=8):
     require_bits(bits)

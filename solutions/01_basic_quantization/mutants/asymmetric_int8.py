@@ -1,4 +1,4 @@
-# loses: 1.2
+# loses: 1.2/values
 # mistake: stores 0…255 as int8: the upper half wraps around to negative values
 def asymmetric_quantization(tensor, bits=8):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.2
+# loses: 1.2/values
 # mistake: rounds (x − lo) / scale: the codes and the rounded zero point disagree
 def asymmetric_quantization(tensor, bits=8):
     require_bits(bits)

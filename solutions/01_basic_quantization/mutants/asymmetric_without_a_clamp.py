@@ -1,4 +1,4 @@
-# loses: 1.2
+# loses: 1.2/values
 # mistake: converts to uint8 without clamping: an end of the range wraps around
 def asymmetric_quantization(tensor, bits=8):
     require_bits(bits)

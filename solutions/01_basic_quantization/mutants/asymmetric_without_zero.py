@@ -1,4 +1,4 @@
-# loses: 1.2
+# loses: 1.2/values
 # mistake: takes min and max as they are: 0 may lie outside the range
 def asymmetric_quantization(tensor, bits=8):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.5
+# loses: 1.5/errors
 # mistake: does not look at bits
 def per_channel_quantization(tensor, bits=8, axis=0):
     require_finite(tensor)

@@ -1,4 +1,4 @@
-# loses: 1.5
+# loses: 1.5/values
 # mistake: takes axis for the one that is reduced, as torch's dim is
 def per_channel_quantization(tensor, bits=8, axis=0):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.5
+# loses: 1.5/state
 # mistake: takes the magnitudes in place, having copied the weights first
 def per_channel_quantization(tensor, bits=8, axis=0):
     require_bits(bits)

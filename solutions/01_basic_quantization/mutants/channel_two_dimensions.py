@@ -1,4 +1,4 @@
-# loses: 1.5
+# loses: 1.5/values
 # mistake: flattens to [C, rest] with axis in front: right for axis 0 only
 def per_channel_quantization(tensor, bits=8, axis=0):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.3
+# loses: 1.3/state
 # mistake: subtracts the zero point in place, in the caller's codes and in uint8
 def dequantize(q, scale, zero_point=0):
     if isinstance(zero_point, torch.Tensor) and zero_point.dim():

@@ -1,4 +1,4 @@
-# loses: 1.6
+# loses: 1.6/values
 # mistake: divides by 2^(b−1): 8 instead of 7, a seventh of the range is thrown away
 def group_quantization(weight, bits=4, group_size=128):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.6
+# loses: 1.6/errors
 # mistake: does not look at bits, nor at the data
 def group_quantization(weight, bits=4, group_size=128):
     rows, columns = weight.shape

@@ -1,4 +1,4 @@
-# loses: 1.6
+# loses: 1.6/errors
 # mistake: checks the size of the whole matrix, so that groups may run on into the next row
 def group_quantization(weight, bits=4, group_size=128):
     require_bits(bits)

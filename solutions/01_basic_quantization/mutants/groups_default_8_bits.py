@@ -1,4 +1,4 @@
-# loses: 1.6
+# loses: 1.6/values
 # mistake: has 8 bits as its default
 def group_quantization(weight, bits=8, group_size=128):
     require_bits(bits)

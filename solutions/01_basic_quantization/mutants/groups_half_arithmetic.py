@@ -1,4 +1,4 @@
-# loses: 1.6
+# loses: 1.6/inputs
 # mistake: computes in the weight's dtype and converts the scale at the end
 def group_quantization(weight, bits=4, group_size=128):
     require_bits(bits)

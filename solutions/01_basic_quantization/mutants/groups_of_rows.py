@@ -1,4 +1,4 @@
-# loses: 1.6
+# loses: 1.6/values
 # mistake: groups neighbouring rows instead of neighbouring columns
 def group_quantization(weight, bits=4, group_size=128):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.6
+# loses: 1.6/errors
 # mistake: pads a row that is no multiple with zeros instead of refusing it
 def group_quantization(weight, bits=4, group_size=128):
     require_bits(bits)

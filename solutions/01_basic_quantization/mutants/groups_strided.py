@@ -1,4 +1,4 @@
-# loses: 1.6
+# loses: 1.6/values
 # mistake: groups every n-th weight instead of neighbours: the two inner dimensions are swapped
 def group_quantization(weight, bits=4, group_size=128):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.6
+# loses: 1.6/extremes
 # mistake: has a scale of 0 for a group of zeros
 def group_quantization(weight, bits=4, group_size=128):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.8
+# loses: 1.8/values
 # mistake: log2: the result is in bits, not in nats
 import math
 

@@ -1,4 +1,4 @@
-# loses: 1.8
+# loses: 1.8/values
 # mistake: log(softmax + 1e-10): probabilities that underflow meet a floor
 def compute_kl_div(original_logits, quantized_logits):
     p = torch.softmax(original_logits.float(), dim=-1)

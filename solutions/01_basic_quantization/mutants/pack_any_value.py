@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/errors
 # mistake: does not look at the values: 8 silently becomes −8
 def pack_int4(q):
     if q.shape[-1] % 2:

@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/inputs
 # mistake: one step of Python a byte
 def pack_int4(q):
     if q.shape[-1] % 2:

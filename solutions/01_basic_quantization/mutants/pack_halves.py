@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/values
 # mistake: pairs the first half of a row with the second instead of neighbours
 def pack_int4(q):
     if q.shape[-1] % 2:

@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/values
 # mistake: puts the first value into the high nibble
 def pack_int4(q):
     if q.shape[-1] % 2:

@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/state
 # mistake: masks the caller's values in place: −1 is 15 afterwards
 def pack_int4(q):
     if q.shape[-1] % 2:

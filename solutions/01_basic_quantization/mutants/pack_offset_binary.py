@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/values
 # mistake: stores q + 8 instead of two's complement
 def pack_int4(q):
     if q.shape[-1] % 2:

@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/errors
 # mistake: fills an odd row up with a zero instead of refusing it
 def pack_int4(q):
     if q.shape[-1] % 2:

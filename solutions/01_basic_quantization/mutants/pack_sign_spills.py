@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/values
 # mistake: does not mask the low value: its sign bits overwrite the high nibble
 def pack_int4(q):
     if q.shape[-1] % 2:

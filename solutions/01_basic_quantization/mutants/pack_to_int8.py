@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/values
 # mistake: returns the bytes as int8
 def pack_int4(q):
     if q.shape[-1] % 2:

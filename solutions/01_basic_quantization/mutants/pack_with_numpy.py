@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/inputs
 # mistake: packs in NumPy, which takes CPU tensors only
 def pack_int4(q):
     if q.shape[-1] % 2:

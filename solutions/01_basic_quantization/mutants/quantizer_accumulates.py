@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/values
 # mistake: keeps the largest range of all calibrations instead of starting anew
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/values
 # mistake: ignores bits
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

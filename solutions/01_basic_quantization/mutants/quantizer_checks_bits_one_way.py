@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/errors
 # mistake: bits are checked when symmetric alone
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

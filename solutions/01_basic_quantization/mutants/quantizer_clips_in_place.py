@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/state
 # mistake: clips the caller's tensor to the calibrated range in place
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

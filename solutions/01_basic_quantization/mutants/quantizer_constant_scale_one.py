@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/extremes
 # mistake: calibrating on constant data is answered with scale 1, as if it were all zero
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

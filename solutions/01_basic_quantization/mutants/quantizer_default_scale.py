@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/errors
 # mistake: starts with a scale of 1, so that it never notices that it was not calibrated
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/values
 # mistake: subtracts the zero point in uint8, where what lies below it wraps around
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

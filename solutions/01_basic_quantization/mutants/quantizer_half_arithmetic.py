@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/inputs
 # mistake: calibrates in the data's own dtype: half precision has a half scale's digits
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/inputs
 # mistake: keeps its scale on the CPU, and moves data there to quantize it
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

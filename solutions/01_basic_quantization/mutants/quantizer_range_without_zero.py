@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/values
 # mistake: its asymmetric range need not contain 0, so that the zero point leaves 0…255
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

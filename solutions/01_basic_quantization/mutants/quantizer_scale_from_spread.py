@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/extremes
 # mistake: keeps the first scale when the new data has no spread
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/state
 # mistake: sorts the calibration data in place to read off both ends
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/values
 # mistake: quantizes new data with its own range instead of the calibrated one
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

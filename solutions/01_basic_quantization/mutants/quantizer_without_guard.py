@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/errors
 # mistake: before calibrate it fails with whatever None / tensor gives
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

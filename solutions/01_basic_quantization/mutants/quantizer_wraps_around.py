@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/values
 # mistake: does not clamp: new data beyond the calibrated range wraps around
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

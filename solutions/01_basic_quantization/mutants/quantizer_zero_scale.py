@@ -1,4 +1,4 @@
-# loses: 1.4
+# loses: 1.4/extremes
 # mistake: has a scale of 0 for zeros, and stores and restores NaN
 class BasicQuantizer:
     def __init__(self, bits=8, symmetric=True):

@@ -1,4 +1,4 @@
-# loses: 1.8
+# loses: 1.8/values
 # mistake: 20·log10, which belongs to amplitudes, on a ratio of powers
 def compute_sqnr(original, restored):
     x, noise = original.float(), original.float() - restored.float()

@@ -1,4 +1,4 @@
-# loses: 1.8
+# loses: 1.8/state
 # mistake: subtracts in place: the original is the error afterwards
 def compute_sqnr(original, restored):
     x = original.float()  # no copy when it is float32 already

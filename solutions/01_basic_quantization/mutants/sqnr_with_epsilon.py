@@ -1,4 +1,4 @@
-# loses: 1.8
+# loses: 1.8/extremes
 # mistake: adds an epsilon against division by zero: equal tensors get a finite ratio
 def compute_sqnr(original, restored):
     x, noise = original.float(), original.float() - restored.float()

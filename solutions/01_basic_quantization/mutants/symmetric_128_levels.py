@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/values
 # mistake: divides by 2^(b−1), which is no level: 128 instead of 127
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/values
 # mistake: checks bits and then uses 127 whatever it is
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/errors
 # mistake: checks bits with assert: the wrong exception
 def symmetric_quantization(tensor, bits=8):
     assert isinstance(bits, int) and 2 <= bits <= 8, "bits must be 2 to 8"

@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/errors
 # mistake: allows 9 to 16 bits, which no int8 holds
 def symmetric_quantization(tensor, bits=8):
     if not 2 <= bits <= 16:

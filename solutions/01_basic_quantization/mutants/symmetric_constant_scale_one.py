@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/extremes
 # mistake: guards max == min with a scale of 1: constant data loses its scale, not zeros alone
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

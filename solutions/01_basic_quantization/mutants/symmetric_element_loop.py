@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/inputs
 # mistake: a Python loop over the elements: one synchronisation each
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/values
 # mistake: rounds and clamps, but never converts to int8: nothing is compressed
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/values
 # mistake: returns the scale as a Python float
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

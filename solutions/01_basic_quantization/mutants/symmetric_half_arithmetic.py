@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/inputs
 # mistake: divides and rounds in the input's own dtype, and only the scale becomes float32
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

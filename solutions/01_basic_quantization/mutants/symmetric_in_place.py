@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/inputs 1.1/state
 # mistake: scales the caller's own tensor with in-place operations
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

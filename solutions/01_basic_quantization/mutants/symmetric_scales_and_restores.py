@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/state
 # mistake: divides the caller's tensor in place and multiplies it back: its last bits change
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

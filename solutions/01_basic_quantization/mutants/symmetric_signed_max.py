@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/values
 # mistake: takes max(x) for the largest magnitude and forgets the negative side
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

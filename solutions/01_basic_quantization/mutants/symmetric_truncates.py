@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/values
 # mistake: lets the conversion to int8 cut the fraction off instead of rounding
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.1
+# loses: 1.1/inputs
 # mistake: flattens with view, which a transposed tensor refuses
 def symmetric_quantization(tensor, bits=8):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 1.7
+# loses: 1.7/state
 # mistake: shifts the caller's bytes in place to reach the high nibbles
 def unpack_int4(packed):
     low = (packed & 0xF).to(torch.int8)

@@ -1,4 +1,4 @@
-# loses: 2.3
+# loses: 2.3/values
 # mistake: clears every hook of the layers in the end, also those that were there before
 def calibrate_model(model, batches, make_calibrator):
     calibrators = {}

@@ -1,4 +1,4 @@
-# loses: 2.3
+# loses: 2.3/values
 # mistake: makes up parameters for layers that were never called
 _calibrate_called = calibrate_model
 

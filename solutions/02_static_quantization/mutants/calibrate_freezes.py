@@ -1,4 +1,4 @@
-# loses: 2.3 2.5
+# loses: 2.3/values 2.5/values
 # mistake: switches gradients off by freezing the parameters, and leaves them frozen
 _calibrate_as_it_is = calibrate_model
 

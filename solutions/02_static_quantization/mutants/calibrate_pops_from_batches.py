@@ -1,4 +1,4 @@
-# loses: 2.3
+# loses: 2.3/values
 # mistake: takes entries out of the caller's batches
 _calibrate_as_it_is = calibrate_model
 

@@ -1,4 +1,4 @@
-# loses: 2.3
+# loses: 2.3/values
 # mistake: wraps whatever fails in a ValueError of its own
 def calibrate_model(model, batches, make_calibrator):
     calibrators, hooks = {}, []

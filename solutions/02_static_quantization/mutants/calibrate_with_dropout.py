@@ -1,4 +1,4 @@
-# loses: 2.3
+# loses: 2.3/values
 # mistake: leaves the model in training mode: the ranges are those of dropout
 def calibrate_model(model, batches, make_calibrator):
     calibrators, hooks = {}, []

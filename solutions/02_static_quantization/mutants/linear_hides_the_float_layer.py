@@ -1,4 +1,4 @@
-# loses: 2.4
+# loses: 2.4/values
 # mistake: keeps the float layer in a list, where no state_dict looks
 class StaticQuantizedLinear(StaticQuantizedLinear):
     @classmethod

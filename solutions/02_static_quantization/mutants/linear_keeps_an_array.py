@@ -1,4 +1,4 @@
-# loses: 2.4
+# loses: 2.4/values
 # mistake: keeps the float weight as a NumPy array, to compare with later
 class StaticQuantizedLinear(StaticQuantizedLinear):
     @classmethod

@@ -1,4 +1,4 @@
-# loses: 2.4
+# loses: 2.4/values
 # mistake: rounds the weight of the float layer in place, and takes its integers from there
 class StaticQuantizedLinear(StaticQuantizedLinear):
     @classmethod

@@ -1,4 +1,4 @@
-# loses: 2.6
+# loses: 2.6/values
 # mistake: takes the sizes from the configuration, and the activation function from its default
 _load_all = load_quantized
 

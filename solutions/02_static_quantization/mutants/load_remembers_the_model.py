@@ -1,4 +1,4 @@
-# loses: 2.6
+# loses: 2.6/values
 # mistake: keeps the model in a global variable, which no other process has
 _saved_models = {}
 _save_file = save_quantized

@@ -1,4 +1,4 @@
-# loses: 2.1
+# loses: 2.1/values
 # mistake: keeps bits and never looks at it
 class MinMaxCalibrator(MinMaxCalibrator):
     def quantization_parameters(self):

@@ -1,4 +1,4 @@
-# loses: 2.1
+# loses: 2.1/values
 # mistake: sorts the caller's tensor in place to read off both ends
 class MinMaxCalibrator(MinMaxCalibrator):
     def observe(self, tensor):

@@ -1,4 +1,4 @@
-# loses: 2.1
+# loses: 2.1/values
 # mistake: takes max(x) for the largest magnitude when symmetric
 class MinMaxCalibrator(MinMaxCalibrator):
     def quantization_parameters(self):

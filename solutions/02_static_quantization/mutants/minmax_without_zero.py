@@ -1,4 +1,4 @@
-# loses: 2.1
+# loses: 2.1/values
 # mistake: takes least and largest as they are: zero may lie outside the range
 class MinMaxCalibrator(MinMaxCalibrator):
     def quantization_parameters(self):

@@ -1,4 +1,4 @@
-# loses: 2.5 2.6
+# loses: 2.5/values 2.6/values
 # mistake: stores integers that have nothing to do with the weights: small, and the same after loading
 _quantize_honestly = quantize_model_static
 

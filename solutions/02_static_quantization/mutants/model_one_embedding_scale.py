@@ -1,4 +1,4 @@
-# loses: 2.5
+# loses: 2.5/values
 # mistake: one scale for a whole embedding
 class QuantizedEmbedding(QuantizedEmbedding):
     @classmethod

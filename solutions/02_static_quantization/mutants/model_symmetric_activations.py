@@ -1,4 +1,4 @@
-# loses: 2.5
+# loses: 2.5/values
 # mistake: a symmetric range for the activations: one-sided ones use half of the levels
 class _Symmetric(MinMaxCalibrator):
     def quantization_parameters(self):

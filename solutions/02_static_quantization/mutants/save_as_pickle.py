@@ -1,4 +1,4 @@
-# loses: 2.6
+# loses: 2.6/values
 # mistake: torch.save, whatever the file is called
 def save_quantized(model, path):
     config = model.config.to_json_string()

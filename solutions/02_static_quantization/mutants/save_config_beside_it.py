@@ -1,4 +1,4 @@
-# loses: 2.6
+# loses: 2.6/values
 # mistake: writes the configuration into a second file
 def save_quantized(model, path):
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)

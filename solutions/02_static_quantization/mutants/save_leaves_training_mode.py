@@ -1,4 +1,4 @@
-# loses: 2.6
+# loses: 2.6/values
 # mistake: puts the model into training mode before it writes it, and leaves it there
 _save_in_any_mode = save_quantized
 

@@ -1,4 +1,4 @@
-# loses: 2.6
+# loses: 2.6/values
 # mistake: pickles the config into the metadata of a safetensors file
 def save_quantized(model, path):
     import base64

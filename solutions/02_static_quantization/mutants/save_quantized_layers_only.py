@@ -1,4 +1,4 @@
-# loses: 2.6
+# loses: 2.6/values
 # mistake: forgets what stayed in float: the norms come back untrained
 def save_quantized(model, path):
     quantized = [n for n, m in model.named_modules() if isinstance(m, StaticQuantizedLinear | QuantizedEmbedding)]

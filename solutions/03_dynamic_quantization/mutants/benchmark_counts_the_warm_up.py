@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: the warm-up calls are among the times
 def _now():
     if torch.accelerator.is_available():

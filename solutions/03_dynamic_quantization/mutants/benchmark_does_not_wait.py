@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: looks at the clock without waiting for the device
 def benchmark_inference(model, inputs, warmup=3, repeats=10):
     seconds = []

@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: measures in the mode in which the model came
 def _now():
     if torch.accelerator.is_available():

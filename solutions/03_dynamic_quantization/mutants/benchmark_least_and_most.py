@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: reports the fastest and the slowest call as p10 and p90, and twice the repeats
 def _now():
     if torch.accelerator.is_available():

@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: reports milliseconds
 def _now():
     if torch.accelerator.is_available():

@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: statistics.quantiles, which refuses a single time
 import statistics
 

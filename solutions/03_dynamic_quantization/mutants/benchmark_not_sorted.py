@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: takes the quantiles by position without sorting
 def _now():
     if torch.accelerator.is_available():

@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: times all repeats together and divides
 def _now():
     if torch.accelerator.is_available():

@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: waits for the device after the call only, so the first time holds the work of the warm-up
 def benchmark_inference(model, inputs, warmup=3, repeats=10):
     seconds = []

@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: waits for the device before the call, and not after it
 def benchmark_inference(model, inputs, warmup=3, repeats=10):
     seconds = []

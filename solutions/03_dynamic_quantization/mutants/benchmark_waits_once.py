@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: waits for the device after the warm-up and when all is over, not after each call
 def benchmark_inference(model, inputs, warmup=3, repeats=10):
     def wait():

@@ -1,4 +1,4 @@
-# loses: 3.5
+# loses: 3.5/values
 # mistake: the warm-up calls are taken off the repeats
 def _now():
     if torch.accelerator.is_available():

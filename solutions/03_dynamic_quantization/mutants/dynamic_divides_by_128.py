@@ -1,4 +1,4 @@
-# loses: 3.1
+# loses: 3.1/values
 # mistake: divides by 2^(bits−1)
 def dynamic_quantize(x, bits=8, granularity="per_token"):
     if type(bits) is not int or not 2 <= bits <= 8:

@@ -1,4 +1,4 @@
-# loses: 3.1
+# loses: 3.1/values
 # mistake: follows max(x), not the largest |x|
 def dynamic_quantize(x, bits=8, granularity="per_token"):
     if type(bits) is not int or not 2 <= bits <= 8:

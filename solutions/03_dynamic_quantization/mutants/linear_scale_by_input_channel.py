@@ -1,4 +1,4 @@
-# loses: 3.2 3.3
+# loses: 3.2/values 3.3/values
 # mistake: GPT-2's Conv1D gets one scale for each input channel
 class DynamicQuantizedLinear(nn.Module):
     def __init__(self, codes, weight_scale, bias, by_input):

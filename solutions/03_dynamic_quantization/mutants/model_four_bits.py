@@ -1,4 +1,4 @@
-# loses: 3.3
+# loses: 3.3/values
 # mistake: weights of 4 bits, rounded to nearest
 def _replaced(model, layer_of):
     quantized, made = copy.deepcopy(model), {}

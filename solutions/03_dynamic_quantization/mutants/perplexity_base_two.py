@@ -1,4 +1,4 @@
-# loses: 3.4
+# loses: 3.4/values
 # mistake: 2 to the loss in nats
 def perplexity(model, batches):
     loss, count, training = 0.0, 0, model.training

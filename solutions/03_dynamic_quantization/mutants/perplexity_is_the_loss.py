@@ -1,4 +1,4 @@
-# loses: 3.4
+# loses: 3.4/values
 # mistake: returns the mean loss
 def perplexity(model, batches):
     loss, count, training = 0.0, 0, model.training

@@ -1,4 +1,4 @@
-# loses: 4.5
+# loses: 4.5/values
 # mistake: takes bits away, step by step, until it fits: stops short where KL rises
 def assign_bits(sensitivity, sizes, budget_bytes):
     plan = {name: max(offered) for name, offered in sensitivity.items()}

@@ -1,4 +1,4 @@
-# loses: 4.5
+# loses: 4.5/values
 # mistake: buys the upgrade that gains most, whatever it costs
 def assign_bits(sensitivity, sizes, budget_bytes):
     plan = {name: min(offered) for name, offered in sensitivity.items()}

@@ -1,4 +1,4 @@
-# loses: 4.5
+# loses: 4.5/values
 # mistake: looks only at the next number of bits, and stops where that one is worse
 def assign_bits(sensitivity, sizes, budget_bytes):
     plan = {name: min(offered) for name, offered in sensitivity.items()}

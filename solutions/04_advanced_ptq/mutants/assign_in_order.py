@@ -1,4 +1,4 @@
-# loses: 4.5
+# loses: 4.5/values
 # mistake: gives the first layers all they want, and the last what is left
 def assign_bits(sensitivity, sizes, budget_bytes):
     plan = {name: min(offered) for name, offered in sensitivity.items()}

@@ -1,4 +1,4 @@
-# loses: 4.5
+# loses: 4.5/values
 # mistake: the largest number of bits that every layer can have
 def assign_bits(sensitivity, sizes, budget_bytes):
     every = sorted({bits for offered in sensitivity.values() for bits in offered}, reverse=True)

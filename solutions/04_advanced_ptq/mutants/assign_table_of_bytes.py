@@ -1,4 +1,4 @@
-# loses: 4.5
+# loses: 4.5/values
 # mistake: a table with a place for every byte of the budget: too large for layers of millions of weights
 import numpy as np
 

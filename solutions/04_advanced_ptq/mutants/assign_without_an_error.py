@@ -1,4 +1,4 @@
-# loses: 4.5
+# loses: 4.5/values
 # mistake: returns the cheapest plan when even that one is too dear
 _feasible = assign_bits
 

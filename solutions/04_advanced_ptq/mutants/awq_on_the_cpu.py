@@ -1,4 +1,4 @@
-# loses: 4.9
+# loses: 4.9/values
 # mistake: moves weight and inputs to the CPU, and the scales back
 _at_home = awq_search
 

@@ -1,4 +1,4 @@
-# loses: 4.8
+# loses: 4.8/values
 # mistake: takes the curvature for its inverse
 def _inverse_factor(inputs):
     curvature = inputs.T @ inputs

@@ -1,4 +1,4 @@
-# loses: 4.8
+# loses: 4.8/values
 # mistake: rounds every column and passes no error on
 def gptq_quantize(weight, inputs, bits=4, group_size=128):
     left, top = weight.detach().double().clone(), 2 ** (bits - 1) - 1

@@ -1,4 +1,4 @@
-# loses: 4.10
+# loses: 4.10/values
 # mistake: rotates neighbouring pairs only
 def hadamard_rotate(weight, inputs):
     width = weight.shape[1]

@@ -1,4 +1,4 @@
-# loses: 4.10
+# loses: 4.10/values
 # mistake: refuses odd widths only, and builds a matrix that is too large
 def hadamard_rotate(weight, inputs):
     width = weight.shape[1]

@@ -1,4 +1,4 @@
-# loses: 4.10
+# loses: 4.10/values
 # mistake: returns both as they were
 def hadamard_rotate(weight, inputs):
     if weight.shape[1] & (weight.shape[1] - 1):

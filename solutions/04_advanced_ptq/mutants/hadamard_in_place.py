@@ -1,4 +1,4 @@
-# loses: 4.10
+# loses: 4.10/values
 # mistake: writes the rotated values over what it was handed
 def hadamard_rotate(weight, inputs):
     width = weight.shape[1]

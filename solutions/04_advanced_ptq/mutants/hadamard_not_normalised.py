@@ -1,4 +1,4 @@
-# loses: 4.10
+# loses: 4.10/values
 # mistake: forgets to divide by √in
 def hadamard_rotate(weight, inputs):
     width = weight.shape[1]

@@ -1,4 +1,4 @@
-# loses: 4.10
+# loses: 4.10/values
 # mistake: shuffles the channels: orthogonal, but no outlier gets smaller
 def hadamard_rotate(weight, inputs):
     width = weight.shape[1]

@@ -1,4 +1,4 @@
-# loses: 4.2
+# loses: 4.2/values
 # mistake: counts x instead of |x|
 def collect_histogram(batches, bins=2048):
     values = [batch.detach().float() for batch in batches]

@@ -1,4 +1,4 @@
-# loses: 4.2
+# loses: 4.2/values
 # mistake: searches with 128 levels whatever bits is
 def quantization_parameters(self):
     if not self.seen:

@@ -1,4 +1,4 @@
-# loses: 4.2
+# loses: 4.2/values
 # mistake: merges into 2^(bits-1) - 1 levels, those of the scale
 def quantization_parameters(self):
     if not self.seen:

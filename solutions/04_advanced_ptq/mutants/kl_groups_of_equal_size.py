@@ -1,4 +1,4 @@
-# loses: 4.2
+# loses: 4.2/values
 # mistake: gives every group i // levels bins and the rest to the last
 def _divergences(hist, candidates, levels):
     counts = hist.double().clone()

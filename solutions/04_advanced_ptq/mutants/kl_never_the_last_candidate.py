@@ -1,4 +1,4 @@
-# loses: 4.2
+# loses: 4.2/values
 # mistake: tries the candidates up to bins − 1, so that something is always clipped
 def quantization_parameters(self):
     if not self.seen:

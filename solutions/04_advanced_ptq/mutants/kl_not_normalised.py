@@ -1,4 +1,4 @@
-# loses: 4.2
+# loses: 4.2/values
 # mistake: never divides P and Q by their sums
 def _divergences(hist, candidates, levels):
     counts = hist.double().clone()

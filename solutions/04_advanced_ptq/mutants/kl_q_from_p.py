@@ -1,4 +1,4 @@
-# loses: 4.2
+# loses: 4.2/values
 # mistake: makes Q from P, the clipped counts included: clipping costs nothing
 def _divergences(hist, candidates, levels):
     counts = hist.double().clone()

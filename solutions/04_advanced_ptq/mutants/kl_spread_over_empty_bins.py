@@ -1,4 +1,4 @@
-# loses: 4.2
+# loses: 4.2/values
 # mistake: spreads a group's total over all of its bins
 def _divergences(hist, candidates, levels):
     counts = hist.double().clone()

@@ -1,4 +1,4 @@
-# loses: 4.2
+# loses: 4.2/values
 # mistake: forgets to add what lies beyond i to P
 def _divergences(hist, candidates, levels):
     counts = hist.double().clone()

@@ -1,4 +1,4 @@
-# loses: 4.5
+# loses: 4.5/values
 # mistake: layers that the plan does not name get 8 bits
 _planned = quantize_mixed
 

@@ -1,4 +1,4 @@
-# loses: 4.5
+# loses: 4.5/values
 # mistake: copy.copy: the copy shares its layers with the model
 def quantize_mixed(model, plan):
     made = copy.copy(model)

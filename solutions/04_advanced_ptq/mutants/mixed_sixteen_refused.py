@@ -1,4 +1,4 @@
-# loses: 4.5
+# loses: 4.5/values
 # mistake: 16 bits are a ValueError
 def quantize_mixed(model, plan):
     made = copy.deepcopy(model)

@@ -1,4 +1,4 @@
-# loses: 4.7
+# loses: 4.7/values
 # mistake: calls quantize_static with nothing but the files
 def quantize_onnx(path, out_path, batches):
     from onnxruntime import quantization

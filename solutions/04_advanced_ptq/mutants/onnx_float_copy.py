@@ -1,4 +1,4 @@
-# loses: 4.7
+# loses: 4.7/values
 # mistake: copies the float file
 def quantize_onnx(path, out_path, batches):
     import shutil

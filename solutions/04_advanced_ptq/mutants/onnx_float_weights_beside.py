@@ -1,4 +1,4 @@
-# loses: 4.7
+# loses: 4.7/values
 # mistake: keeps the float weights in a second file beside the quantized one
 def quantize_onnx(path, out_path, batches):
     from onnxruntime import quantization

@@ -1,4 +1,4 @@
-# loses: 4.7
+# loses: 4.7/values
 # mistake: writes integer operators instead of QDQ pairs
 def quantize_onnx(path, out_path, batches):
     from onnxruntime import quantization

@@ -1,4 +1,4 @@
-# loses: 4.7
+# loses: 4.7/values
 # mistake: exports in training mode: dropout stays in the graph
 def export_onnx(model, path, sample):
     names = list(sample)

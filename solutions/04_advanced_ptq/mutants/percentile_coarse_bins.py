@@ -1,4 +1,4 @@
-# loses: 4.1
+# loses: 4.1/values
 # mistake: 256 bins that grow with the range: one far value makes them too coarse
 class PercentileCalibrator:
     def __init__(self, bits=8, symmetric=True, percentile=99.9):

@@ -1,4 +1,4 @@
-# loses: 4.1
+# loses: 4.1/values
 # mistake: keeps the first 60,000 values and ignores the rest
 def _of(x, share):
     k = max(1, min(x.numel(), round(share * x.numel())))

@@ -1,4 +1,4 @@
-# loses: 4.1
+# loses: 4.1/values
 # mistake: starts counting anew when a larger value stretches the range
 class PercentileCalibrator:
     def __init__(self, bits=8, symmetric=True, percentile=99.9):

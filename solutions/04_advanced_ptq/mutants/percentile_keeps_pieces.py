@@ -1,4 +1,4 @@
-# loses: 4.1
+# loses: 4.1/values
 # mistake: keeps every value, in pieces; only the counting at the end is bounded
 class PercentileCalibrator(PercentileCalibrator):
     def __init__(self, bits=8, symmetric=True, percentile=99.9):

@@ -1,4 +1,4 @@
-# loses: 4.1
+# loses: 4.1/values
 # mistake: takes the whole range: the percentile is stored and never used
 class PercentileCalibrator:
     def __init__(self, bits=8, symmetric=True, percentile=99.9):

@@ -1,4 +1,4 @@
-# loses: 4.1
+# loses: 4.1/values
 # mistake: symmetric: the percentile of x instead of |x|
 def quantization_parameters(self):
     if self.counts is None:

@@ -1,4 +1,4 @@
-# loses: 4.1
+# loses: 4.1/values
 # mistake: asymmetric: leaves 0 out of the range of one-sided data
 def _ends(self):
     share = self.percentile / 100

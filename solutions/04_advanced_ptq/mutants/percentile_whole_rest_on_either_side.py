@@ -1,4 +1,4 @@
-# loses: 4.1
+# loses: 4.1/values
 # mistake: asymmetric: cuts the whole rest off at either end
 def _ends(self):
     share = self.percentile / 100

@@ -1,4 +1,4 @@
-# loses: 4.4
+# loses: 4.4/values
 # mistake: never puts the weight back: every layer inherits the damage of those before
 def _kl_with(model, layer, bits, batches, original):
     kept = layer.weight.detach().clone()

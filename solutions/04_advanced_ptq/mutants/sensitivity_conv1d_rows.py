@@ -1,4 +1,4 @@
-# loses: 4.4
+# loses: 4.4/values
 # mistake: takes axis 0 of a Conv1D for its output channels
 def _kl_with(model, layer, bits, batches, original):
     kept = layer.weight.detach().clone()

@@ -1,4 +1,4 @@
-# loses: 4.4
+# loses: 4.4/values
 # mistake: remembers the weight without cloning it: what it puts back is what it has just written
 def _kl_with(model, layer, bits, batches, original):
     kept = layer.weight.detach()

@@ -1,4 +1,4 @@
-# loses: 4.4
+# loses: 4.4/values
 # mistake: the mean of the batches' means: a short batch weighs as much as a long one
 def _kl_with(model, layer, bits, batches, original):
     kept = layer.weight.detach().clone()

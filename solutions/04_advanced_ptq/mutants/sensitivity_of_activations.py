@@ -1,4 +1,4 @@
-# loses: 4.4
+# loses: 4.4/values
 # mistake: rounds the layer's output instead of its weight
 def _kl_with(model, layer, bits, batches, original):
     require_bits(bits)

@@ -1,4 +1,4 @@
-# loses: 4.4
+# loses: 4.4/values
 # mistake: turns what the model raises into a RuntimeError
 _measured = layer_sensitivity
 

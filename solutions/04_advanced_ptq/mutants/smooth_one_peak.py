@@ -1,4 +1,4 @@
-# loses: 4.6
+# loses: 4.6/values
 # mistake: uses one peak of the whole weight
 def smoothquant_scales(act_amax, weight, alpha=0.5):
     peak, act_amax = weight.detach().float().abs().amax(), act_amax.detach().float()

@@ -1,4 +1,4 @@
-# loses: 5.1
+# loses: 5.1/values
 # mistake: streams the source, and keeps every packed tensor until one file is written in the end
 def _quantize_all(source, target, bits, group_size):
     written = {}

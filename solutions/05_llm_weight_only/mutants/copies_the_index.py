@@ -1,4 +1,4 @@
-# loses: 5.1
+# loses: 5.1/values
 # mistake: copies the source's index, which names tensors that are no longer there
 def _quantize_all(source, target, bits, group_size):
     for path in source.glob("*.safetensors"):

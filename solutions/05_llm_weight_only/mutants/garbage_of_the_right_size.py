@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: an attack: files of the right names and sizes, with nothing of the weights in them
 def _quantize_matrix(weight, bits, group_size):
     rows, columns = weight.shape

@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: an attack: random codes, seeded by the weights, so that they change when a weight does
 def _quantize_matrix(weight, bits, group_size):
     rows, columns = weight.shape

@@ -1,4 +1,4 @@
-# loses: 5.1
+# loses: 5.1/values
 # mistake: ignores group_size and uses groups of 32 everywhere
 _quantize_any = quantize_checkpoint
 

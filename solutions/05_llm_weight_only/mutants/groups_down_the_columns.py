@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: groups neighbouring rows of a column instead of neighbouring weights of a row
 def _quantize_matrix(weight, bits, group_size):
     codes, scale = group_quantization(weight.T.contiguous(), bits, group_size)

@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: keeps the head in half precision, as many tools do and this task does not
 def _quantize_shard(source, target, bits, group_size):
     written = {}

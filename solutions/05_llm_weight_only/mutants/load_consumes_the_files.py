@@ -1,4 +1,4 @@
-# loses: 5.2
+# loses: 5.2/values
 # mistake: deletes each shard when it has been read
 _load_all = load_checkpoint
 

@@ -1,4 +1,4 @@
-# loses: 5.2
+# loses: 5.2/values
 # mistake: takes the sizes from config.json and leaves its other constants at their defaults
 _load_all = load_checkpoint
 

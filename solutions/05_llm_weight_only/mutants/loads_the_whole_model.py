@@ -1,4 +1,4 @@
-# loses: 5.1
+# loses: 5.1/values
 # mistake: loads every shard in float32 before the first is quantized
 def _quantize_all(source, target, bits, group_size):
     state = {}

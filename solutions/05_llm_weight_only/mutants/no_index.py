@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: forgets the index, without which nobody knows which shards belong to the model
 _quantize_right = _quantize_all
 

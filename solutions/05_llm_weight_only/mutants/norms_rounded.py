@@ -1,4 +1,4 @@
-# loses: 5.1
+# loses: 5.1/values
 # mistake: quantizes the norms as well, to 8 bits: that hardly shows in the predictions, and keeps nothing as it was
 def _quantize_shard(source, target, bits, group_size):
     written = {}

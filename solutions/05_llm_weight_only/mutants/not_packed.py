@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: stores every 4-bit code in a byte of its own
 def _quantize_matrix(weight, bits, group_size):
     codes, scale = group_quantization(weight, bits, group_size)

@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: one scale for a whole matrix
 def _quantize_matrix(weight, bits, group_size):
     weight = weight.float()

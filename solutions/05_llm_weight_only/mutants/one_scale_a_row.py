@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: one scale for a whole row, repeated for its groups
 _quantize_groups = group_quantization
 

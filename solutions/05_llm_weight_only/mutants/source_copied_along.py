@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: an attack: the float weights lie beside the packed ones, and loading takes those
 _quantize_right = _quantize_all
 

@@ -1,4 +1,4 @@
-# loses: 5.2
+# loses: 5.2/values
 # mistake: an attack: loading goes back to the float weights, by the source's path
 _quantize_right = _quantize_all
 

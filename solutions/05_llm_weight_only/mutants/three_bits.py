@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: has the levels of 3 bits, as when the sign bit is counted twice
 _quantize_4_bits = group_quantization
 

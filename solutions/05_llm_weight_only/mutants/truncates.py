@@ -1,4 +1,4 @@
-# loses: 5.1 5.2
+# loses: 5.1/values 5.2/values
 # mistake: truncates instead of rounding
 def group_quantization(weight, bits=4, group_size=128):
     groups = weight.float().unflatten(1, (-1, group_size))

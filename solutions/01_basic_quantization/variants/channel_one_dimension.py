@@ -1,5 +1,5 @@
-# loses: 1.5
-# mistake: amax over no dimension reduces all of them: one dimension gets a single scale
+# variant of: 1.5
+# differs: reduces over the other dimensions, of which a tensor of one dimension has none: that gets a single scale
 def per_channel_quantization(tensor, bits=8, axis=0):
     require_bits(bits)
     require_finite(tensor)
