@@ -133,7 +133,7 @@ def _table(
     to: Platform, out: Path, source: Path | None, exercises: Sequence[Exercise], roster: Path | None, column: str
 ) -> bool:
     """Write a table of grades, and say who is left out and who gets 0; return whether everybody was found."""
-    from autograder.exports import grades, lms, otter, rosters  # noqa: PLC0415
+    from autograder.exports import grades, lms, otter, tables  # noqa: PLC0415
     from autograder.report.atomic import write_atomically  # noqa: PLC0415
 
     if source is None:
@@ -144,7 +144,7 @@ def _table(
     else:
         rows = grades.read_grades(source, exercises)
         graded = [exercise for exercise in exercises if any(row.exercise == exercise.slug for row in rows)]
-        people, note = rosters.read_table(roster) if roster else (None, "")
+        people, note = tables.read_table(roster) if roster else (None, "")
         if note:
             complain(note)
         table = (

@@ -17,6 +17,7 @@ from autograder.exports import rosters
 from autograder.exports.grades import Grade
 from autograder.exports.headings import CANVAS, POINTS_POSSIBLE
 from autograder.exports.matching import Matched, match
+from autograder.exports.tables import Table
 from autograder.records import Exercise, PtqlabError
 from autograder.report.spreadsheet import csv_text
 from autograder.report.text import number
@@ -31,7 +32,7 @@ class Export:
     without_grade: tuple[str, ...] = ()
 
 
-def canvas_csv(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: rosters.Table | None) -> Export:
+def canvas_csv(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: Table | None) -> Export:
     """Return a table for Canvas's Grades > Import.
 
     `roster` is Canvas's own export, whose students and assignment columns ("Title (id)") are taken over; without one,
@@ -53,7 +54,7 @@ def canvas_csv(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: r
 
 
 def moodle_csv(
-    grades: Sequence[Grade], exercises: Sequence[Exercise], roster: rosters.Table | None, column: str = "Username"
+    grades: Sequence[Grade], exercises: Sequence[Exercise], roster: Table | None, column: str = "Username"
 ) -> Export:
     """Return a table for Moodle.
 
@@ -69,14 +70,14 @@ def moodle_csv(
     return Export(csv_text(table))
 
 
-def _worksheet(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: rosters.Table) -> Export:
+def _worksheet(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: Table) -> Export:
     """Moodle asks for its own headings and for commas, whatever a spreadsheet has saved."""
     if len(exercises) != 1:
         raise PtqlabError("Expected one exercise, since a worksheet is of one assignment; give --exercise.")
     sheet = rosters.worksheet(roster)
     matched = match([grade.student for grade in grades], sheet.people)
     points = {id(person): _points(grades, student, exercises[0]) for student, person in matched.people.items()}
-    table: rosters.Table = [list(sheet.header)]
+    table: Table = [list(sheet.header)]
     for person in sheet.people:
         row = list(person.cells)
         row[sheet.grade] = points.get(id(person)) or row[sheet.grade]

@@ -68,7 +68,7 @@ def _find(student: str, people: Sequence[Person]) -> list[Person]:
     ways: tuple[Callable[[], list[Person]], ...] = (
         lambda: [person for person in people if key in {*map(_key, (*person.ids, *person.names))}],
         lambda: [person for person in people if _joined(key) == _joined(person.ids[0]) != _joined(person.number)],
-        lambda: [person for person in people if key == _bare(person.number)],
+        lambda: [person for person in people if key.isdigit() and _bare(key) == _bare(person.number)],
         lambda: [person for person in people if key in {_key(cell).partition("@")[0] for cell in person.ids}],
         lambda: _of_a_name(name, number, people),
         lambda: _of_a_group(name, number, people),
@@ -77,11 +77,16 @@ def _find(student: str, people: Sequence[Person]) -> list[Person]:
 
 
 def _of_a_name(name: str, number: str, people: Sequence[Person]) -> list[Person]:
-    """Everybody of this name; of several, who has the number, else whose words come in this order."""
+    """Everybody of this name; of several, who has the number, else whose words come in this order.
+
+    Where these are two people, both: the number may be another assignment's.
+    """
     equal = [person for person in people if any(_spellings(name) & _spellings(cell) for cell in person.names)]
-    numbered = [person for person in equal if number and number in {_key(cell) for cell in _numbers(person)}]
+    numbered = [person for person in equal if number and _bare(number) in map(_bare, (person.number, *person.ids))]
     same_words = [person for person in equal if any(sorted(_words(name)) == sorted(_words(c)) for c in person.names)]
     same_order = [person for person in same_words if any(_words(name) == _words(cell) for cell in person.names)]
+    if numbered and same_order and not any(person in numbered for person in same_order):
+        return [*numbered, *same_order]
     return next((found for found in (numbered, same_order, same_words) if found), equal)
 
 
@@ -91,12 +96,10 @@ def _of_a_group(name: str, number: str, people: Sequence[Person]) -> list[Person
     return [
         person
         for person in people
-        if number and number == _bare(person.number) and any(_of_a_name(end, number, [person]) for end in ends)
+        if number
+        and _bare(number) == _bare(person.number)
+        and any(_of_a_name(end, number, [person]) or _joined(end + number) == _joined(person.ids[0]) for end in ends)
     ]
-
-
-def _numbers(person: Person) -> tuple[str, ...]:
-    return (person.number, _bare(person.number), *person.ids)
 
 
 def _bare(number: str) -> str:

@@ -1,31 +1,16 @@
-"""Rosters: tables of people that Canvas or Moodle gave out, perhaps saved again by a spreadsheet, in any encoding."""
+"""Rosters: tables of people that Canvas or Moodle gave out, in any language."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from autograder.exports.headings import CANVAS, GRADE, IDENTIFIER, MODIFIED, POINTS_POSSIBLE, STATUS
+from autograder.exports.tables import Table
 from autograder.records import PtqlabError
 
-Table = list[list[str]]
-
-_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods, .xls
-_SEPARATORS = (",", ";", "\t")
-# Encodings of East Asian Windows, the likeliest first, each with the first bytes of its common characters
-_EAST_ASIAN = {
-    "cp950": range(0xA4, 0xC7),
-    "gbk": range(0xB0, 0xD8),
-    "cp932": range(0x82, 0x98),
-    "cp949": range(0xB0, 0xC9),
-}
-_MIXED = re.compile(r"(?<=[A-Za-z])[^\x00-\x7f]|[^\x00-\x7f](?=[A-Za-z])")  # as accents are, read as two bytes
 _NUMBERED = re.compile(r"\D*\d+")
 _ASSIGNMENT = re.compile(r".+ \(\d+\)")  # Canvas's columns: the title and the number
 _TIME = re.compile(r"-?|.*\b(19|20)\d\d\b.*|.*\d{4}年.*")
@@ -51,25 +36,6 @@ class Worksheet:
     header: tuple[str, ...]
     people: tuple[Person, ...]
     grade: int
-
-
-def read_table(path: Path) -> tuple[Table, str]:
-    """Return a file's rows without empty ones, and a note on its encoding where it had to be guessed.
-
-    Raises PtqlabError for a file that is no table of text.
-    """
-    data = path.read_bytes()
-    if data.startswith(_WORKBOOKS):
-        raise PtqlabError(f"Expected a CSV file, but {path} is a workbook; save it as CSV UTF-8.")
-    text, encoding = _decoded(data)
-    note = f"{path.name} is not in UTF-8; it was read as {encoding}. If names look wrong, save it as CSV UTF-8."
-    try:
-        table = _split(text)
-    except csv.Error as error:
-        raise PtqlabError(f"Expected a CSV file, but {path} is none ({error}); export it again.") from None
-    if not table:
-        raise PtqlabError(f"Expected a table in {path}, but it is empty; export it again.")
-    return table, note if encoding not in ("utf-8", "utf-8-sig", "utf-16") else ""
 
 
 def canvas_people(table: Table) -> tuple[Person, ...]:
@@ -138,7 +104,7 @@ def worksheet(table: Table) -> Worksheet:
             "Expected Moodle's offline grading worksheet, with the columns Identifier, Grade and Last modified (grade)"
             f" in Moodle's language; {', '.join(header)} came."
         )
-    end = next((n for n, title in enumerate(header[:grade]) if _key(title) in STATUS), grade)
+    end = next((n for n, title in enumerate(header[:grade]) if _key(title) in STATUS), _after_addresses(rows, grade))
     people = []
     for row in rows:
         named = [cell for n, cell in enumerate(row[:end]) if n != identifier and cell.strip()]
@@ -181,53 +147,15 @@ def _before_maximum(rows: Table, identifier: int | None) -> int | None:
     return None
 
 
+def _after_addresses(rows: Table, grade: int) -> int:
+    """The end of the columns that name people, in a language whose word for the status isn't known."""
+    addresses = [place for place in range(grade) if rows and all("@" in row[place] for row in rows)]
+    return max(addresses, default=min(1, grade - 1)) + 1
+
+
 def _cell(row: Sequence[str], place: int | None) -> str:
     return row[place] if place is not None and place < len(row) else ""
 
 
 def _key(title: str) -> str:
     return unicodedata.normalize("NFKC", title).casefold().strip()
-
-
-# --- text ---------------------------------------------------------------------------------------------
-
-
-def _decoded(data: bytes) -> tuple[str, str]:
-    """The text, and the encoding: what a mark says, else UTF-8, else the one of Windows that fits best."""
-    encodings = [name for mark, name in _MARKS if data.startswith(mark)]
-    for encoding in (*encodings, "utf-8", *_by_likelihood(data), "cp1252", "latin-1"):
-        try:
-            return data.decode(encoding), encoding
-        except UnicodeDecodeError:
-            continue
-    raise AssertionError("latin-1 decodes everything")
-
-
-def _by_likelihood(data: bytes) -> Iterator[str]:
-    """The East Asian encoding in which most characters are common ones, if the text can be one of these at all."""
-    shares: dict[str, float] = {}
-    for encoding, common in _EAST_ASIAN.items():
-        try:
-            letters = [char for char in data.decode(encoding) if not char.isascii()]
-        except UnicodeDecodeError:
-            continue
-        mixed = len(_MIXED.findall(data.decode(encoding)))
-        wide = [char.encode(encoding) for char in letters]
-        if wide and mixed * 2 <= len(wide) and all(char.isprintable() or char == "\u3000" for char in letters):
-            shares[encoding] = sum(len(char) == 2 and char[0] in common for char in wide) / len(wide)
-    if shares and max(shares.values()) >= 0.5:
-        yield max(shares, key=lambda encoding: shares[encoding])
-
-
-def _split(text: str) -> Table:
-    """The rows, at the separator that gives most rows as many cells as the header; Excel's "sep=;" says which."""
-    stated = re.match(r"\s*sep=(.)\r?\n", text, re.IGNORECASE)
-    body = text[stated.end() :] if stated else text
-    tables = []
-    for separator in (stated[1],) if stated else _SEPARATORS:
-        rows = [
-            row for row in csv.reader(io.StringIO(body, newline=""), delimiter=separator) if any(map(str.strip, row))
-        ]
-        width = len(rows[0]) if rows else 0
-        tables.append((width > 1, sum(len(row) == width for row in rows) * width, rows))
-    return max(tables, key=lambda table: table[:2])[2]

@@ -15,7 +15,7 @@ from autograder.cli.app import app
 from autograder.course.catalog import find_exercises
 from autograder.exports.grades import Grade, read_grades, read_reports
 from autograder.exports.lms import canvas_csv, moodle_csv
-from autograder.exports.rosters import read_table
+from autograder.exports.tables import read_table
 from autograder.records import Exercise, Limits, PtqlabError, Report, TaskScore
 from autograder.report.to_json import report_to_json
 
