@@ -36,21 +36,29 @@ def canvas_csv(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: T
     """Return a table for Canvas's Grades > Import.
 
     `roster` is Canvas's own export, whose students and assignment columns ("Title (id)") are taken over; without one,
-    a student's name stands as SIS Login ID. Who has no score gets no row, so that nothing in Canvas is cleared.
+    a student's name stands as SIS Login ID. An empty cell clears a grade in Canvas: who has no score gets no row, and
+    of several labs the one without a score keeps what the roster says.
     """
-    columns = [_canvas_column(exercise, roster[0] if roster else []) for exercise in exercises]
+    header = roster[0] if roster else []
+    columns = [_canvas_column(exercise, header) for exercise in exercises]
     possible = [number(exercise.possible) for exercise in exercises]
     table = [[*CANVAS, *columns], [f"    {POINTS_POSSIBLE}", *[""] * (len(CANVAS) - 1), *possible]]
-    students = list(dict.fromkeys(grade.student for grade in grades))
-    people = rosters.canvas_people(roster) if roster is not None else ()
-    matched = match(students, people) if roster is not None else Matched({}, {})
-    cells: dict[str, tuple[str, ...]] = {student: person.cells for student, person in matched.people.items()}
+    people, matched = _canvas_people(list(dict.fromkeys(grade.student for grade in grades)), roster)
+    for student, person in matched.people.items():
+        given = dict(zip(header, person.row, strict=False))
+        points = [_points(grades, student, exercise) for exercise in exercises]
+        kept = [new or given.get(column, "") for new, column in zip(points, columns, strict=True)]
+        table += [[*person.cells, *kept]] if any(points) else []
+    return Export(csv_text(table, bare_first=True), matched.left_out, _without_grade(people, matched))
+
+
+def _canvas_people(students: Sequence[str], roster: Table | None) -> tuple[tuple[rosters.Person, ...], Matched]:
+    """The people of a roster and who is who; without a roster every student, as a login."""
     if roster is None:
         cells = {student: (student, "", "", student, "") for student in students}
-    for student, identity in cells.items():
-        points = [_points(grades, student, exercise) for exercise in exercises]
-        table += [[*identity, *points]] if any(points) else []
-    return Export(csv_text(table, bare_first=True), matched.left_out, _without_grade(people, matched))
+        return (), Matched({student: rosters.Person((), (), "", cells[student]) for student in students}, {})
+    people = rosters.canvas_people(roster)
+    return people, match(students, people)
 
 
 def moodle_csv(
@@ -79,7 +87,7 @@ def _worksheet(grades: Sequence[Grade], exercises: Sequence[Exercise], roster: T
     points = {id(person): _points(grades, student, exercises[0]) for student, person in matched.people.items()}
     table: Table = [list(sheet.header)]
     for person in sheet.people:
-        row = list(person.cells)
+        row = list(person.row)
         row[sheet.grade] = points.get(id(person)) or row[sheet.grade]
         table.append(row)
     return Export(csv_text(table), matched.left_out, _without_grade(sheet.people, matched))

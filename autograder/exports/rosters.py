@@ -20,13 +20,14 @@ _TIME = re.compile(r"-?|.*\b(19|20)\d\d\b.*|.*\d{4}年.*")
 class Person:
     """Someone in a roster: `names` and `ids` are the cells that may name them, `number` is the platform's id.
 
-    `cells` is what the table for the platform says of them.
+    `row` is the roster's own, and `cells` is what names them in the table for the platform.
     """
 
     names: tuple[str, ...]
     ids: tuple[str, ...]
     number: str
     cells: tuple[str, ...]
+    row: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def canvas_people(table: Table) -> tuple[Person, ...]:
         first_last = " ".join(reversed(row[:place]))
         ids = tuple(_cell(row, column) for column in (place, sis, login) if column is not None)
         cells = (name, row[place], _cell(row, sis), _cell(row, login), _cell(row, section))
-        people.append(Person((name, first_last), ids, row[place], cells))
+        people.append(Person((name, first_last), ids, row[place], cells, tuple(row)))
     return tuple(people)
 
 
@@ -110,7 +111,7 @@ def worksheet(table: Table) -> Worksheet:
         named = [cell for n, cell in enumerate(row[:end]) if n != identifier and cell.strip()]
         digits = re.search(r"\d+\s*$", row[identifier])
         number = digits[0].strip() if digits else ""
-        people.append(Person(tuple(named), (row[identifier], *named), number, tuple(row)))
+        people.append(Person(tuple(named), (row[identifier], *named), number, (), tuple(row)))
     return Worksheet(header, tuple(people), grade)
 
 

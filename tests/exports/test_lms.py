@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from autograder.cli import main
 from autograder.cli.app import app
 from autograder.course.catalog import find_exercises
 from autograder.exports.grades import Grade, read_grades, read_reports
+from autograder.exports.headings import CANVAS
 from autograder.exports.lms import canvas_csv, moodle_csv
 from autograder.exports.tables import read_table
 from autograder.records import Exercise, Limits, PtqlabError, Report, TaskScore
@@ -127,6 +129,38 @@ def test_canvas_with_its_own_export_keeps_names_ids_and_the_assignment(
         ["Roe, Bob", "502", "s-2", "bob", "One", "4.5"],
     ]
     assert export.left_out == {"eve": "is not in the roster"}
+
+
+def test_a_lab_without_a_score_keeps_the_grade_that_canvas_has(exercises: tuple[Exercise, ...]) -> None:
+    """Canvas takes an empty cell for a grade taken away (lib/gradebook_importer.rb, no_change_to_value?)."""
+    other = replace(exercises[0], slug="02_other")
+    titles = ["01 Tiny (22)", "02 Tiny (23)"]
+    roster = [
+        [*CANVAS, *titles],
+        ["Doe, Ada", "501", "", "ada", "", "1", "6.5"],
+        ["Roe, Bob", "502", "", "bob", "", "2"],
+    ]
+    grades = [Grade("ada", SLUG, 9.0, 7.0), Grade("ada", "02_other", None, 7.0), Grade("bob", SLUG, 4.0, 7.0)]
+    export = canvas_csv(grades, [exercises[0], other], roster)
+    assert [row[-2:] for row in rows(export.text)] == [titles, ["7", "7"], ["9", "6.5"], ["4", ""]]
+
+
+def test_canvass_first_heading_has_no_quotes(exercises: tuple[Exercise, ...]) -> None:
+    """Canvas reads with Ruby's CSV, which finds a quote behind the mark illegal (ruby/csv issue 103)."""
+    text = canvas_csv([Grade("ada", SLUG, 9.0, 7.0)], exercises, None).text
+    assert text.startswith('\ufeffStudent,"ID","SIS User ID",')
+    assert all(line.startswith('"') for line in text.splitlines()[1:])
+
+
+@pytest.mark.parametrize("to", ["canvas", "moodle", "otter"])
+def test_no_table_holds_a_formula(to: str, folder: Path, tiny: Path) -> None:
+    """n02: behind a semicolon, too, and in every table of a command."""
+    evil = report(find_exercises(tiny)[0], "eve;=1+1", 4.5)
+    (folder / "eve" / f"{SLUG}.json").write_text(report_to_json(evil))
+    out = folder / "out.csv"
+    done = CliRunner().invoke(app, ["export", str(folder), "--to", to, "--out", str(out), "--course", str(tiny)])
+    assert done.exit_code == 0, done.output
+    assert "eve;'=1+1" in out.read_text(encoding="utf-8-sig")
 
 
 def test_who_may_be_two_people_is_left_out_with_a_word(folder: Path, exercises: tuple[Exercise, ...]) -> None:
