@@ -17,7 +17,7 @@ _CALLED = (
     re.compile(r"(?P<name>.+?)\s*\((?P<number>[^()]+)\)"),
     re.compile(r"(?P<name>.+?)(?:_late)?_(?P<number>[^\W_]*\d[^\W_]*)", re.IGNORECASE),
 )
-_ANONYMOUS = re.compile(r"anon_(?P<id>[^\W_]+)")  # Canvas's, in which a and A are different letters
+_ANONYMOUS = re.compile(r"(LATE_)?(?P<name>anon_(?P<id>[^\W_]+))")  # Canvas's, in which a and A are different letters
 _APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ`´"))  # Zoe O'Brien, as keyboards spell her
 _WRAPPED = re.compile(r'="(.*)"')  # Canvas's own guard around a name that would be a formula
 
@@ -61,7 +61,7 @@ def _find(student: str, people: Sequence[Person]) -> list[Person]:
     of the words. The number alone decides nothing: another class's number is another person's here.
     """
     if anonymous := _ANONYMOUS.fullmatch(student):
-        return [person for person in people if {student, anonymous["id"]} & {*map(str.strip, person.ids)}]
+        return [person for person in people if {anonymous["name"], anonymous["id"]} & {*map(str.strip, person.ids)}]
     key = _key(student)
     called = next((hit for pattern in _CALLED if (hit := pattern.fullmatch(key))), None)
     name, number = (called["name"], called["number"]) if called else (key, "")

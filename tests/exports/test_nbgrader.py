@@ -128,6 +128,9 @@ def test_a_trick_that_beats_nbgrader_earns_nothing_here(course: Any, trick: str)
     [
         ("leeann_501_77_01_tiny.ipynb", "leeann_501"),
         ("leeann_LATE_501_77_01_tiny-2.ipynb", "leeann_LATE_501"),
+        ("team_a_501_77_01_tiny.ipynb", "team_a_501"),
+        ("anon_a1B2c_77_01_tiny.ipynb", "anon_a1B2c"),
+        ("LATE_anon_77123_77_01_tiny-1.ipynb", "LATE_anon_77123"),
         ("Ann Lee_71_assignsubmission_file/01_tiny.ipynb", "Ann Lee_71"),
         ("Ann Lee_71_assignsubmission_file_/01_tiny.ipynb", "Ann Lee_71"),
         ("Ann Lee_71_assignsubmission_file_01_tiny.ipynb", "Ann Lee_71"),
