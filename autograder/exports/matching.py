@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from autograder.exports.rosters import Person
 
@@ -19,6 +20,7 @@ _CALLED = (
 )
 _ANONYMOUS = re.compile(r"(LATE_)?(?P<name>anon_(?P<id>[^\W_]+))")  # Canvas's, in which a and A are different letters
 _APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ`´"))  # Zoe O'Brien, as keyboards spell her
+_Index: TypeAlias = Mapping[tuple[str, str], list[Person]]
 _WRAPPED = re.compile(r'="(.*)"')  # Canvas's own guard around a name that would be a formula
 
 
@@ -32,7 +34,8 @@ class Matched:
 
 def match(students: Sequence[str], people: Sequence[Person]) -> Matched:
     """Find each student in the roster. Nobody is guessed: who may be two people, or shares one, is left out."""
-    hits = {student: _find(student, people) for student in dict.fromkeys(students)}
+    index = _index(people)
+    hits = {student: _find(student, index) for student in dict.fromkeys(students)}
     left_out = {student: _why(student, len(found)) for student, found in hits.items() if len(found) != 1}
     owners: dict[int, list[str]] = {}
     for student, found in hits.items():
@@ -53,7 +56,24 @@ def _why(student: str, count: int) -> str:
     return "is not in the roster"
 
 
-def _find(student: str, people: Sequence[Person]) -> list[Person]:
+def _index(people: Sequence[Person]) -> _Index:
+    """The people by everything that a student may be called: kind of name, name."""
+    index: dict[tuple[str, str], list[Person]] = {}
+    for person in people:
+        keys = {
+            *(("exact", cell.strip()) for cell in person.ids),
+            *(("cell", _key(cell)) for cell in (*person.ids, *person.names)),
+            *(("address", _key(cell).partition("@")[0]) for cell in person.ids),
+            *(("name", spelling) for cell in person.names for spelling in _spellings(cell)),
+            ("number", _bare(person.number)),
+            ("label", _joined(person.ids[0])),  # "Participant 71", and not the number alone
+        }
+        for key in keys:
+            index.setdefault(key, []).append(person)
+    return index
+
+
+def _find(student: str, index: _Index) -> list[Person]:
     """The people whom this student may be, by the first of these ways that finds any.
 
     A cell is what the student is called, or an address before whose @ it stands. Or the name is theirs: words in any
@@ -61,27 +81,26 @@ def _find(student: str, people: Sequence[Person]) -> list[Person]:
     of the words. The number alone decides nothing: another class's number is another person's here.
     """
     if anonymous := _ANONYMOUS.fullmatch(student):
-        return [person for person in people if {anonymous["name"], anonymous["id"]} & {*map(str.strip, person.ids)}]
+        return _union(index, [("exact", anonymous["name"]), ("exact", anonymous["id"])])
     key = _key(student)
     called = next((hit for pattern in _CALLED if (hit := pattern.fullmatch(key))), None)
     name, number = (called["name"], called["number"]) if called else (key, "")
-    ways: tuple[Callable[[], list[Person]], ...] = (
-        lambda: [person for person in people if key in {*map(_key, (*person.ids, *person.names))}],
-        lambda: [person for person in people if _joined(key) == _joined(person.ids[0]) != _joined(person.number)],
-        lambda: [person for person in people if key.isdigit() and _bare(key) == _bare(person.number)],
-        lambda: [person for person in people if key in {_key(cell).partition("@")[0] for cell in person.ids}],
-        lambda: _of_a_name(name, number, people),
-        lambda: _of_a_group(name, number, people),
-    )
-    return next((found for way in ways if (found := way())), [])
+    ways = [
+        ("cell", key),
+        ("label", _joined(key)),
+        *([("number", _bare(key))] if key.isdigit() else []),
+        ("address", key),
+    ]
+    found = next((index[way] for way in ways if way in index), [])
+    return found or _of_a_name(name, number, index) or _of_a_group(name, number, index)
 
 
-def _of_a_name(name: str, number: str, people: Sequence[Person]) -> list[Person]:
+def _of_a_name(name: str, number: str, index: _Index) -> list[Person]:
     """Everybody of this name; of several, who has the number, else whose words come in this order.
 
     Where these are two people, both: the number may be another assignment's.
     """
-    equal = [person for person in people if any(_spellings(name) & _spellings(cell) for cell in person.names)]
+    equal = _union(index, [("name", spelling) for spelling in sorted(_spellings(name))])
     numbered = [person for person in equal if number and _bare(number) in map(_bare, (person.number, *person.ids))]
     same_words = [person for person in equal if any(sorted(_words(name)) == sorted(_words(c)) for c in person.names)]
     same_order = [person for person in same_words if any(_words(name) == _words(cell) for cell in person.names)]
@@ -90,16 +109,19 @@ def _of_a_name(name: str, number: str, people: Sequence[Person]) -> list[Person]
     return next((found for found in (numbered, same_order, same_words) if found), equal)
 
 
-def _of_a_group(name: str, number: str, people: Sequence[Person]) -> list[Person]:
+def _of_a_group(name: str, number: str, index: _Index) -> list[Person]:
     """Moodle writes the group in front where there are any, "Group A-Ann Lee_71": then the number must be right."""
     ends = [name[hit.end() :] for hit in re.finditer("-", name)]
-    return [
-        person
-        for person in people
-        if number
-        and _bare(number) == _bare(person.number)
-        and any(_of_a_name(end, number, [person]) or _joined(end + number) == _joined(person.ids[0]) for end in ends)
+    found = [
+        *(person for end in ends for person in _of_a_name(end, number, index)),
+        *_union(index, [("label", _joined(end + number)) for end in ends]),
     ]
+    own = [person for person in found if number and _bare(number) == _bare(person.number)]
+    return list({id(person): person for person in own}.values())
+
+
+def _union(index: _Index, keys: Sequence[tuple[str, str]]) -> list[Person]:
+    return list({id(person): person for key in keys for person in index.get(key, [])}.values())
 
 
 def _bare(number: str) -> str:
