@@ -19,9 +19,7 @@ _CALLED = (
     re.compile(r"(?P<name>.+?)(?:_late)?_(?P<number>[^\W_]*\d[^\W_]*)", re.IGNORECASE),
 )
 _ANONYMOUS = re.compile(r"(LATE_)?(?P<name>anon_(?P<id>[^\W_]+))")  # Canvas's, in which a and A are different letters
-_APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ`´"))  # Zoe O'Brien, as keyboards spell her
 _Index: TypeAlias = Mapping[tuple[str, str], list[Person]]
-_WRAPPED = re.compile(r'="(.*)"')  # Canvas's own guard around a name that would be a formula
 
 
 @dataclass(frozen=True)
@@ -131,15 +129,13 @@ def _bare(number: str) -> str:
 @lru_cache(maxsize=65536)
 def _key(text: str) -> str:
     """One spelling of a text, whichever system and keyboard wrote it."""
-    plain = text.strip()
-    wrapped = _WRAPPED.fullmatch(plain)
-    return unicodedata.normalize("NFKC", wrapped[1] if wrapped else plain).casefold()
+    return unicodedata.normalize("NFKC", text.strip()).casefold()
 
 
 @lru_cache(maxsize=65536)
 def _words(name: str) -> tuple[str, ...]:
     """A name's words: letters and digits with their marks, which tell names of many scripts apart."""
-    kept = (char if unicodedata.category(char)[0] in "LNM" else " " for char in _key(name).translate(_APOSTROPHES))
+    kept = (char if unicodedata.category(char)[0] in "LNM" else " " for char in _key(name))
     return tuple("".join(kept).split())
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from autograder.exports.headings import CANVAS, GRADE, IDENTIFIER, MODIFIED, POINTS_POSSIBLE, STATUS
+from autograder.exports.headings import CANVAS, GRADE, IDENTIFIER, MODIFIED, STATUS
 from autograder.exports.tables import Table
 from autograder.records import PtqlabError
 
@@ -52,7 +52,7 @@ def canvas_people(table: Table) -> tuple[Person, ...]:
     sis, login, section = _canvas_places(header, place)
     people = []
     for row in rows:
-        if len(row) <= place or not row[place].strip() or POINTS_POSSIBLE in row[0]:
+        if len(row) <= place or not row[place].strip():
             continue  # the rows of points and of posting have no ID
         name = ", ".join(part for part in row[:place] if part)
         first_last = " ".join(reversed(row[:place]))

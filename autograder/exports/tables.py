@@ -88,5 +88,5 @@ def _split(text: str) -> Table:
             if any(cell.strip(" \t,;") for cell in row)
         ]
         width = len(rows[0]) if rows else 0
-        tables.append((width > 1, sum(len(row) == width for row in rows) * width, rows))
-    return max(tables, key=lambda table: table[:2])[2]
+        tables.append((width > 1, sum(len(row) == width for row in rows), width, rows))
+    return max(tables, key=lambda table: table[:3])[3]
