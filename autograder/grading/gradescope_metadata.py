@@ -17,11 +17,6 @@ class Submitter:
     sid: str = ""
     email: str = ""
 
-    @property
-    def label(self) -> str:
-        """The name with the student's number, or the first of address and name that is there."""
-        return f"{self.name}_{self.sid}" if self.name and self.sid else self.email or self.name
-
 
 @dataclass(frozen=True)
 class Submission:

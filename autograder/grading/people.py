@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from autograder.grading.attempt_time import read_time
-from autograder.grading.gradescope_metadata import Submission, read_metadata
+from autograder.grading.gradescope_metadata import Submission, Submitter, read_metadata
 from autograder.records import PtqlabError
 
 
@@ -59,7 +59,10 @@ _CANVAS_AGAIN = re.compile(r"-\d+(?=\.\w+$)")  # Canvas marks a file that was ha
 # Blackboard Learn, Download Assignments: <assignment>_<user>_attempt_<time>[_<file>], and <...>_attempt_<time>.txt
 _BLACKBOARD = re.compile(r"(?P<who>.+)_attempt_(?P<time>\d{4}(-\d\d){5})(_(?P<file>.+)|\.txt)?")
 # Brightspace, Download Submissions: <user>-<dropbox> - <name> - <time>, a folder or in front of a file's name
-_BRIGHTSPACE = re.compile(r"(?P<id>\d+-\d+) ?- ?(?P<name>.+?) ?- (?P<time>[^-]*\b\d{4}\b[^-]*?)( ?- (?P<file>.+))?")
+_BRIGHTSPACE = re.compile(
+    r"(?P<id>\d+-\d+) ?- ?(?P<name>.+?) ?- "
+    r"(?P<time>[^-]*(?<!\d)\d{4}(?!\d)[^-]*?|\d{4}-\d\d-\d\d\b[^-]*?)( ?- (?P<file>.+))?"
+)
 _GRADESCOPE = re.compile(r"submission_\d+")
 
 
@@ -141,12 +144,18 @@ def _gradescope(own: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
     submission = clues.gradescope.get(own)
     if submission is None:
         return Owner(own, own, own.partition("_")[2], rest=rest) if _GRADESCOPE.fullmatch(own) else None
-    people = [person for person in submission.submitters if person.label]
+    people = [person for person in submission.submitters if person.name or person.email]
     if not people:
         return Owner(own, own, attempt=submission.created, rest=rest)
+    number = own.rpartition("_")[2]
     first, *others = people
-    labels = tuple(person.label for person in others)
-    return Owner(first.label, first.name, first.sid, submission.created, rest=rest, others=labels)
+    labels = tuple(_gradescope_label(person, number) for person in others)
+    return Owner(_gradescope_label(first, number), first.name, first.sid, submission.created, rest=rest, others=labels)
+
+
+def _gradescope_label(person: Submitter, number: str) -> str:
+    """The name with the student's number, else the address; a name alone may be two people's."""
+    return f"{person.name}_{person.sid}" if person.name and person.sid else person.email or f"{person.name}_{number}"
 
 
 def _github(own: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
