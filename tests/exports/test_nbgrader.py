@@ -187,7 +187,7 @@ def test_canvas_gets_what_the_gradebook_says_late_penalty_included(course: Any, 
     arguments = ["export", str(course.root), "--to", "canvas", "--out", str(out), "--course", str(course.exercises)]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    with out.open(encoding="utf-8", newline="") as file:
+    with out.open(encoding="utf-8-sig", newline="") as file:
         points = {row["Student"]: row["01 Tiny"] for row in csv.DictReader(file)}
     assert (points["late"], points["perfect"], points["broken"]) == ("6.3", "9", "0")
     assert "undecided" not in points

@@ -106,7 +106,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.C
 
 
 def rows(out: Path) -> dict[str, dict[str, str]]:
-    with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
+    with (out / "scores.csv").open(encoding="utf-8-sig", newline="") as file:
         return {row["student"]: row for row in csv.DictReader(file)}
 
 
