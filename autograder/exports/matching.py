@@ -34,16 +34,16 @@ def match(students: Sequence[str], people: Sequence[Person]) -> Matched:
     """Find each student in the roster. Nobody is guessed: who may be two people, or shares one, is left out."""
     index = _index(people)
     hits = {student: _find(student, index) for student in dict.fromkeys(students)}
-    left_out = {student: _why(student, len(found)) for student, found in hits.items() if len(found) != 1}
+    left_out = {student: _why(student, len(persons)) for student, persons in hits.items() if len(persons) != 1}
     owners: dict[int, list[str]] = {}
-    for student, found in hits.items():
-        if len(found) == 1:
-            owners.setdefault(id(found[0]), []).append(student)
+    for student, persons in hits.items():
+        if len(persons) == 1:
+            owners.setdefault(id(persons[0]), []).append(student)
     for sharing in owners.values():
         for student in sharing if len(sharing) > 1 else ():
             others = ", ".join(other for other in sharing if other != student)
             left_out[student] = f"has the same row of the roster as {others}; keep one"
-    return Matched({student: found[0] for student, found in hits.items() if student not in left_out}, left_out)
+    return Matched({student: persons[0] for student, persons in hits.items() if student not in left_out}, left_out)
 
 
 def _why(student: str, count: int) -> str:
@@ -89,8 +89,8 @@ def _find(student: str, index: _Index) -> list[Person]:
         *([("number", _bare(key))] if key.isdigit() else []),
         ("address", key),
     ]
-    found = next((index[way] for way in ways if way in index), [])
-    return found or _of_a_name(name, number, index) or _of_a_group(name, number, index)
+    looked_up = next((index[way] for way in ways if way in index), [])
+    return looked_up or _of_a_name(name, number, index) or _of_a_group(name, number, index)
 
 
 def _of_a_name(name: str, number: str, index: _Index) -> list[Person]:
@@ -104,18 +104,18 @@ def _of_a_name(name: str, number: str, index: _Index) -> list[Person]:
     same_order = [person for person in same_words if any(_words(name) == _words(cell) for cell in person.names)]
     if numbered and same_order and not any(person in numbered for person in same_order):
         return [*numbered, *same_order]
-    return next((found for found in (numbered, same_order, same_words) if found), equal)
+    return next((persons for persons in (numbered, same_order, same_words) if persons), equal)
 
 
 def _of_a_group(name: str, number: str, index: _Index) -> list[Person]:
     """Moodle writes the group in front where there are any, "Group A-Ann Lee_71": then the number must be right."""
     ends = [name[hit.end() :] for hit in re.finditer("-", name)]
-    found = [
+    members = [
         *(person for end in ends for person in _of_a_name(end, number, index)),
         *_union(index, [("label", _joined(end + number)) for end in ends]),
     ]
-    own = [person for person in found if number and _bare(number) == _bare(person.number)]
-    return list({id(person): person for person in own}.values())
+    numbered = [person for person in members if number and _bare(number) == _bare(person.number)]
+    return list({id(person): person for person in numbered}.values())
 
 
 def _union(index: _Index, keys: Sequence[tuple[str, str]]) -> list[Person]:

@@ -1,4 +1,4 @@
-"""What `nbgrader export` writes: nbgrader's own table of grades, as a CSV that holds no formula and no broken row."""
+"""The table of `nbgrader export`: nbgrader's own columns, in a CSV without formulas and broken rows."""
 
 # mypy: allow-untyped-calls
 from __future__ import annotations

@@ -69,8 +69,8 @@ def _by_likelihood(data: bytes) -> list[str]:
         if len(_MIXED.findall(text)) * 2 <= len(letters) and all(
             char.isprintable() or char == "\u3000" for char in letters
         ):
-            known = sum(char.encode(encoding)[0] in common for char in letters)
-            scores[encoding] = -known * math.log(len(common)) - (len(letters) - known) * _RARE
+            usual = sum(char.encode(encoding)[0] in common for char in letters)
+            scores[encoding] = -usual * math.log(len(common)) - (len(letters) - usual) * _RARE
     if "cp950" in scores:
         scores["cp950"] += _LIKELY
     return [max(scores, key=lambda encoding: scores[encoding])] if scores else []

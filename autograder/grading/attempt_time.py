@@ -37,9 +37,9 @@ _HALVES = {"上午": "a", "下午": "p", "午前": "a", "午後": "p", "오전":
 
 def read_time(text: str) -> str | None:
     """Return a day and a time of day in ISO 8601: of "Nov 20, 2026 1101 PM", "20. November 2026 2301" and the like."""
-    if found := _DATE_IN_NUMBERS.search(text):
-        year, month, day = (int(part) for part in found.groups())
-        clock = text[found.end() :]
+    if match := _DATE_IN_NUMBERS.search(text):
+        year, month, day = (int(part) for part in match.groups())
+        clock = text[match.end() :]
     else:
         year, month, day, clock = _date_in_words(text)
     time = _CLOCK.search(clock)
