@@ -100,6 +100,25 @@ def test_a_name_of_windows_in_taiwan_has_its_owner() -> None:
     assert owners == [Owner("許功蓋_72", "許功蓋", "72", rest=("a.py",))]
 
 
+PIECES = [
+    *("_", "-", " - ", "1", "71", "ann", "anon_", "LATE", "_LATE", "assignsubmission_file", "_attempt_", ".txt", ".py"),
+    *("2026-11-20-10-11-12", "Nov 20, 2026 901 AM", "submission_", "\u0301", "王", "\n", ""),
+]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=9).map("".join), min_size=1, max_size=3))
+def test_whatever_a_file_is_called_it_has_an_owner_with_a_name_or_none(parts: list[str]) -> None:
+    """And the owner is another one's for no other number, and a file below belongs to the same."""
+    owner = owner_of(parts)
+    if owner is not None:
+        assert owner.label
+        assert owner.number in owner.label or not owner.number
+        again = owner_of([*parts, "below.py"])
+        assert again is not None
+        assert again.label == owner.label
+        assert again.rest == (*owner.rest, "below.py")
+
+
 def labels(names: list[str], **clues: object) -> list[str]:
     told = clues_of(names, **clues)  # type: ignore[arg-type]
     return [owner.label if (owner := owner_of([name], told)) else "" for name in names]
