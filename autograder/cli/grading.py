@@ -88,14 +88,22 @@ def grade(
     need_solutions(exercises)
     console = Console()
     with opened(submissions) as unpacked:
-        submitted = unpacked.explain(find_submissions(unpacked.root, exercises, exercise))
+        intake = find_submissions(unpacked.root, exercises, exercise, unpacked.refused)
         for sentence in unpacked.notes:
             complain(sentence)
         assignment = assignment_seed(out, seed, language.value)
         settings = Settings(assignment, device.value, isolation.value, language.value, every_test)
         with _cluster(scheduler, device) as pool:
             reports = _grade_class(
-                submitted, exercises, settings, out, console, root=unpacked.root, jobs=jobs, pool=pool, regrade=regrade
+                intake.rows,
+                exercises,
+                settings,
+                out,
+                console,
+                root=unpacked.root,
+                jobs=jobs,
+                pool=pool,
+                regrade=regrade,
             )
     print_scoreboard(reports, console)
     console.print(f"Reports, scores.csv and class.html are in {out}", highlight=False, soft_wrap=True)
@@ -190,8 +198,8 @@ def report(
         page = write_class_report(grades, exercises, language=page_language)
     else:
         with opened(submissions) as unpacked:
-            submitted = unpacked.explain(find_submissions(unpacked.root, exercises))
-            page = write_class_report(grades, exercises, submitted, page_language)
+            intake = find_submissions(unpacked.root, exercises, refused=unpacked.refused)
+            page = write_class_report(grades, exercises, intake.rows, page_language)
     print(f"wrote {page}")
 
 

@@ -22,6 +22,10 @@ from autograder.submission.record import LONGEST_NAME, Encoding, Member, Refused
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CODE = (".ipynb", ".py")
+DEPTH = 12  # folders above a file
+_TEXTS = (".txt", ".json", ".yml", ".html")  # what they hold may tell what they are
+_MOST_TEXT, _MOST_OTHER = 1_100_000, 4096  # bytes that are unpacked of a text and of anything else
+_PROGRAMS = ("__MACOSX", "__pycache__", "site-packages", "node_modules", "venv")  # folders of nobody's answers
 _CHUNK = 1 << 20
 _ENCODINGS = ("cp950", "cp932", "gbk", "cp949")  # of names that a zip does not call UTF-8, the likeliest first
 _WORD = re.compile(r"[^\x00-\x7f]{2}")  # in a name of an Asian script; accents stand alone between ASCII letters
@@ -31,12 +35,16 @@ _Entry: TypeAlias = tuple[str, _Content | None]  # a name, and a way to the byte
 
 
 class Caps(msgspec.Struct, frozen=True):
-    """How much may come out of one archive, and the CPU seconds that it may take."""
+    """How much may come out of one archive, and the CPU seconds that it may take.
+
+    `names_in`: the encoding of names that a zip does not call UTF-8, where somebody has said it.
+    """
 
     entries: int
     file_bytes: int
     all_bytes: int
     cpu_s: int
+    names_in: str = ""
 
 
 class _RefusedError(Exception):
@@ -48,15 +56,43 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(ARCHIVES)
 
 
+def without_suffix(name: str) -> str:
+    """Return an archive's name without its suffix, and any other name as it is."""
+    suffix = max((suffix for suffix in ARCHIVES if name.lower().endswith(suffix)), key=len, default="")
+    return name[: len(name) - len(suffix)]
+
+
+def is_code(name: str) -> bool:
+    """Return whether a file is called like a notebook or a script; browsers add suffixes, and some files have none."""
+    lower = name.lower()
+    return lower.endswith(CODE) or ".ipynb." in lower or "." not in lower
+
+
+def start_of(name: str) -> int | None:
+    """Return how many bytes of a file tell what it is; None for one that is read whole."""
+    if is_code(name) or is_archive(name):
+        return None
+    return _MOST_TEXT if name.lower().endswith(_TEXTS) else _MOST_OTHER
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or a folder is hidden, or one that programs make and no student."""
+    return (name.startswith(".") and name not in (".", "..")) or name in _PROGRAMS
+
+
 def unpack(name: str, file: IO[bytes], store: IO[bytes], caps: Caps, send: Send) -> None:
-    """Write an archive's notebooks, scripts and archives into `store`, and send where each lies."""
+    """Write an archive's files into `store`, and send where each lies.
+
+    Notebooks, scripts and archives come out whole; of others there comes as much as tells what they are. Hidden files
+    and those of programs don't.
+    """
     at = 0
     try:
         entries = _zip_entries(file, send) if name.lower().endswith(".zip") else _tar_entries(file)
         for number, (entry, content) in enumerate(entries):
             if number >= caps.entries:
                 raise _RefusedError(f"holds more than {caps.entries} entries")
-            if entry.lower().endswith((*CODE, *ARCHIVES)):
+            if not entry.endswith("/") and not any(map(is_hidden, re.split(r"[/\\]", entry))):
                 member = _member(entry, content, store, at, caps)
                 at += member.size
                 if at > caps.all_bytes:
@@ -77,9 +113,9 @@ def _member(name: str, content: _Content | None, store: IO[bytes], start: int, c
         if content is None:
             raise _RefusedError("is a link or a device, which is not unpacked; hand in the file itself")
         store.seek(start)
-        size = 0
+        size, most = 0, min(start_of(name.rpartition("/")[2]) or caps.file_bytes + 1, caps.file_bytes + 1)
         with content() as stream:
-            while chunk := stream.read(_CHUNK):
+            while chunk := stream.read(min(_CHUNK, most - size)):
                 size += len(chunk)
                 if size > caps.file_bytes:
                     limit = f"{caps.file_bytes >> 20} MB"

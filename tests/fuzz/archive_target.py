@@ -134,7 +134,7 @@ def _unpacked(name: str, content: bytes, caps: Caps) -> None:
         if record.problem:
             _is_text(record.problem)
     finally:
-        if os.listdir(out) or view.notes:
+        if os.listdir(out) or view.notes or view.refused:
             _check(view, caps.entries, caps.file_bytes, caps.all_bytes)
         shutil.rmtree(out) if os.listdir(out) else os.rmdir(out)
         os.unlink(path)
@@ -174,7 +174,7 @@ def _open(root: Path, neighbour: bool) -> None:
             if root not in (view.root, *view.root.parents):  # a folder without an archive stays where it is
                 most = CLASS.entries * STUDENT.entries
                 _check(view, most, CLASS.file_bytes, CLASS.all_bytes + CLASS.entries * STUDENT.all_bytes)
-            rows = view.explain(find_submissions(view.root, [LAB]))
+            rows = find_submissions(view.root, [LAB], refused=view.refused).rows
             for text in (row.problem for row in rows if row.path is None):
                 _is_text(text)
             honest = [row.path for row in rows if row.student == "zoe" and row.path]
@@ -204,7 +204,7 @@ def _check(view: archives.Unpacked, most: int, file_bytes: int, all_bytes: int) 
     names = [os.path.relpath(path, view.root).partition("/") for path in files]
     if len({(student, rest.casefold()) for student, _, rest in names}) != len(files):
         raise Broken(f"two files whose names differ in case alone: {files}")
-    for sentence in (*view.notes, *view.problems.values()):
+    for sentence in (*view.notes, *(entry.problem for entry in view.refused)):
         _is_text(sentence)
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from autograder.grading import archives
 from autograder.grading.archives import CLASS, STUDENT, Unpacked, opened
-from autograder.grading.intake import find_submissions
+from autograder.grading.intake import Fate, find_submissions
 from autograder.records import Exercise, Limits, PtqlabError, Task
 from autograder.sandbox.unpacking import ARCHIVES, Caps
 
@@ -51,8 +51,9 @@ def put(path: Path, data: bytes) -> Path:
 def rows(submissions: Path, exercises: list[Exercise]) -> tuple[dict[str, str], list[str]]:
     """Each student's code, or the problem; and the notes."""
     with opened(submissions) as view:
-        found = view.explain(find_submissions(view.root, exercises))
-        return {f.student: f.path.read_text() if f.path else f.problem for f in found}, view.notes
+        found = find_submissions(view.root, exercises, refused=view.refused)
+        undecided = [fate.why for fate in found.fates if not fate.owner and fate.why]
+        return {f.student: f.path.read_text() if f.path else f.problem for f in found.rows}, view.notes + undecided
 
 
 def unpacked(archive: Path, into: Path, caps: Caps = STUDENT) -> tuple[str, list[str], list[str]]:
@@ -61,7 +62,7 @@ def unpacked(archive: Path, into: Path, caps: Caps = STUDENT) -> tuple[str, list
     view = Unpacked(into)
     record = archives.unpack(archive, into, caps, view)
     assert record.fault == ""
-    return record.problem, below(into), view.notes
+    return record.problem, below(into), [entry.problem for entry in view.refused]
 
 
 def below(folder: Path) -> list[str]:
@@ -140,7 +141,7 @@ def test_the_folder_is_gone_afterwards(tmp_path: Path) -> None:
         f"c:\\x\\{FILE}",
         f"ann\\{FILE}/{FILE}",
         f"a\nb/{FILE}",
-        "/".join(["d"] * 10) + f"/{FILE}",
+        "/".join(["d"] * 14) + f"/{FILE}",
         f"{'x' * 300}/{FILE}",
     ],
 )
@@ -242,9 +243,10 @@ def test_a_broken_class_archive_is_one_clear_sentence(tmp_path: Path) -> None:
 def test_a_file_beside_an_archive_counts_and_is_mentioned(tmp_path: Path, exercises: list[Exercise]) -> None:
     put(tmp_path / "class" / "ann" / FILE, b"a")
     put(tmp_path / "class" / "ann" / "old.zip", zipped({FILE: b"old"}))
-    found, notes = rows(tmp_path / "class", exercises)
-    assert found == {"ann": "a"}
-    assert notes == ["ann/ holds notebooks or scripts, and old.zip, which was not opened."]
+    with opened(tmp_path / "class") as view:
+        intake = find_submissions(view.root, exercises)
+    assert [row.path and row.path.name for row in intake.rows] == [FILE]
+    assert intake.fates[1] == Fate(f"ann/old.zip/{FILE}", "ann", SLUG, "ignored", "lies in an archive beside it")
 
 
 # --- names --------------------------------------------------------------------------------------------------------
