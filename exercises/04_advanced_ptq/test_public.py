@@ -111,7 +111,7 @@ def test_percentile_asymmetric_in_sorted_batches(student, rng):
             ("is that of a range without a cut", 3.9, 4.1),
         ]
         between(float(scale) * 255, 3.55, 3.65, "the width of the range, scale · 255,", known)
-        between(zero_point, 55, 59, "the zero point, about 2/9 of 255,")
+        between(zero_point, 54, 59, "the zero point, about 2/9 of 255,")
 
 
 @pytest.mark.task("4.1", item="values")
@@ -334,8 +334,8 @@ def test_kl_calibrator_where_nothing_is_to_be_clipped(student):
     """A third of the values lies at ±1, where the data ends: the last candidate, edges[2048], is the best by far."""
     x = torch.linspace(-1.5, 1.5, 30_001).clamp(-1.0, 1.0)
     scale, _ = observed(student.KLCalibrator(), x.split(20_000))
-    known = [("is an edge before the largest |x|: the last candidate is i = bins", 0.99, 0.9996)]
-    between(float(scale) * 127, 0.9996, 1.0001, "the threshold, scale · 127,", known)
+    known = [("is an edge before the largest |x|: the last candidate is i = bins", 0.99, 0.99952)]
+    between(float(scale) * 127, 0.99952, 1.0001, "the threshold, scale · 127,", known)
 
 
 @pytest.mark.task("4.2", item="extremes")
