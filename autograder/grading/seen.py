@@ -19,6 +19,7 @@ _TEXTS = (".txt", ".json")  # a script or a notebook in disguise
 _DOCUMENTS = (".pdf", ".doc", ".docx", ".odt", ".rar", ".7z", *_TEXTS)  # handed in instead of a notebook
 _TESTS = re.compile(r"(test_.*|conftest)\.py")
 _NO_LOOK = Look(kind="other")
+_NOWHERE = Belongs()
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Seen:
 
     entry: Entry
     look: Look = _NO_LOOK
-    belongs: Belongs = Belongs()
+    belongs: Belongs = _NOWHERE
     problem: str = ""
     sha256: str = ""
     is_ours: bool = False  # a file of the kit's own, such as the tests beside a notebook
