@@ -31,13 +31,13 @@ from autograder.records import Exercise, PtqlabError, Report, Settings
 
 if TYPE_CHECKING:
     from autograder.grading.code_fingerprint import Code
-    from autograder.grading.intake import Found
+    from autograder.grading.found import Found
 
 # Modules of autograder.grading are imported by the commands that use them: they need Linux, and a second to import.
 
 commands = typer.Typer()
 _PANEL = "Grade"
-_WITHHELD = {0: "every submission has a score", 1: "at least one score was withheld"}
+_WITHHELD = {0: "every submission has a score", 1: "at least one score was withheld, or a file is nobody's"}
 
 Grades = Annotated[Path, typer.Argument(help="The --out folder of `ptqlab grade`.")]
 
@@ -80,7 +80,7 @@ def grade(
     _need_linux()
     from autograder.grading.archives import opened  # noqa: PLC0415
     from autograder.grading.assignment import assignment_seed  # noqa: PLC0415
-    from autograder.grading.intake import find_submissions  # noqa: PLC0415
+    from autograder.grading.intake import find_submissions, write_intake  # noqa: PLC0415
     from autograder.report.terminal import print_scoreboard  # noqa: PLC0415
 
     exercises = read_course(course, solutions)
@@ -89,9 +89,10 @@ def grade(
     console = Console()
     with opened(submissions) as unpacked:
         intake = find_submissions(unpacked.root, exercises, exercise, unpacked.refused)
-        for sentence in unpacked.notes:
+        for sentence in (*unpacked.notes, *(f"{fate.path}: {fate.why}" for fate in intake.undecided if not fate.owner)):
             complain(sentence)
         assignment = assignment_seed(out, seed, language.value)
+        write_intake(out, intake, unpacked.notes)
         settings = Settings(assignment, device.value, isolation.value, language.value, every_test)
         with _cluster(scheduler, device) as pool:
             reports = _grade_class(
@@ -106,8 +107,9 @@ def grade(
                 regrade=regrade,
             )
     print_scoreboard(reports, console)
+    console.print(intake.summary, highlight=False, soft_wrap=True)
     console.print(f"Reports, scores.csv and class.html are in {out}", highlight=False, soft_wrap=True)
-    raise typer.Exit(_exit_code(reports))
+    raise typer.Exit(1 if intake.undecided else _exit_code(reports))
 
 
 def _grade_class(

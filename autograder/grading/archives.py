@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -29,13 +30,14 @@ from autograder.submission.notebook import UnreadableError
 from autograder.submission.recognition import opened as opened_file
 from autograder.submission.record import Member, Record
 
-LEVELS = 2  # of archives within a class's folder or archive
+MOST_NESTED = 8  # archives within a student's archive, which are opened one level deep
 _CHUNK = 1 << 20
 _LONGEST_PART = 255  # bytes; what file systems allow
 _DRIVE = re.compile(r"[A-Za-z]:.*")
 
 CLASS = Caps(entries=200_000, file_bytes=200 << 20, all_bytes=8 << 30, cpu_s=300)
 STUDENT = Caps(entries=100_000, file_bytes=200 << 20, all_bytes=200 << 20, cpu_s=10)
+NESTED = Caps(entries=10_000, file_bytes=50 << 20, all_bytes=50 << 20, cpu_s=5)
 
 
 class RefusedEntryError(Exception):
@@ -76,8 +78,8 @@ def opened(submissions: Path, names_in: str = "") -> Iterator[Unpacked]:
             record = unpack(submissions, view.root, msgspec.structs.replace(CLASS, names_in=names_in), view)
             if record.problem or record.fault:
                 raise PtqlabError(record.problem or record.fault)
-        for level in range(LEVELS):
-            _unpack_inner(view, Path(folder) / str(level), msgspec.structs.replace(STUDENT, names_in=names_in))
+        for number, caps in enumerate((STUDENT, NESTED)):
+            _unpack_inner(view, Path(folder) / str(number), msgspec.structs.replace(caps, names_in=names_in))
         yield view
 
 
@@ -113,10 +115,20 @@ def _copy_start(path: Path, target: Path) -> None:
 
 def _unpack_inner(view: Unpacked, taken: Path, caps: Caps) -> None:
     """Each archive below the root becomes a folder of its name."""
+    counts: Counter[tuple[str, ...]] = Counter()
     inner = [entry for entry in tree.entries(view.root) if is_archive(entry.name) and not entry.is_folder]
     for number, entry in enumerate(inner):
-        if entry.path is None or entry.problem or not entry.path.is_file():
+        if entry.path is None or entry.problem:
             continue
+        above = next((entry.parts[:at] for at in range(1, len(entry.parts)) if is_archive(entry.parts[at - 1])), None)
+        if above is not None:
+            counts[above] += 1
+            if counts[above] > MOST_NESTED:
+                entry.path.unlink()
+                view.refuse(
+                    entry.parts, f"{above[-1]} holds more than {MOST_NESTED} archives; hand in the files themselves."
+                )
+                continue
         archive = taken / str(number) / entry.path.name
         archive.parent.mkdir(parents=True)
         entry.path.rename(archive)

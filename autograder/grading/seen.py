@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +20,9 @@ from autograder.submission.record import Look
 _TEXTS = (".txt", ".json")  # a script or a notebook in disguise
 _DOCUMENTS = (".pdf", ".doc", ".docx", ".odt", ".rar", ".7z", *_TEXTS)  # handed in instead of a notebook
 _TESTS = re.compile(r"(test_.*|conftest)\.py")
+_MOST_LOOKS, _MOST_SECONDS = 1_000, 60  # files of one person, and the time that they take
 _NO_LOOK = Look(kind="other")
+_NOWHERE = Belongs()
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Seen:
 
     entry: Entry
     look: Look = _NO_LOOK
-    belongs: Belongs = Belongs()
+    belongs: Belongs = _NOWHERE
     problem: str = ""
     sha256: str = ""
     is_ours: bool = False  # a file of the kit's own, such as the tests beside a notebook
@@ -62,6 +66,8 @@ class Looker:
         self._exercises = exercises
         self._graded: Mapping[str, int] = {each.slug: len(each.functions) for each in exercises}
         self._known: dict[tuple[str, str], Look] = {}
+        self._looks: Counter[tuple[str, ...]] = Counter()  # by the place of a person's files
+        self._seconds: dict[tuple[str, ...], float] = defaultdict(float)
 
     @cached_property
     def handed_out(self) -> frozenset[str]:
@@ -81,18 +87,24 @@ class Looker:
         sha256 = reading.sha256_of(entry.path)
         if sha256 in self.handed_out:
             return Seen(entry, sha256=sha256, is_ours=True)
-        look, problem = self._look(entry.path, sha256, suffix)
+        look, problem = self._look(entry, entry.path, sha256, suffix)
         belongs = labs_of(look, entry.name, self._graded)
         if problem and not is_code(entry.name):
             belongs = Belongs()
         is_ours = bool(_TESTS.fullmatch(entry.name)) and not belongs.labs
         return Seen(entry, look, belongs, problem, sha256, is_ours)
 
-    def _look(self, path: Path, sha256: str, suffix: str) -> tuple[Look, str]:
+    def _look(self, entry: Entry, path: Path, sha256: str, suffix: str) -> tuple[Look, str]:
         known = self._known.get((sha256, suffix))
         if known is not None:
             return known, ""
+        place = entry.parts[:2]
+        if self._looks[place] >= _MOST_LOOKS or self._seconds[place] > _MOST_SECONDS:
+            return _NO_LOOK, f"{'/'.join(place)} holds more files than are looked at; hand in one notebook."
+        started = time.monotonic()
         record = reading.look(path, self._exercises)
+        self._looks[place] += 1
+        self._seconds[place] += time.monotonic() - started
         look = record.look or _NO_LOOK
         if sha256 and record.look and not (record.problem or record.fault):
             self._known[sha256, suffix] = look

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from autograder.grading import archives
 from autograder.grading.archives import CLASS, STUDENT, Unpacked, opened
-from autograder.grading.intake import Fate, find_submissions
-from autograder.records import Exercise, Limits, PtqlabError, Task
+from autograder.grading.intake import find_submissions
+from autograder.records import Exercise, Fate, Limits, PtqlabError, Task
 from autograder.sandbox.unpacking import ARCHIVES, Caps
 
 SLUG = "01_first"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.grading.intake import Found, Intake, find_submissions
+from autograder.grading.found import Found
+from autograder.grading.intake import Intake, find_submissions
 from autograder.grading.people import file_name
 from autograder.records import Exercise, Limits, PtqlabError, Task
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.grading.intake import Intake, find_submissions
+from autograder.grading.intake import Intake, find_submissions, read_intake, write_intake
 from autograder.records import Exercise, Limits, Task
 
 ONE, TWO = "01_first", "02_second"
@@ -244,3 +244,17 @@ def test_a_module_beside_the_notebook_is_named_to_the_student(root: Path, exerci
         "%%writefile cell.",
     )
     assert bob.notes == ()
+
+
+# --- what is kept -------------------------------------------------------------------------------------------------
+
+
+def test_fates_are_kept_beside_the_grades(root: Path, exercises: list[Exercise], tmp_path: Path) -> None:
+    put(root / "ann" / "lab.ipynb")
+    put(root / "王小明" / "lab.ipynb", "def f(): return 2")
+    intake = find_submissions(root, exercises)
+    write_intake(tmp_path, intake, ["A note."])
+    assert read_intake(tmp_path) == (intake.fates, ("A note.",))
+    assert intake.summary == "2 files came in: 2 graded"
+    (tmp_path / "intake.json").write_text("damaged")
+    assert read_intake(tmp_path) == ((), ())
