@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autograder.testing.proxy import Student
 
 NOT_WRITTEN = "not written yet: it is not defined, or it raises NotImplementedError"  # whose text is the student's
-MOST_LETTERS = 300
+MOST_LETTERS = 400
 TOO_LARGE = "what the call returned takes more memory to judge than a right answer ever needs"
 READY_MADE = "a ready-made quantizer"  # which one, the student's process says
 UNUSABLE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)

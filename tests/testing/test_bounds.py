@@ -61,7 +61,7 @@ def test_a_header_is_refused_by_its_size_before_it_is_decoded() -> None:
 
 
 def test_a_message_of_a_students_own_words_is_cut() -> None:
-    """A verdict's message has at most 300 letters, whatever the exception says."""
+    """A verdict's message has at most 400 letters, whatever the exception says."""
     found = verdict(AssertionError("x" * 100_000), None, hidden=False, in_test=True)
     assert found["message"] == "x" * (MOST_LETTERS - 1) + "…"
     found = verdict(StudentError("y" * 100_000), None, hidden=False, in_test=True)
