@@ -167,7 +167,8 @@ def _stream(bundle: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
 def _names(infos: Sequence[zipfile.ZipInfo], send: Send, names_in: str = "") -> list[str]:
     r"""The names in a zip. Those that are not called UTF-8 are in one encoding, which fits all of them together.
 
-    `names_in` says which, if somebody knows. zipfile reads these as cp437, which loses nothing. Where no name has a "/", a "\" separates folders.
+    `names_in` says which, if somebody knows. zipfile reads these as cp437, which loses nothing. Where no name has a
+    "/", a "\" separates folders.
     """
     unmarked = [info for info in infos if not info.flag_bits & 0x800 and info.filename == info.orig_filename]
     raw = {id(info): info.orig_filename.encode("cp437", "replace") for info in unmarked}

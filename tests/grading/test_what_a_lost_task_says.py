@@ -12,7 +12,7 @@ from autograder.records import Exercise, Limits, Outcome, Provenance, RubricItem
 from autograder.scoring import score
 
 TASKS = tuple(
-    Task(id_, {}, (name,), 2.0, {}, rubric=(RubricItem("values", {}, 100),))
+    Task(id_, {}, (name,), 2.0, {}, rubric=(RubricItem("values", 100, {}),))
     for id_, name in (("1.1", "f"), ("1.2", "g"))
 )
 LAB = Exercise("01_first", {}, TASKS, Limits(), Path("nowhere"))
