@@ -79,7 +79,7 @@ def _nothing(root: Path, files: Sequence[Seen], wanted: Sequence[Exercise]) -> s
     """Say why a folder holds nothing that can be graded."""
     code = [str(seen.entry) for seen in files if seen.is_code]
     if not code:
-        return f"{_EXPECTED}, but {root} holds none; check the path."
+        return f"{_EXPECTED}, but {root} holds none of these; check the path."
     known = ", ".join(each.slug for each in wanted)
     return (
         f"Expected files that bind the graded names of an exercise ({known}) or are called like it, but "

@@ -281,6 +281,17 @@ def test_names_that_are_not_called_utf8_are_read_together_in_one_encoding(
     assert notes == ([f"The names in class.zip were read as {encoding}."] if guessed else [])
 
 
+def test_who_knows_the_encoding_of_names_may_say_it(tmp_path: Path, exercises: list[Exercise]) -> None:
+    """One that does not fit is one clear sentence."""
+    path = put(tmp_path / "class.zip", unmarked({f"李小龙/{FILE}".encode("gbk"): b"a = 1"}))
+    with opened(path, "gbk") as view:
+        assert [entry.name for entry in view.root.iterdir()] == ["李小龙"]
+        assert view.notes == ["The names in class.zip were read as gbk."]
+    with pytest.raises(PtqlabError, match="class.zip holds names that are not utf-8; try another --names-in"):
+        with opened(path, "utf-8"):
+            pass
+
+
 def test_a_backslash_separates_folders_where_nothing_else_does(tmp_path: Path, exercises: list[Exercise]) -> None:
     data = unmarked({f"lab1\\{FILE}".encode(): b"a = 1"})
     put(tmp_path / "class" / "ann" / "lab1.zip", data)
