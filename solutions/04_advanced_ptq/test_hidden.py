@@ -1110,7 +1110,7 @@ def test_mixed_refuses_other_bits(student, rng):
 
 @pytest.mark.task("4.5", item="extremes")
 def test_mixed_zero_channel(student, rng):
-    """A channel that is all zero stays zero."""
+    """Where a whole channel of a weight is zero, it is so afterwards."""
     weight = torch.randn(4, 6, generator=rng)
     weight[2] = 0.0
     made = student.quantize_mixed(student.remote.sequential(student.remote.linear(weight)), {"0": 4})
