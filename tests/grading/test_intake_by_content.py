@@ -26,6 +26,7 @@ def exercises(tmp_path: Path) -> list[Exercise]:
         folder = tmp_path / "course" / slug
         put(folder / f"{slug}.ipynb", f"def {name}():\n    raise NotImplementedError")
         put(folder / "test_public.py", "def test_it():\n    pass")
+        put(folder / "example.py", f"def {name}():\n    return 0")
         found.append(Exercise(slug, {}, (Task(f"{slug[1]}.1", {}, (name,), 1.0, {}),), Limits(), folder))
     return found
 
@@ -189,7 +190,7 @@ def test_every_file_has_a_fate(root: Path, exercises: list[Exercise]) -> None:
     put(root / "ann" / "old" / f"{ONE}.ipynb")
     put(root / "ann" / f"{TWO}.ipynb", "def g():\n    raise NotImplementedError")
     put(root / "ann" / "notes.txt", "nothing")
-    put(root / "ann" / "test_public.py", "def test_it():\n    pass")
+    put(root / "ann" / "example.py", "def f():\n    return 0")
     put(root / "bob" / f"{ONE}.ipynb", "def f():\n    raise NotImplementedError")
     intake = find_submissions(root, exercises)
     assert whose(intake) == [("ann", ONE, f"{ONE}.ipynb"), ("bob", ONE, f"{ONE}.ipynb")]
@@ -198,7 +199,7 @@ def test_every_file_has_a_fate(root: Path, exercises: list[Exercise]) -> None:
         f"ann/old/{ONE}.ipynb": ("ann", ONE, "same code as", f"ann/{ONE}.ipynb"),
         f"ann/{TWO}.ipynb": ("ann", TWO, "ignored", "as it was handed out"),
         "ann/notes.txt": ("ann", "", "ignored", "no notebook or script"),
-        "ann/test_public.py": ("ann", "", "ignored", "as it was handed out"),
+        "ann/example.py": ("ann", "", "ignored", "as it was handed out"),
         f"bob/{ONE}.ipynb": ("bob", ONE, "graded", ""),
     }
     assert intake.undecided == ()
