@@ -606,8 +606,11 @@ def test_sensitivity_default_bits(student):
 
 @pytest.mark.task("4.4", item="values")
 def test_sensitivity_leaves_out_what_is_not_called(student):
-    """A Linear named "unused" that no batch calls is left out; the model is as it was."""
-    model = student.remote.model(**small_gpt2())
+    """A Linear named "unused" that no batch calls is left out; the model, whose head is its own, is as it was."""
+    described = small_gpt2()
+    described["config"] = {**GPT2, "tie_word_embeddings": False}
+    described["state"]["lm_head.weight"] = waves((24, 16), 11).float()
+    model = student.remote.model(**described)
     model.add_module("unused", student.remote.linear(torch.tensor([[1.0, -0.4, 0.7]])))
     student.remote.set_training(model, False)
     before = student.remote.condition(model)
