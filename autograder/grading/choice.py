@@ -12,7 +12,8 @@ from autograder.records import Exercise
 from autograder.sandbox import reading
 from autograder.submission.labs_of import ENOUGH_IDS
 
-AS_HANDED_OUT, SAME_CODE, EARLIER, IGNORED = "as handed out", "same code as", "earlier attempt", "ignored"
+AS_HANDED_OUT, SAME_CODE, EARLIER = "as handed out", "same code as", "earlier attempt"
+UNREADABLE, IGNORED = "unreadable", "ignored"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def choose(files: Sequence[Seen], attempts: Mapping[Entry, str | None], exercise
     changed; what lies outside of archives; one of several with the same code; a notebook before the script made of it.
     """
     others: dict[Entry, tuple[str, str]] = {}
-    left = _last_attempt(_of_the_lab(list(files), exercise, others), attempts, others)
+    left = _last_attempt(_of_the_lab(_there(files, others), exercise, others), attempts, others)
     times = {attempts.get(seen.entry) for seen in files}
     is_late_one = len(times) > 1 and len(left) < len(files)
     note = f"Of {len(times)} attempts the last counts, of {attempts.get(left[0].entry)}." if is_late_one else ""
@@ -64,6 +65,14 @@ def choose(files: Sequence[Seen], attempts: Mapping[Entry, str | None], exercise
     if len(left) > 1:
         return Choice(None, tuple(left), others)
     return Choice(left[0], others=others, note=note)
+
+
+def _there(files: Sequence[Seen], others: dict[Entry, tuple[str, str]]) -> list[Seen]:
+    """Leave out what did not come out of an archive, where something did."""
+    there = [seen for seen in files if seen.entry.path is not None]
+    if there:
+        others |= {seen.entry: (UNREADABLE, seen.problem) for seen in files if seen.entry.path is None}
+    return there or list(files)
 
 
 def _of_the_lab(files: list[Seen], exercise: Exercise, others: dict[Entry, tuple[str, str]]) -> list[Seen]:

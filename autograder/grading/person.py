@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from autograder.grading.choice import IGNORED, Choice, choose
+from autograder.grading.choice import IGNORED, UNREADABLE, Choice, choose
 from autograder.grading.found import Found
 from autograder.grading.people import Owner
 from autograder.grading.seen import Looker, Seen
@@ -15,7 +15,7 @@ from autograder.records import Exercise, Fate
 from autograder.sandbox.unpacking import without_suffix
 from autograder.submission.labs_of import lab_named
 
-GRADED, UNREADABLE, WITHHELD = "graded", "unreadable", "withheld"
+GRADED, WITHHELD = "graded", "withheld"
 _IMPORTED = (
     "{file} imports {module}, which lies beside the notebook; only the notebook is graded: put it into a %%writefile "
     "cell."
