@@ -136,7 +136,7 @@ def _of_nobody(seen: Seen) -> Fate:
     if seen.problem and seen.is_document:
         return Fate(str(seen.entry), "", "", NOBODYS, seen.problem)
     if seen.is_code and seen.belongs.labs and not seen.look.stub_of:
-        why = "it is named like a lab, and lies beside other people's work: put it into a folder with a name"
+        why = "lies beside other people's work, and nothing tells whose it is: put it into a folder of that name"
         return Fate(str(seen.entry), "", seen.belongs.labs[0], NOBODYS, why)
     return Fate(str(seen.entry), "", "", IGNORED, seen.problem or "no person's notebook or script")
 

@@ -28,6 +28,7 @@ class _Level:
     persons: frozenset[str]  # whom files that lie beside each other are named after
     has_files: bool  # code lies beside each other
     student: str  # whose it is, if it is one person's
+    names: frozenset[str]  # of all folders and of whom files are named after
 
     @property
     def is_one_persons(self) -> bool:
@@ -45,6 +46,8 @@ class _Level:
             return owner
         if self.is_one_persons:
             return _named(self.student, parts)
+        if is_archive(parts[0]) and without_suffix(parts[0]) in self.names:
+            return None  # somebody else may have called it like the folder beside it
         if len(parts) > 1 or seen.entry.is_folder:
             is_none = self.persons and not self.folders and not is_archive(parts[0])  # plots beside notebooks
             return None if is_none else _named(without_suffix(parts[0]), parts[1:])
@@ -66,7 +69,8 @@ def owners(files: Sequence[Seen], root: Path, student: str, labs: Sequence[str])
     folders = frozenset(seen.entry.parts[size] for seen in code if len(seen.entry.parts) > size + 1)
     persons = _persons([seen for seen in code if len(seen.entry.parts) == size + 1], slugs)
     has_files = any(len(seen.entry.parts) == size + 1 for seen in code)
-    here = _Level(prefix, slugs, _clues(level, root, prefix, student), folders, persons, has_files, student)
+    names = persons | {seen.entry.parts[size] for seen in level if len(seen.entry.parts) > size + 1}
+    here = _Level(prefix, slugs, _clues(level, root, prefix, student), folders, persons, has_files, student, names)
     return [here.owner(seen) for seen in files]
 
 

@@ -249,6 +249,26 @@ def test_a_file_beside_an_archive_counts_and_is_mentioned(tmp_path: Path, exerci
     assert intake.fates[1] == Fate(f"ann/old.zip/{FILE}", "ann", SLUG, "ignored", "lies in an archive beside it")
 
 
+def test_an_archive_that_is_called_like_a_folder_is_nobodys(tmp_path: Path, exercises: list[Exercise]) -> None:
+    """Somebody else may have called it so: the folder's own file counts."""
+    put(tmp_path / "class" / "ann" / "hw" / FILE, b"def f(): return 1")
+    put(tmp_path / "class" / "ann.zip", zipped({FILE: b"def f(): return 2"}))
+    put(tmp_path / "class" / "bob" / FILE, b"b")
+    with opened(tmp_path / "class") as view:
+        intake = find_submissions(view.root, exercises)
+        assert [row.path and row.path.read_text() for row in intake.rows] == ["def f(): return 1", "b"]
+    assert [(fate.path, fate.what) for fate in intake.undecided] == [(f"ann.zip/{FILE}", "nobody's")]
+
+
+def test_what_did_not_come_out_is_no_rival_of_what_did(tmp_path: Path, exercises: list[Exercise]) -> None:
+    put(tmp_path / "class.zip", zipped({f"ann/{FILE}": b"a", f"ann/old/{FILE}": b"0" * 100, f"bob/{FILE}": b"b"}))
+    data = bytearray((tmp_path / "class.zip").read_bytes())
+    at = data.index(b"PK\1\2", data.index(b"PK\1\2") + 4)
+    data[at + 16] ^= 1  # the second file's checksum
+    put(tmp_path / "class.zip", bytes(data))
+    assert rows(tmp_path / "class.zip", exercises) == ({"ann": "a", "bob": "b"}, [])
+
+
 # --- names --------------------------------------------------------------------------------------------------------
 
 
