@@ -135,6 +135,14 @@ def test_one_persons_working_folder_is_no_class(root: Path, exercises: list[Exer
     assert students(root, exercises) == ["class", "class"]
 
 
+def test_folders_of_labs_may_each_hold_a_class(root: Path, exercises: list[Exercise]) -> None:
+    put(root / ONE / "ann" / "lab.ipynb")
+    put(root / ONE / "bob" / "lab.ipynb", f"{ANSWER} + 1")
+    put(root / TWO / "Cy Lee_71_assignsubmission_file_" / "lab.ipynb", "def g():\n    return 1")
+    rows = [row[:2] for row in whose(find_submissions(root, exercises))]
+    assert rows == [("Cy Lee_71", TWO), ("ann", ONE), ("bob", ONE)]
+
+
 def test_layouts_may_be_mixed(root: Path, exercises: list[Exercise]) -> None:
     put(root / "ann" / f"{ONE}.ipynb")
     put(root / "bob.ipynb")
