@@ -136,6 +136,7 @@ def _prefix(files: Sequence[Seen], student: str, labs: tuple[str, ...]) -> tuple
 
 def _is_wrapper(name: str, below: Sequence[Seen], size: int, student: str, labs: tuple[str, ...]) -> bool:
     """Whether a folder holds a class, and is not one person's: two of its people have handed in the same lab."""
+    below = [seen for seen in below if len(seen.entry.parts) > size]  # an entry may be called like the folder
     entries = [seen.entry.parts[size:] for seen in below]
     if name in _WORK or any(owner_of(parts) for parts in entries):
         return True
