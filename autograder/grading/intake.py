@@ -44,7 +44,8 @@ class Intake:
     def summary(self) -> str:
         """How many files came in, and what became of them."""
         counts = Counter(fate.what for fate in self.fates)
-        return f"{len(self.fates)} files came in: {', '.join(f'{counts[what]} {what}' for what in sorted(counts))}"
+        noun = "file" if len(self.fates) == 1 else "files"
+        return f"{len(self.fates)} {noun} came in: {', '.join(f'{counts[what]} {what}' for what in sorted(counts))}"
 
 
 def find_submissions(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autograder.grading.intake import Intake, find_submissions, read_intake, write_intake
+from autograder.grading.tree import Entry
 from autograder.records import Exercise, Limits, Task
 from autograder.sandbox import reading
 from autograder.submission.record import Record
@@ -133,6 +134,14 @@ def test_one_persons_working_folder_is_no_class(root: Path, exercises: list[Exer
     put(root / "exercises" / ONE / "lab.ipynb")
     put(root / "exercises" / TWO / "lab.ipynb", "def g():\n    return 1")
     assert students(root, exercises) == ["class", "class"]
+
+
+def test_folders_of_labs_may_each_hold_a_class(root: Path, exercises: list[Exercise]) -> None:
+    put(root / ONE / "ann" / "lab.ipynb")
+    put(root / ONE / "bob" / "lab.ipynb", f"{ANSWER} + 1")
+    put(root / TWO / "Cy Lee_71_assignsubmission_file_" / "lab.ipynb", "def g():\n    return 1")
+    rows = [row[:2] for row in whose(find_submissions(root, exercises))]
+    assert rows == [("Cy Lee_71", TWO), ("ann", ONE), ("bob", ONE)]
 
 
 def test_layouts_may_be_mixed(root: Path, exercises: list[Exercise]) -> None:
@@ -310,3 +319,10 @@ def test_fates_are_kept_beside_the_grades(root: Path, exercises: list[Exercise],
     assert intake.summary == "2 files came in: 2 graded"
     (tmp_path / "intake.json").write_text("damaged")
     assert read_intake(tmp_path) == ((), ())
+
+
+def test_a_refused_file_may_be_called_like_a_folder(root: Path, exercises: list[Exercise]) -> None:
+    """As fuzzing made it: an archive's entry is a file and a folder named like a lab."""
+    put(root / f"{ONE}.py" / "lab.ipynb")
+    refused = [Entry((f"{ONE}.py",), None, "is a file and a folder at once.")]
+    assert [row.problem for row in find_submissions(root, exercises, refused=refused).rows] == [""]
