@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from autograder.exports.rosters import Person
 
@@ -17,9 +18,8 @@ _CALLED = (
     re.compile(r"(?P<name>.+?)\s*\((?P<number>[^()]+)\)"),
     re.compile(r"(?P<name>.+?)(?:_late)?_(?P<number>[^\W_]*\d[^\W_]*)", re.IGNORECASE),
 )
-_ANONYMOUS = re.compile(r"anon_(?P<id>[^\W_]+)")  # Canvas's, in which a and A are different letters
-_APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ`´"))  # Zoe O'Brien, as keyboards spell her
-_WRAPPED = re.compile(r'="(.*)"')  # Canvas's own guard around a name that would be a formula
+_ANONYMOUS = re.compile(r"(LATE_)?(?P<name>anon_(?P<id>[^\W_]+))")  # Canvas's, in which a and A are different letters
+_Index: TypeAlias = Mapping[tuple[str, str], list[Person]]
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,18 @@ class Matched:
 
 def match(students: Sequence[str], people: Sequence[Person]) -> Matched:
     """Find each student in the roster. Nobody is guessed: who may be two people, or shares one, is left out."""
-    hits = {student: _find(student, people) for student in dict.fromkeys(students)}
-    left_out = {student: _why(student, len(found)) for student, found in hits.items() if len(found) != 1}
+    index = _index(people)
+    hits = {student: _find(student, index) for student in dict.fromkeys(students)}
+    left_out = {student: _why(student, len(persons)) for student, persons in hits.items() if len(persons) != 1}
     owners: dict[int, list[str]] = {}
-    for student, found in hits.items():
-        if len(found) == 1:
-            owners.setdefault(id(found[0]), []).append(student)
+    for student, persons in hits.items():
+        if len(persons) == 1:
+            owners.setdefault(id(persons[0]), []).append(student)
     for sharing in owners.values():
         for student in sharing if len(sharing) > 1 else ():
             others = ", ".join(other for other in sharing if other != student)
             left_out[student] = f"has the same row of the roster as {others}; keep one"
-    return Matched({student: found[0] for student, found in hits.items() if student not in left_out}, left_out)
+    return Matched({student: persons[0] for student, persons in hits.items() if student not in left_out}, left_out)
 
 
 def _why(student: str, count: int) -> str:
@@ -53,7 +54,24 @@ def _why(student: str, count: int) -> str:
     return "is not in the roster"
 
 
-def _find(student: str, people: Sequence[Person]) -> list[Person]:
+def _index(people: Sequence[Person]) -> _Index:
+    """The people by everything that a student may be called: kind of name, name."""
+    index: dict[tuple[str, str], list[Person]] = {}
+    for person in people:
+        keys = {
+            *(("exact", cell.strip()) for cell in person.ids),
+            *(("cell", _key(cell)) for cell in (*person.ids, *person.names)),
+            *(("address", _key(cell).partition("@")[0]) for cell in person.ids),
+            *(("name", spelling) for cell in person.names for spelling in _spellings(cell)),
+            ("number", _bare(person.number)),
+            ("label", _joined(person.ids[0])),  # "Participant 71", and not the number alone
+        }
+        for key in keys:
+            index.setdefault(key, []).append(person)
+    return index
+
+
+def _find(student: str, index: _Index) -> list[Person]:
     """The people whom this student may be, by the first of these ways that finds any.
 
     A cell is what the student is called, or an address before whose @ it stands. Or the name is theirs: words in any
@@ -61,45 +79,47 @@ def _find(student: str, people: Sequence[Person]) -> list[Person]:
     of the words. The number alone decides nothing: another class's number is another person's here.
     """
     if anonymous := _ANONYMOUS.fullmatch(student):
-        return [person for person in people if {student, anonymous["id"]} & {*map(str.strip, person.ids)}]
+        return _union(index, [("exact", anonymous["name"]), ("exact", anonymous["id"])])
     key = _key(student)
     called = next((hit for pattern in _CALLED if (hit := pattern.fullmatch(key))), None)
     name, number = (called["name"], called["number"]) if called else (key, "")
-    ways: tuple[Callable[[], list[Person]], ...] = (
-        lambda: [person for person in people if key in {*map(_key, (*person.ids, *person.names))}],
-        lambda: [person for person in people if _joined(key) == _joined(person.ids[0]) != _joined(person.number)],
-        lambda: [person for person in people if key.isdigit() and _bare(key) == _bare(person.number)],
-        lambda: [person for person in people if key in {_key(cell).partition("@")[0] for cell in person.ids}],
-        lambda: _of_a_name(name, number, people),
-        lambda: _of_a_group(name, number, people),
-    )
-    return next((found for way in ways if (found := way())), [])
+    ways = [
+        ("cell", key),
+        ("label", _joined(key)),
+        *([("number", _bare(key))] if key.isdigit() else []),
+        ("address", key),
+    ]
+    looked_up = next((index[way] for way in ways if way in index), [])
+    return looked_up or _of_a_name(name, number, index) or _of_a_group(name, number, index)
 
 
-def _of_a_name(name: str, number: str, people: Sequence[Person]) -> list[Person]:
+def _of_a_name(name: str, number: str, index: _Index) -> list[Person]:
     """Everybody of this name; of several, who has the number, else whose words come in this order.
 
     Where these are two people, both: the number may be another assignment's.
     """
-    equal = [person for person in people if any(_spellings(name) & _spellings(cell) for cell in person.names)]
+    equal = _union(index, [("name", spelling) for spelling in sorted(_spellings(name))])
     numbered = [person for person in equal if number and _bare(number) in map(_bare, (person.number, *person.ids))]
     same_words = [person for person in equal if any(sorted(_words(name)) == sorted(_words(c)) for c in person.names)]
     same_order = [person for person in same_words if any(_words(name) == _words(cell) for cell in person.names)]
     if numbered and same_order and not any(person in numbered for person in same_order):
         return [*numbered, *same_order]
-    return next((found for found in (numbered, same_order, same_words) if found), equal)
+    return next((persons for persons in (numbered, same_order, same_words) if persons), equal)
 
 
-def _of_a_group(name: str, number: str, people: Sequence[Person]) -> list[Person]:
+def _of_a_group(name: str, number: str, index: _Index) -> list[Person]:
     """Moodle writes the group in front where there are any, "Group A-Ann Lee_71": then the number must be right."""
     ends = [name[hit.end() :] for hit in re.finditer("-", name)]
-    return [
-        person
-        for person in people
-        if number
-        and _bare(number) == _bare(person.number)
-        and any(_of_a_name(end, number, [person]) or _joined(end + number) == _joined(person.ids[0]) for end in ends)
+    members = [
+        *(person for end in ends for person in _of_a_name(end, number, index)),
+        *_union(index, [("label", _joined(end + number)) for end in ends]),
     ]
+    numbered = [person for person in members if number and _bare(number) == _bare(person.number)]
+    return list({id(person): person for person in numbered}.values())
+
+
+def _union(index: _Index, keys: Sequence[tuple[str, str]]) -> list[Person]:
+    return list({id(person): person for key in keys for person in index.get(key, [])}.values())
 
 
 def _bare(number: str) -> str:
@@ -109,15 +129,13 @@ def _bare(number: str) -> str:
 @lru_cache(maxsize=65536)
 def _key(text: str) -> str:
     """One spelling of a text, whichever system and keyboard wrote it."""
-    plain = text.strip()
-    wrapped = _WRAPPED.fullmatch(plain)
-    return unicodedata.normalize("NFKC", wrapped[1] if wrapped else plain).casefold()
+    return unicodedata.normalize("NFKC", text.strip()).casefold()
 
 
 @lru_cache(maxsize=65536)
 def _words(name: str) -> tuple[str, ...]:
     """A name's words: letters and digits with their marks, which tell names of many scripts apart."""
-    kept = (char if unicodedata.category(char)[0] in "LNM" else " " for char in _key(name).translate(_APOSTROPHES))
+    kept = (char if unicodedata.category(char)[0] in "LNM" else " " for char in _key(name))
     return tuple("".join(kept).split())
 
 

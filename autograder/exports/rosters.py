@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from autograder.exports.headings import CANVAS, GRADE, IDENTIFIER, MODIFIED, POINTS_POSSIBLE, STATUS
+from autograder.exports.headings import CANVAS, GRADE, IDENTIFIER, MODIFIED, STATUS
 from autograder.exports.tables import Table
 from autograder.records import PtqlabError
 
@@ -52,7 +52,7 @@ def canvas_people(table: Table) -> tuple[Person, ...]:
     sis, login, section = _canvas_places(header, place)
     people = []
     for row in rows:
-        if len(row) <= place or not row[place].strip() or POINTS_POSSIBLE in row[0]:
+        if len(row) <= place or not row[place].strip():
             continue  # the rows of points and of posting have no ID
         name = ", ".join(part for part in row[:place] if part)
         first_last = " ".join(reversed(row[:place]))
@@ -79,12 +79,12 @@ def _canvas_places(header: Sequence[str], place: int) -> tuple[int | None, int |
     between = list(range(place + 1, end))
     by_order = [None, *between] if len(between) < 3 else between
     places = [header.index(title) if title in header else None for title in CANVAS[2:]]
-    found = iter(column for column in by_order if column not in places)
+    unnamed = iter(column for column in by_order if column not in places)
     if all(column is None for column in places):
         places = [*by_order[:3], None, None, None][:3]
     elif places[2] is None:
-        known = max(column for column in places if column is not None)
-        places[2] = next((column for column in found if column is not None and column > known), None)
+        last = max(column for column in places if column is not None)
+        places[2] = next((column for column in unnamed if column is not None and column > last), None)
     return places[0], places[1], places[2]
 
 

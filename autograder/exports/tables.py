@@ -69,8 +69,8 @@ def _by_likelihood(data: bytes) -> list[str]:
         if len(_MIXED.findall(text)) * 2 <= len(letters) and all(
             char.isprintable() or char == "\u3000" for char in letters
         ):
-            known = sum(char.encode(encoding)[0] in common for char in letters)
-            scores[encoding] = -known * math.log(len(common)) - (len(letters) - known) * _RARE
+            usual = sum(char.encode(encoding)[0] in common for char in letters)
+            scores[encoding] = -usual * math.log(len(common)) - (len(letters) - usual) * _RARE
     if "cp950" in scores:
         scores["cp950"] += _LIKELY
     return [max(scores, key=lambda encoding: scores[encoding])] if scores else []
@@ -88,5 +88,5 @@ def _split(text: str) -> Table:
             if any(cell.strip(" \t,;") for cell in row)
         ]
         width = len(rows[0]) if rows else 0
-        tables.append((width > 1, sum(len(row) == width for row in rows) * width, rows))
-    return max(tables, key=lambda table: table[:2])[2]
+        tables.append((width > 1, sum(len(row) == width for row in rows), width, rows))
+    return max(tables, key=lambda table: table[:3])[3]

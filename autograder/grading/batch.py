@@ -14,7 +14,7 @@ from pathlib import Path
 from autograder.course.fingerprint import points_sha256
 from autograder.grading.code_fingerprint import Code
 from autograder.grading.dispatch import dispatch
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.grading.job import Job, finished
 from autograder.grading.rescoring import rescored_report
 from autograder.grading.store import refuse_shared_paths, report_path, valid_report, write_report, write_scores

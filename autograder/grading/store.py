@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from autograder.course.fingerprint import outcomes_sha256
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.grading.job import Job
 from autograder.grading.people import file_name, file_names
 from autograder.records import Exercise, Report

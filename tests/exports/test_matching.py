@@ -60,6 +60,7 @@ ANN, LEE = ("Lee, Ann", "71", "ann@x.example"), ("Ann, Lee", "72", "lee@x.exampl
         ("Group A-參與者_71", [Person((), ("參與者71",), "71", ())]),
         # Canvas's anonymous ids (F02), in which case counts
         ("anon_a1B2c", canvas(("Student 1", "a1B2c", ""), ("Student 2", "A1b2C", ""))),
+        ("LATE_anon_a1B2c", canvas(("Student 1", "anon_a1B2c", ""), ("Student 2", "A1b2C", ""))),
     ],
 )
 def test_the_first_person_is_the_student(student: str, people: list[Person]) -> None:

@@ -65,6 +65,16 @@ def test_a_worksheet_is_read_in_the_teachers_language(language: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("language", list(MOODLE)[:-2])
+def test_moodles_headings_count_for_more_than_what_stands_below(language: str) -> None:
+    """Somebody put their own numbers in front, and the assignment is graded by a scale: no maximum, no shape."""
+    table = [[cell, *row] for row, cell in zip(moodle_table(language), ("Matr", "s1", "s2"), strict=True)]
+    for row in table[1:]:
+        row[6] = "-"
+    sheet = worksheet(table)
+    assert (sheet.header[sheet.grade], sheet.people[0].number) == (MOODLE[language].split("|")[4], "71")
+
+
 def test_a_worksheet_of_blind_marking_has_numbers_alone() -> None:
     table = [[row[0], *row[3:]] for row in moodle_table("en")]
     sheet = worksheet(table)
@@ -171,8 +181,8 @@ def test_the_line_that_tells_excel_the_separator_is_no_row(tmp_path: Path) -> No
 
 def test_a_title_full_of_semicolons_is_one_cell(tmp_path: Path) -> None:
     """Separators are counted in cells, not in the header's letters."""
-    table, _ = read(tmp_path, b'Student,ID,SIS Login ID,Section,Essay; a; b; c; d; e (3)\n"Lee, Ann",71,ann,A,\n')
-    assert table[0][-1] == "Essay; a; b; c; d; e (3)"
+    table, _ = read(tmp_path, b'Student,ID,SIS Login ID,Section,Essay;;;;;;;;;;;; (3)\n"Lee, Ann",71,ann,A,\n')
+    assert table[0][-1] == "Essay;;;;;;;;;;;; (3)"
 
 
 @pytest.mark.parametrize(

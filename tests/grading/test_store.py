@@ -10,7 +10,7 @@ import pytest
 from autograder.course.catalog import find_exercises
 from autograder.course.fingerprint import outcomes_sha256
 from autograder.grading import store
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.grading.job import Job
 from autograder.records import Limits, PtqlabError, Report, Settings
 from autograder.report.to_json import report_to_json
