@@ -31,6 +31,7 @@ SHAPE_KEYS = (
     "num_key_value_heads",
 )
 TARGET = "quantized"
+MOST_JSON_BYTES = 1 << 20  # of an index, a config or a header: decoded, it takes the grader some 20 times that
 
 
 def quantized(student: Student, source: str, **options: Any) -> dict[str, Tensor]:
@@ -122,6 +123,8 @@ def tensors(files: Files) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name, data in files.items():
         if name.endswith(".safetensors"):
+            header_bytes = int.from_bytes(data[:8].numpy().tobytes(), "little")
+            that(header_bytes <= MOST_JSON_BYTES, "the header of a safetensors file is larger than 1 MB", name)
             try:
                 found |= load(data.numpy().tobytes())
             except Exception as error:  # whatever is wrong with it
@@ -139,9 +142,12 @@ def index_is_true(files: Files) -> None:
     named = {file for file in weight_map.values() if isinstance(file, str)}
     that(named <= shards, f"{INDEX} names a file that was not written", str(sorted(named - shards)[:3]))
     that(shards <= named, f"a shard was written that {INDEX} does not name", str(sorted(shards - named)[:3]))
-    for shard in shards:
+    told_of: dict[str, set[str]] = {shard: set() for shard in shards}
+    for name, file in weight_map.items():
+        if isinstance(file, str):
+            told_of[file].add(name)
+    for shard, told in told_of.items():
         held = set(tensors({shard: files[shard]}))
-        told = {name for name, file in weight_map.items() if file == shard}
         extra, lost = sorted(told - held)[:2], sorted(held - told)[:2]
         that(held >= told, f"{INDEX} names tensors that the file does not hold: it tells of the source", str(extra))
         that(held <= told, f"{INDEX} leaves out tensors that were written", str(lost))
@@ -176,9 +182,10 @@ def norms_kept(files: Files, state: Mapping[str, Tensor]) -> None:
 def _json(files: Files, name: str) -> dict[str, Any]:
     if name not in files:
         raise MismatchError(f"{name} was not written")
+    that(len(files[name]) <= MOST_JSON_BYTES, f"{name} is larger than 1 MB", f"{len(files[name]):,} bytes")
     try:
         found = json.loads(bytes(files[name].numpy().tobytes()))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise MismatchError(f"{name} holds no JSON object")

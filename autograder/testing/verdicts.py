@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from autograder.testing.proxy import Student
 
 NOT_WRITTEN = "not written yet: it is not defined, or it raises NotImplementedError"  # whose text is the student's
+MOST_LETTERS = 600
+TOO_LARGE = "what the call returned takes more memory to judge than a right answer ever needs"
 READY_MADE = "a ready-made quantizer"  # which one, the student's process says
 UNUSABLE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
 
@@ -57,6 +59,8 @@ def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test:
         return _judged(Status.FAILED, _assertion_text(error, hidden), called)
     if isinstance(error, ends.StudentError) or ends.message_of(error):
         return _judged(Status.FAILED, _raised_text(error, hidden), called)
+    if isinstance(error, MemoryError) and asked is not None and asked.calls:
+        return _judged(Status.FAILED, TOO_LARGE, called)
     if isinstance(error, UNUSABLE) and asked is not None and asked.calls:
         came = "" if hidden else f" ({type(error).__name__}: {str(error)[:300]})"
         return _judged(Status.FAILED, f"what the call returned has not the form that the test expects{came}", called)
@@ -64,7 +68,13 @@ def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test:
 
 
 def _judged(status: Status, message: str, called: str = "") -> dict[str, str]:
-    return {"status": status.value, "message": f"{message}\ncalled: {called}" if called else message}
+    message = shortened(message)
+    return {"status": status.value, "message": f"{message}\ncalled: {shortened(called)}" if called else message}
+
+
+def shortened(text: str) -> str:
+    """A text of at most `MOST_LETTERS` letters: much of a message may be a student's own words."""
+    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
 
 
 def _our_fault(error: BaseException) -> dict[str, str]:

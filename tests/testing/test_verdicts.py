@@ -170,7 +170,6 @@ def test_our_own_refusal_is_our_fault_everywhere_and_keeps_its_sentence(
         (KeyError("x"), None),
         (TypeError("x"), NEVER_ASKED),
         (OSError("x"), ASKED),
-        (MemoryError("x"), ASKED),
         (StopIteration("x"), ASKED),
         (pytest.skip.Exception("x"), ASKED),
     ],
