@@ -112,6 +112,17 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one file that came in, in one word or two (`what`); `why` says more where there is more."""
+
+    path: str
+    owner: str
+    lab: str
+    what: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How one test ended for one submission, all devices together."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from autograder.cli.course import chosen, read_course
+from autograder.cli.messages import complain
 from autograder.cli.options import (
     CourseOption,
     ExercisesOption,
@@ -71,7 +71,7 @@ def init(
     epilog=epilog(
         "ptqlab export grades/ --to canvas --roster canvas-export.csv --out canvas.csv",
         "ptqlab export --to gradescope --exercise 01 --out autograder.zip",
-        codes={0: "the file was written", 1: "at least one student is not in the roster"},
+        codes={0: "the file was written", 1: "at least one student could not be matched with the roster"},
     ),
 )
 def export(
@@ -120,8 +120,7 @@ def export(
     elif to is Platform.GITHUB_CLASSROOM:
         _classroom(out, _only(exercises, to), language.value, pip)
     else:
-        missing = _table(to, out, grades, exercises, roster, column)
-        raise typer.Exit(1 if missing else 0)
+        raise typer.Exit(0 if _table(to, out, grades, exercises, roster, column) else 1)
 
 
 def _only(exercises: Sequence[Exercise], to: Platform) -> Exercise:
@@ -132,30 +131,32 @@ def _only(exercises: Sequence[Exercise], to: Platform) -> Exercise:
 
 def _table(
     to: Platform, out: Path, source: Path | None, exercises: Sequence[Exercise], roster: Path | None, column: str
-) -> list[str]:
-    """Write a table of grades; return the students who are not in the roster."""
-    from autograder.exports import grades, lms, otter  # noqa: PLC0415
+) -> bool:
+    """Write a table of grades, and say who is left out and who gets 0; return whether everybody was found."""
+    from autograder.exports import grades, lms, otter, tables  # noqa: PLC0415
     from autograder.report.atomic import write_atomically  # noqa: PLC0415
 
     if source is None:
         raise PtqlabError("Expected the grades: give the --out folder of `ptqlab grade`, or the nbgrader folder.")
-    missing: list[str] = []
     if to is Platform.OTTER:
-        text = otter.otter_csv(grades.read_reports(source), _only(exercises, to))
+        table = lms.Export(otter.otter_csv(grades.read_reports(source), _only(exercises, to)))
+        rows = grades.read_grades(source, exercises)
     else:
         rows = grades.read_grades(source, exercises)
         graded = [exercise for exercise in exercises if any(row.exercise == exercise.slug for row in rows)]
-        people = lms.read_table(roster) if roster else None
-        text, missing = (
+        people, note = tables.read_table(roster) if roster else (None, "")
+        if note:
+            complain(note)
+        table = (
             lms.canvas_csv(rows, graded, people)
             if to is Platform.CANVAS
             else lms.moodle_csv(rows, graded, people, column)
         )
-    write_atomically(out, text)
+    write_atomically(out, table.text)
     print(f"wrote {out}")
-    if missing:
-        print(f"Not in the roster, and so not in the table: {', '.join(missing)}.", file=sys.stderr)
-    return missing
+    for sentence in grades.summary(rows, table.left_out, table.without_grade):
+        complain(sentence)
+    return not table.left_out
 
 
 def _gradescope(out: Path, exercise: Exercise, seed: int | None, **options: str) -> None:

@@ -23,6 +23,7 @@ from autograder.cli.options import (
     IsolationOption,
     Language,
     LanguageOption,
+    NamesIn,
     SeedOption,
     SolutionsOption,
     epilog,
@@ -31,13 +32,13 @@ from autograder.records import Exercise, PtqlabError, Report, Settings
 
 if TYPE_CHECKING:
     from autograder.grading.code_fingerprint import Code
-    from autograder.grading.intake import Found
+    from autograder.grading.found import Found
 
 # Modules of autograder.grading are imported by the commands that use them: they need Linux, and a second to import.
 
 commands = typer.Typer()
 _PANEL = "Grade"
-_WITHHELD = {0: "every submission has a score", 1: "at least one score was withheld"}
+_WITHHELD = {0: "every submission has a score", 1: "at least one score was withheld, or a file is nobody's"}
 
 Grades = Annotated[Path, typer.Argument(help="The --out folder of `ptqlab grade`.")]
 
@@ -70,6 +71,10 @@ def grade(
             "--every-test", help="Run every test for every student instead of reusing results of identical answers."
         ),
     ] = False,
+    names_in: Annotated[
+        NamesIn | None,
+        typer.Option(help="Encoding of names in zips that do not say it.", show_default="the first that fits all"),
+    ] = None,
     course: CourseOption = None,
     solutions: SolutionsOption = None,
 ) -> None:
@@ -80,26 +85,36 @@ def grade(
     _need_linux()
     from autograder.grading.archives import opened  # noqa: PLC0415
     from autograder.grading.assignment import assignment_seed  # noqa: PLC0415
-    from autograder.grading.intake import find_submissions  # noqa: PLC0415
+    from autograder.grading.intake import find_submissions, write_intake  # noqa: PLC0415
     from autograder.report.terminal import print_scoreboard  # noqa: PLC0415
 
     exercises = read_course(course, solutions)
     share_course(course, exercises)
     need_solutions(exercises)
     console = Console()
-    with opened(submissions) as unpacked:
-        submitted = unpacked.explain(find_submissions(unpacked.root, exercises, exercise))
-        for sentence in unpacked.notes:
+    with opened(submissions, names_in.value if names_in else "") as unpacked:
+        intake = find_submissions(unpacked.root, exercises, exercise, unpacked.refused)
+        for sentence in (*unpacked.notes, *(f"{fate.path}: {fate.why}" for fate in intake.undecided if not fate.owner)):
             complain(sentence)
         assignment = assignment_seed(out, seed, language.value)
+        write_intake(out, intake, unpacked.notes)
         settings = Settings(assignment, device.value, isolation.value, language.value, every_test)
         with _cluster(scheduler, device) as pool:
             reports = _grade_class(
-                submitted, exercises, settings, out, console, root=unpacked.root, jobs=jobs, pool=pool, regrade=regrade
+                intake.rows,
+                exercises,
+                settings,
+                out,
+                console,
+                root=unpacked.root,
+                jobs=jobs,
+                pool=pool,
+                regrade=regrade,
             )
     print_scoreboard(reports, console)
+    console.print(intake.summary, highlight=False, soft_wrap=True)
     console.print(f"Reports, scores.csv and class.html are in {out}", highlight=False, soft_wrap=True)
-    raise typer.Exit(_exit_code(reports))
+    raise typer.Exit(1 if intake.undecided else _exit_code(reports))
 
 
 def _grade_class(
@@ -190,8 +205,8 @@ def report(
         page = write_class_report(grades, exercises, language=page_language)
     else:
         with opened(submissions) as unpacked:
-            submitted = unpacked.explain(find_submissions(unpacked.root, exercises))
-            page = write_class_report(grades, exercises, submitted, page_language)
+            intake = find_submissions(unpacked.root, exercises, refused=unpacked.refused)
+            page = write_class_report(grades, exercises, intake.rows, page_language)
     print(f"wrote {page}")
 
 

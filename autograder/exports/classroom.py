@@ -13,8 +13,9 @@ WORKFLOW = ".github/workflows/classroom.yml"
 _MINUTES = 10
 
 _HEAD = """\
-# GitHub Classroom runs this on every push: a task's points are given when all its public tests pass.
-# Hidden tests are not here and never should be; grade with `ptqlab grade` on a machine of your own.
+# GitHub Classroom runs this on every push: a task's practice points are given when all its public tests pass.
+# They are no grade: who can push here can change this file, the tests and the kit. Hidden tests are not here and never
+# should be; grade with `ptqlab grade` on a machine of your own.
 name: Autograding Tests
 on: [push, repository_dispatch]
 permissions:
@@ -68,8 +69,8 @@ You need Python 3.11 or newer. In this folder:
 On Linux without a GPU, install the CPU build of PyTorch {torch} first (pytorch.org shows how).
 
 Write the functions; after each one, run the `check` cell below it. Then commit and push: every push runs the
-same tests and
-reports the points so far. Your instructor grades with more tests of the same kind and other inputs.
+same tests and reports the practice points so far. They are no grade: your instructor grades with more tests of the same
+kind and other inputs.
 """
 
 

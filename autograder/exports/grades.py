@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,25 @@ def read_grades(source: Path, exercises: Sequence[Exercise]) -> tuple[Grade, ...
         expected = "Expected the --out folder of `ptqlab grade`, or an nbgrader folder after `nbgrader autograde`"
         raise PtqlabError(f"{expected}, but {source} holds no grade for {', '.join(slugs)}.")
     return tuple(kept)
+
+
+def summary(grades: Sequence[Grade], left_out: Mapping[str, str], without_grade: Sequence[str]) -> list[str]:
+    """Return sentences on whom a table leaves out and why, and whom it gives 0."""
+    reasons = {reason: [name for name in left_out if left_out[name] == reason] for reason in left_out.values()}
+    kept = [grade for grade in grades if grade.student not in left_out]
+    of_grades = {
+        "No points yet (the score is withheld, or for a person to give)": None,
+        "Given 0 points": 0.0,
+    }
+    named = {
+        **{f"Left out of the table ({reason})": names for reason, names in reasons.items()},
+        **{
+            sentence: [f"{grade.student} in {grade.exercise}" for grade in kept if grade.points == points]
+            for sentence, points in of_grades.items()
+        },
+        "In the roster, and nothing handed in": without_grade,
+    }
+    return [f"{sentence}: {', '.join(names)}." for sentence, names in named.items() if names]
 
 
 def read_reports(source: Path) -> tuple[Report, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autograder.exports.gradescope import SETTINGS_FILE, results
 from autograder.grading.choice import choose_notebook
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.records import Exercise, PtqlabError, Settings
 
 

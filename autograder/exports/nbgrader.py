@@ -83,6 +83,7 @@ def configure(config: Any, exercises: str, solutions: str, language: str = "en")
         f"{theirs}ComputeChecksums",
         f"{theirs}CheckCellMetadata",
     ]
+    config.ExportApp.plugin_class = f"{_HERE}_export.PtqlabCsv"
     config.Autograde.exporter_class = f"{reading}Reader"
     config.Autograde.sanitize_preprocessors = [
         f"{reading}Restore",

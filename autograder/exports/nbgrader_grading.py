@@ -22,7 +22,7 @@ from traitlets import Enum, Float, Unicode
 
 from autograder.exports.nbgrader import GRADES, graded_cell_id
 from autograder.grading.choice import choose_notebook
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.pool.executor import GraderPool
 from autograder.records import Exercise, PtqlabError, Report, Settings, TaskScore
 

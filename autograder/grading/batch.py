@@ -14,10 +14,10 @@ from pathlib import Path
 from autograder.course.fingerprint import points_sha256
 from autograder.grading.code_fingerprint import Code
 from autograder.grading.dispatch import dispatch
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.grading.job import Job, finished
 from autograder.grading.rescoring import rescored_report
-from autograder.grading.store import report_path, valid_report, write_report, write_scores
+from autograder.grading.store import refuse_shared_paths, report_path, valid_report, write_report, write_scores
 from autograder.pool.executor import KEPT_MB, GraderPool
 from autograder.records import Exercise, Report, Settings
 
@@ -42,6 +42,7 @@ def grade_class(
     `root` is the folder of submissions, which student code must not read. `pool` runs the jobs; without one, `jobs`
     grading processes are started, and ended afterwards. `elsewhere`: the pool's processes may be on other machines.
     """
+    refuse_shared_paths(out, files)
     by_slug = {exercise.slug: exercise for exercise in exercises}
     work = [Job(file, by_slug[file.exercise], settings, (str(root.resolve()),)) for file in files]
     reports: dict[int, Report] = {}

@@ -18,7 +18,8 @@ from urllib.parse import quote
 from autograder.grading import similarity, store
 from autograder.grading.assignment import kept_language
 from autograder.grading.code_fingerprint import Code, code_of
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
+from autograder.grading.intake import read_intake
 from autograder.grading.people import file_name
 from autograder.records import Exercise, PtqlabError, Report
 from autograder.report.atomic import write_atomically
@@ -83,12 +84,15 @@ def write_class_report(
     can_compare = find_spec("rapidfuzz") is not None
     if can_compare:
         tallies = tuple(_compared(tally, fingerprints) for tally in tallies)
+    fates, notes = read_intake(out)
     page = class_to_html(
         tallies,
         language or kept_language(out),
         least=similarity.NEAR_IDENTICAL,
         can_compare=can_compare,
         possible=sum(_possible(tallies, exercises).values()) or math.inf,
+        fates=fates,
+        notes=notes,
     )
     write_atomically(out / PAGE, page)
     return out / PAGE

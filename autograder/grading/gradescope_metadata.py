@@ -17,11 +17,6 @@ class Submitter:
     sid: str = ""
     email: str = ""
 
-    @property
-    def label(self) -> str:
-        """The name with the student's number, or the first of address and name that is there."""
-        return f"{self.name}_{self.sid}" if self.name and self.sid else self.email or self.name
-
 
 @dataclass(frozen=True)
 class Submission:
@@ -41,21 +36,23 @@ def read_metadata(text: str) -> Mapping[str, Submission]:
 
     A YAML loader isn't needed for three levels. Other sections, such as `:history:`, hold their own lists of fields.
     """
-    found: dict[str, Submission] = {}
+    submissions: dict[str, Submission] = {}
     folder, section, people = "", "", list[dict[str, str]]()
     for line in text.splitlines():
         if match := _FOLDER.fullmatch(line):
             folder, section, people = _scalar(match["name"]), "", []
-            found[folder] = Submission()
+            submissions[folder] = Submission()
         elif match := _SECTION.fullmatch(line):
             section = match["key"]
             if section == "created_at" and folder:
-                found[folder] = replace(found[folder], created=_scalar(match["value"]))
+                submissions[folder] = replace(submissions[folder], created=_scalar(match["value"]))
         elif section == "submitters" and folder and (match := _FIELD.fullmatch(line)):
             people += [{}] if match["item"] or not people else []
             people[-1][match["key"]] = _scalar(match["value"])
-            found[folder] = replace(found[folder], submitters=tuple(_submitter(person) for person in people))
-    return MappingProxyType(found)
+            submissions[folder] = replace(
+                submissions[folder], submitters=tuple(_submitter(person) for person in people)
+            )
+    return MappingProxyType(submissions)
 
 
 def _submitter(person: Mapping[str, str]) -> Submitter:

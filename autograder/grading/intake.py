@@ -1,217 +1,161 @@
-"""A folder of submissions -> who handed in which file for which exercise."""
+"""A class's folder -> who handed in which file for which exercise, and what became of every other file."""
 
 from __future__ import annotations
 
+import json
 import os
-import re
-import unicodedata
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from autograder.course.catalog import pick_exercise
-from autograder.grading.choice import choose_notebook
-from autograder.grading.people import file_name
-from autograder.records import Exercise, PtqlabError
-from autograder.sandbox import reading
-from autograder.submission.record import Record
+from autograder.grading import tree
+from autograder.grading.choice import IGNORED
+from autograder.grading.found import Found
+from autograder.grading.owners import owners
+from autograder.grading.people import Owner
+from autograder.grading.person import GRADED, WITHHELD, Person, choices_of, rows_and_fates
+from autograder.grading.seen import Looker, Seen
+from autograder.grading.tree import Entry
+from autograder.records import Exercise, Fate, PtqlabError
+from autograder.report.atomic import write_atomically
+from autograder.submission.labs_of import lab_named, person_named
 
-_EXPECTED = (
-    "Expected one .ipynb or .py file, <student>/<exercise>.ipynb, <student>/<assignment>/<exercise>.ipynb"
-    " or, with --exercise, a flat folder of <student>.ipynb"
-)
-_SUFFIXES = (".ipynb", ".py")
-_OURS = re.compile(r"(test_.*|conftest)\.py")  # the kit's own files in an exercise's folder
-_NEVER = ("__MACOSX", "__pycache__")
+FILE = "intake.json"
+NOBODYS = "nobody's"
+_EXPECTED = "Expected a notebook (.ipynb), a script (.py), or a folder or archive of them"
 
 
 @dataclass(frozen=True)
-class Found:
-    """One student's file for one exercise; or `path` is None and `problem` says in a sentence why.
+class Intake:
+    """What is graded, and what became of every file."""
 
-    `withheld`: there are files, and a person must say which one counts.
-    """
-
-    student: str
-    exercise: str
-    path: Path | None
-    problem: str = ""
-    withheld: bool = False
+    rows: tuple[Found, ...]
+    fates: tuple[Fate, ...] = ()
 
     @property
-    def folder_name(self) -> str:
-        """The student's name, made safe for a folder of reports."""
-        return file_name(self.student)
+    def undecided(self) -> tuple[Fate, ...]:
+        """The files that a person must decide about."""
+        return tuple(fate for fate in self.fates if fate.what in (WITHHELD, NOBODYS))
 
-    def read(self, exercise: Exercise, data: bytes | None = None) -> Record:
-        """Read the file that was found, or its content; where there is none, the record's problem says why."""
-        if self.path is None:
-            return Record(name="", problem=self.problem)
-        return reading.read(self.path, exercise, data)
-
-
-@dataclass(frozen=True)
-class _Folder:
-    """One student's folder: the files that are named like an exercise, and why there may be none."""
-
-    student: str
-    files: tuple[tuple[str, Path], ...] = ()  # (slug, file)
-    code: tuple[Path, ...] = ()  # all notebooks and scripts in it
-    problem: str = ""
+    @property
+    def summary(self) -> str:
+        """How many files came in, and what became of them."""
+        counts = Counter(fate.what for fate in self.fates)
+        return f"{len(self.fates)} files came in: {', '.join(f'{counts[what]} {what}' for what in sorted(counts))}"
 
 
-def find_submissions(root: Path, exercises: Sequence[Exercise], only: str | None = None) -> tuple[Found, ...]:
-    """Return what lies under `root`, by student and then by exercise.
+def find_submissions(
+    root: Path, exercises: Sequence[Exercise], only: str | None = None, refused: Sequence[Entry] = ()
+) -> Intake:
+    """Return what lies under `root`, by student and then by exercise, and what became of every file.
 
-    Layouts: one file; `<student>/<exercise>.ipynb` or `.py`; `<student>/<assignment>/<exercise>.ipynb` as in
-    nbgrader's `submitted/`; one such student's folder; a flat folder of `<student>.ipynb` when `only` is given,
-    the slug or number of an exercise. Links are not followed, hidden entries not looked at. A student's folder
-    without a file of the right name is found, with a problem. Raises PtqlabError when nothing is there or the
-    layout cannot be told.
+    What a file holds tells its lab, and its name only where that does not. Folders around the class are stripped. A
+    person is who a learning platform names, else the first folder, else whom a file is named after. `only` is the slug
+    or number of the one exercise to grade. `refused`: what did not come out of an archive. Raises PtqlabError when
+    nothing is there that can be graded.
     """
     wanted = (pick_exercise(exercises, only),) if only else tuple(exercises)
     if not os.path.lexists(root):
         raise PtqlabError(f"{_EXPECTED}, but {root} does not exist; check the path.")
+    looker = Looker(exercises)
     if not root.is_dir():
-        return (_single(root, wanted),)
+        return _single(root, looker, exercises, wanted)
     try:
-        entries = _entries(root)
+        files = looker.see([*tree.entries(root), *refused])
     except OSError as error:
         raise PtqlabError(f"{_EXPECTED}, but {root} cannot be read ({error.strerror}); check the path.") from None
-    files = [path for path in entries if _is_code(path)]
-    paths = [path for path in entries if _is_folder(path)]
-    folders = [_read_folder(path, exercises) for path in paths]
-    if not files and not folders:
-        raise PtqlabError(f"{_EXPECTED}, but {root} holds none of these; check the path.")
-    named = [path for path in files if _slug_of(path, exercises)]
-    _refuse_mixture(root, files, named if only else [], folders)
-    if named or _are_assignments(paths, exercises):
-        return _rows([_read_folder(Path(os.path.abspath(root)), exercises)], wanted)
-    return _flat(files, wanted) if files else _rows(folders, wanted)
+    slugs = [each.slug for each in exercises]
+    whose = owners(files, root, tree.name_of(root), slugs)
+    intake = _of_class(files, whose, wanted, looker)
+    if not intake.rows:
+        raise PtqlabError(_nothing(root, files, wanted))
+    return intake
 
 
-def _refuse_mixture(root: Path, files: Sequence[Path], named: Sequence[Path], folders: Sequence[_Folder]) -> None:
-    """Two layouts at once would leave somebody ungraded in silence."""
-    cure = "keep the one layout that is meant."
-    others = [path for path in files if path not in named]
-    if named and others:
-        raise PtqlabError(f"{_EXPECTED}, but {root} holds both {named[0].name} and {others[0].name}; {cure}")
-    full = [folder for folder in folders if folder.code]
-    if files and full:
-        raise PtqlabError(f"{_EXPECTED}, but {root} holds both {files[0].name} and {full[0].student}/; {cure}")
+def _nothing(root: Path, files: Sequence[Seen], wanted: Sequence[Exercise]) -> str:
+    """Say why a folder holds nothing that can be graded."""
+    code = [str(seen.entry) for seen in files if seen.is_code]
+    if not code:
+        return f"{_EXPECTED}, but {root} holds none of these; check the path."
+    known = ", ".join(each.slug for each in wanted)
+    return (
+        f"Expected files that bind the graded names of an exercise ({known}) or are called like it, but "
+        f"{', '.join(code[:3])} came; give --exercise, or rename them."
+    )
 
 
-def _single(path: Path, wanted: Sequence[Exercise]) -> Found:
-    """One file. Named like an exercise, its student is the folder above, an assignment's folder skipped."""
-    slug = _slug_of(path, wanted)
-    if not slug and len(wanted) != 1:
-        known = ", ".join(exercise.slug for exercise in wanted)
-        raise PtqlabError(f"Expected a file named like an exercise ({known}), but {path.name} came; give --exercise.")
-    if not slug:
-        return Found(_readable(_stem(path)), wanted[0].slug, path)
-    above = Path(os.path.abspath(path)).parent
-    above = above.parent if above.name == slug else above
-    return Found(_readable(above.name), slug, path)
+def _single(root: Path, looker: Looker, exercises: Sequence[Exercise], wanted: Sequence[Exercise]) -> Intake:
+    """One file. Called like an exercise alone, its student is the folder above, an assignment's folder skipped."""
+    (seen,) = looker.see([Entry((tree.readable(root.name),), root)])
+    slugs = [each.slug for each in exercises]
+    labs = [each.slug for each in wanted if each.slug in seen.belongs.labs]
+    if not labs and len(wanted) != 1:
+        known = ", ".join(each.slug for each in wanted)
+        came = f"but {seen.entry.name} came; give --exercise."
+        raise PtqlabError(f"Expected a file that binds the graded names of an exercise ({known}), {came}")
+    student = person_named(seen.entry.name, slugs)
+    if not student:
+        above = Path(os.path.abspath(root)).parent
+        student = tree.readable((above.parent if lab_named(above.name, slugs) else above).name)
+    notes = (seen.belongs.note,) if seen.belongs.note else ()
+    rows = [Found(student, lab, root, notes=notes) for lab in labs or [wanted[0].slug]]
+    return Intake(tuple(rows), tuple(Fate(seen.entry.name, student, row.exercise, GRADED) for row in rows))
 
 
-def _flat(files: Sequence[Path], wanted: Sequence[Exercise]) -> tuple[Found, ...]:
-    """`<student>.ipynb` beside each other: the names say nothing of the exercise."""
-    if len(wanted) != 1:
-        known = ", ".join(exercise.slug for exercise in wanted)
-        raise PtqlabError(f"Expected --exercise with a flat folder of <student>.ipynb; give one of: {known}.")
-    slug = wanted[0].slug
-    students = dict.fromkeys(_stem(path) for path in files)
-    folders = [
-        _Folder(_readable(name), tuple((slug, path) for path in files if _stem(path) == name)) for name in students
-    ]
-    return _rows(folders, wanted)
+# --- a class ------------------------------------------------------------------------------------------------------
 
 
-def _read_folder(folder: Path, exercises: Sequence[Exercise]) -> _Folder:
-    """One student's folder, and the assignments' folders in it."""
-    student = _readable(folder.name)
-    if folder.is_symlink():
-        problem = f"{student} is a symbolic link, which is not followed; hand in the folder itself."
-        return _Folder(student, problem=problem)
-    try:
-        code = _code_in(folder)
-    except OSError as error:
-        return _Folder(student, problem=f"The folder {student} cannot be read: {error.strerror}; mend its permissions.")
-    files = tuple((slug, path) for path in code if (slug := _slug_of(path, exercises)))
-    return _Folder(student, files, tuple(code))
-
-
-def _rows(folders: Sequence[_Folder], wanted: Sequence[Exercise]) -> tuple[Found, ...]:
-    """A row for each student and exercise; for who has no file, one for each exercise that the class has."""
-    by_slug = {exercise.slug: exercise for exercise in wanted}
-    present = [slug for slug in by_slug if any(slug == own for folder in folders for own, _ in folder.files)]
-    if not present:
-        known = ", ".join(by_slug)
-        names = ", ".join(folder.student for folder in folders[:3])
-        raise PtqlabError(f"Expected files named like an exercise ({known}), but none is in {names}; rename them.")
+def _of_class(
+    files: Sequence[Seen], whose: Sequence[Owner | None], wanted: Sequence[Exercise], looker: Looker
+) -> Intake:
+    people: dict[tuple[str, ...], Person] = {}
+    fates: list[Fate] = []
+    for seen, owner in zip(files, whose, strict=True):
+        if owner is None:
+            fates += [] if seen.entry.is_folder and not seen.problem else [_of_nobody(seen)]
+        else:
+            labels = (owner.label, *owner.others)
+            people.setdefault(labels, Person(labels)).add(seen, owner)
+    flat = all(len(seen.entry.parts) == 1 for person in people.values() for seen in person.files)
+    choices = {labels: choices_of(person, wanted, flat) for labels, person in people.items()}
+    present = [each.slug for each in wanted if any(each.slug in own for own in choices.values())]
     rows: list[Found] = []
-    for folder in sorted(folders, key=lambda item: item.student):
-        own = [slug for slug in present if any(slug == other for other, _ in folder.files)]
-        rows += [_choice(folder, by_slug[slug]) for slug in own]
-        rows += [] if own else [_missing(folder, slug) for slug in present]
-    return tuple(rows)
+    for labels, person in people.items():
+        own_rows, own_fates = rows_and_fates(person, choices[labels], present, looker)
+        rows += own_rows
+        fates += own_fates
+    rank = {each.slug: place for place, each in enumerate(wanted)}
+    rows.sort(key=lambda row: (row.student, rank[row.exercise]))
+    return Intake(tuple(rows), tuple(sorted(fates, key=lambda fate: (fate.owner, fate.path, fate.lab))))
 
 
-def _choice(folder: _Folder, exercise: Exercise) -> Found:
-    """The one file of a student's that counts; several are compared with what was handed out."""
-    paths = [path for slug, path in folder.files if slug == exercise.slug]
-    chosen = choose_notebook(paths, exercise)
-    if isinstance(chosen, str):
-        return Found(folder.student, exercise.slug, None, chosen, withheld=True)
-    return Found(folder.student, exercise.slug, chosen)
+def _of_nobody(seen: Seen) -> Fate:
+    if seen.problem and seen.is_document:
+        return Fate(str(seen.entry), "", "", NOBODYS, seen.problem)
+    if seen.is_code and seen.belongs.labs and not seen.look.stub_of:
+        why = "it is named like a lab, and lies beside other people's work: put it into a folder with a name"
+        return Fate(str(seen.entry), "", seen.belongs.labs[0], NOBODYS, why)
+    return Fate(str(seen.entry), "", "", IGNORED, seen.problem or "no person's notebook or script")
 
 
-def _missing(folder: _Folder, slug: str) -> Found:
-    """No file of the right name: say what came instead."""
-    came = ", ".join(_readable(path.name) for path in folder.code[:3]) or "no notebook at all"
-    problem = f"Expected {slug}.ipynb or {slug}.py, but {came} came; hand it in under that name."
-    return Found(folder.student, slug, None, folder.problem or problem)
+# --- on disk ------------------------------------------------------------------------------------------------------
 
 
-def _are_assignments(folders: Sequence[Path], exercises: Sequence[Exercise]) -> bool:
-    """Whether these are one student's folders, named like exercises, and not the students of a class."""
-    slugs = {exercise.slug for exercise in exercises}
-    return bool(folders) and all(folder.name in slugs for folder in folders)
+def write_intake(out: Path, intake: Intake, notes: Sequence[str] = ()) -> None:
+    """Keep what became of every file beside the grades; `notes` are on the archive as a whole."""
+    record = {"notes": list(notes), "files": [asdict(fate) for fate in intake.fates]}
+    write_atomically(out / FILE, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
 
 
-def _slug_of(path: Path, exercises: Sequence[Exercise]) -> str:
-    """The exercise that a file is named like, whatever its case and language; "" when there is none."""
-    stem = unicodedata.normalize("NFC", _stem(path)).casefold()
-    return next((exercise.slug for exercise in exercises if exercise.slug.casefold() == stem), "")
-
-
-def _stem(path: Path) -> str:
-    """A file's name without .ipynb or .py and without its language."""
-    return re.sub(r"\.zh-TW$", "", path.stem, flags=re.IGNORECASE)
-
-
-def _readable(name: str) -> str:
-    """A name verbatim, but for bytes that are no UTF-8: those are written out."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _entries(folder: Path) -> list[Path]:
-    """What lies in `folder` and is not hidden, by name."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in _NEVER)
-
-
-def _code_in(folder: Path) -> list[Path]:
-    """The notebooks and scripts in a student's folder and in the assignments' folders right below it."""
-    entries = _entries(folder)
-    below = [path for entry in entries if _is_folder(entry) and not entry.is_symlink() for path in _entries(entry)]
-    return [path for path in (*entries, *below) if _is_code(path)]
-
-
-def _is_code(path: Path) -> bool:
-    """A notebook or a script, or a link or a pipe that is called one: reading it says what is wrong."""
-    is_ours = _OURS.fullmatch(path.name)
-    return path.suffix.lower() in _SUFFIXES and not is_ours and (path.is_symlink() or not path.is_dir())
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() or (path.is_symlink() and not path.suffix)
+def read_intake(out: Path) -> tuple[tuple[Fate, ...], tuple[str, ...]]:
+    """Return the fates and notes that are kept beside the grades; none where there are none, or they are damaged."""
+    try:
+        record: Any = json.loads((out / FILE).read_text(encoding="utf-8"))
+        fields = ("path", "owner", "lab", "what", "why")
+        fates = tuple(Fate(*(str(each[name]) for name in fields)) for each in record["files"])
+        return fates, tuple(map(str, record["notes"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        return (), ()

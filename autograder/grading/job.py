@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from autograder.course.fingerprint import provenance
 from autograder.grading.code_fingerprint import Code, code_of
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.records import Exercise, PtqlabError, Report, Settings, Status, Submission
 from autograder.report.to_html import report_to_html
 from autograder.report.to_json import report_to_json

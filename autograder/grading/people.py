@@ -1,4 +1,4 @@
-"""Who handed a file in, by the names that learning platforms give to folders and files. Pure: no file is opened.
+"""Owners of files, told by the names that learning platforms give to folders and files. Pure: no file is opened.
 
 Each platform's pattern stands below with the source of its names. All names are composed (NFC) as they come in, since
 a Mac writes them decomposed.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from autograder.grading.attempt_time import read_time
-from autograder.grading.gradescope_metadata import Submission, read_metadata
+from autograder.grading.gradescope_metadata import Submission, Submitter, read_metadata
 from autograder.records import PtqlabError
 
 
@@ -40,7 +40,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Clues:
-    """What only all names together tell: `prefixes` end where a student's own name begins."""
+    """Facts that only all names together tell: `prefixes` end where a student's entry name begins."""
 
     blackboard: str = ""
     github: str = ""
@@ -59,13 +59,16 @@ _CANVAS_AGAIN = re.compile(r"-\d+(?=\.\w+$)")  # Canvas marks a file that was ha
 # Blackboard Learn, Download Assignments: <assignment>_<user>_attempt_<time>[_<file>], and <...>_attempt_<time>.txt
 _BLACKBOARD = re.compile(r"(?P<who>.+)_attempt_(?P<time>\d{4}(-\d\d){5})(_(?P<file>.+)|\.txt)?")
 # Brightspace, Download Submissions: <user>-<dropbox> - <name> - <time>, a folder or in front of a file's name
-_BRIGHTSPACE = re.compile(r"(?P<id>\d+-\d+) ?- ?(?P<name>.+?) ?- (?P<time>[^-]*\b\d{4}\b[^-]*?)( ?- (?P<file>.+))?")
+_BRIGHTSPACE = re.compile(
+    r"(?P<id>\d+-\d+) ?- ?(?P<name>.+?) ?- "
+    r"(?P<time>[^-]*(?<!\d)\d{4}(?!\d)[^-]*?|\d{4}-\d\d-\d\d\b[^-]*?)( ?- (?P<file>.+))?"
+)
 _GRADESCOPE = re.compile(r"submission_\d+")
 
 
 def owner_of(parts: Sequence[str], clues: Clues = NO_CLUES) -> Owner | None:
     """Return the owner that the first of a path's parts names; None where it is not a platform's name."""
-    own, *below = (composed(part) for part in parts)
+    entry, *below = (composed(part) for part in parts)
     rest = tuple(below)
     makers: tuple[Callable[[str, tuple[str, ...], Clues], Owner | None], ...] = (
         _moodle,
@@ -75,17 +78,17 @@ def owner_of(parts: Sequence[str], clues: Clues = NO_CLUES) -> Owner | None:
         _canvas,
         _github,
     )
-    return next((owner for make in makers if (owner := make(own, rest, clues)) is not None), None)
+    return next((owner for make in makers if (owner := make(entry, rest, clues)) is not None), None)
 
 
 def clues_of(names: Iterable[str], *, wrapper: str = "", github: bool = False, metadata: str = "") -> Clues:
-    """Return what all names of a level tell together.
+    """Return the facts that all names of a level tell together.
 
     `wrapper` is the folder around them, `github` says that they are repositories (each holds .github), and `metadata`
     is the text of Gradescope's submission_metadata.yml.
     """
     level = sorted({composed(name) for name in names})
-    attempts = {found["who"] for name in level if (found := _BLACKBOARD.fullmatch(name))}
+    attempts = {match["who"] for name in level if (match := _BLACKBOARD.fullmatch(name))}
     return Clues(
         _shared(sorted(attempts), "_"),
         _github_prefix(level, composed(wrapper), github),
@@ -98,60 +101,66 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _moodle(own: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
-    found = _MOODLE.fullmatch(own)
-    if found is None:
+def _moodle(entry: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
+    match = _MOODLE.fullmatch(entry)
+    if match is None:
         return None
-    below = (found["file"], *rest) if found["file"] else rest
-    return Owner(f"{found['name']}_{found['id']}", found["name"], found["id"], rest=below)
+    below = (match["file"], *rest) if match["file"] else rest
+    return Owner(f"{match['name']}_{match['id']}", match["name"], match["id"], rest=below)
 
 
-def _canvas(own: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
+def _canvas(entry: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
     """A file, never a folder of a student's: ann_2_3_x is a name like others."""
-    found = (_CANVAS_ANONYMOUS.fullmatch(own) or _CANVAS.fullmatch(own)) if os.path.splitext(own)[1] else None
-    if found is None:
+    match = (_CANVAS_ANONYMOUS.fullmatch(entry) or _CANVAS.fullmatch(entry)) if os.path.splitext(entry)[1] else None
+    if match is None:
         return None
-    file = found["entry"] or _CANVAS_AGAIN.sub("", found["file"])
-    is_anonymous = found.re is _CANVAS_ANONYMOUS
-    label = found["name"] if is_anonymous else f"{found['name']}_{found['id']}"
-    return Owner(label, found["name"], found["id"], late=bool(found["late"]), rest=(file, *rest))
+    file = match["entry"] or _CANVAS_AGAIN.sub("", match["file"])
+    is_anonymous = match.re is _CANVAS_ANONYMOUS
+    label = match["name"] if is_anonymous else f"{match['name']}_{match['id']}"
+    return Owner(label, match["name"], match["id"], late=bool(match["late"]), rest=(file, *rest))
 
 
-def _blackboard(own: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
+def _blackboard(entry: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
     """The .txt beside an attempt is Blackboard's receipt: its owner has an empty path."""
-    found = _BLACKBOARD.fullmatch(own)
-    if found is None:
+    match = _BLACKBOARD.fullmatch(entry)
+    if match is None:
         return None
-    who = found["who"]
+    who = match["who"]
     user = who.removeprefix(clues.blackboard) if clues.blackboard else who.rpartition("_")[2]
-    file = (found["file"],) if found["file"] else ()
-    return Owner(user, user, attempt=found["time"], rest=(*file, *rest))
+    file = (match["file"],) if match["file"] else ()
+    return Owner(user, user, attempt=match["time"], rest=(*file, *rest))
 
 
-def _brightspace(own: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
-    found = _BRIGHTSPACE.fullmatch(own)
-    if found is None:
+def _brightspace(entry: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
+    match = _BRIGHTSPACE.fullmatch(entry)
+    if match is None:
         return None
-    below = (found["file"], *rest) if found["file"] else rest
-    label = f"{found['id']} - {found['name']}"
-    return Owner(label, found["name"], found["id"].partition("-")[0], read_time(found["time"]), rest=below)
+    below = (match["file"], *rest) if match["file"] else rest
+    label = f"{match['id']} - {match['name']}"
+    return Owner(label, match["name"], match["id"].partition("-")[0], read_time(match["time"]), rest=below)
 
 
-def _gradescope(own: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
-    submission = clues.gradescope.get(own)
+def _gradescope(entry: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
+    submission = clues.gradescope.get(entry)
     if submission is None:
-        return Owner(own, own, own.partition("_")[2], rest=rest) if _GRADESCOPE.fullmatch(own) else None
-    people = [person for person in submission.submitters if person.label]
+        return Owner(entry, entry, entry.partition("_")[2], rest=rest) if _GRADESCOPE.fullmatch(entry) else None
+    people = [person for person in submission.submitters if person.name or person.email]
     if not people:
-        return Owner(own, own, attempt=submission.created, rest=rest)
+        return Owner(entry, entry, attempt=submission.created, rest=rest)
+    number = entry.rpartition("_")[2]
     first, *others = people
-    labels = tuple(person.label for person in others)
-    return Owner(first.label, first.name, first.sid, submission.created, rest=rest, others=labels)
+    labels = tuple(_gradescope_label(person, number) for person in others)
+    return Owner(_gradescope_label(first, number), first.name, first.sid, submission.created, rest=rest, others=labels)
 
 
-def _github(own: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
-    user = own.removeprefix(clues.github)
-    return Owner(user, user, rest=rest) if clues.github and user and user != own else None
+def _gradescope_label(person: Submitter, number: str) -> str:
+    """The name with the student's number, else the address; a name alone may be two people's."""
+    return f"{person.name}_{person.sid}" if person.name and person.sid else person.email or f"{person.name}_{number}"
+
+
+def _github(entry: str, rest: tuple[str, ...], clues: Clues) -> Owner | None:
+    user = entry.removeprefix(clues.github)
+    return Owner(user, user, rest=rest) if clues.github and user and user != entry else None
 
 
 def _github_prefix(level: Sequence[str], wrapper: str, github: bool) -> str:
@@ -164,10 +173,10 @@ def _github_prefix(level: Sequence[str], wrapper: str, github: bool) -> str:
 
 
 def _shared(names: Sequence[str], end: str) -> str:
-    """What several names begin with, up to the last `end`."""
+    """The beginning that several names share, up to the last `end`."""
     first, last = min(names, default=""), max(names, default="")  # of sorted names, the two that share the least
     pairs = enumerate(zip(first, last, strict=False))
-    length = next((place for place, (one, other) in pairs if one != other), len(first))
+    length = next((place for place, (first_letter, last_letter) in pairs if first_letter != last_letter), len(first))
     return first[: first.rfind(end, 0, length) + 1] if len(names) > 1 else ""
 
 

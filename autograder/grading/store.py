@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from autograder.course.fingerprint import outcomes_sha256
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.grading.job import Job
-from autograder.grading.people import file_name
+from autograder.grading.people import file_name, file_names
 from autograder.records import Exercise, Report
 from autograder.report.atomic import write_atomically
 from autograder.report.to_csv import scores_csv
@@ -22,6 +23,18 @@ SCORES = "scores.csv"
 def report_path(out: Path, file: Found) -> Path:
     """Return where a submission's report lies."""
     return out / file_name(file.student) / f"{file.exercise}.json"
+
+
+def refuse_shared_paths(out: Path, files: Sequence[Found]) -> None:
+    """Raise PtqlabError, naming both, where two students' reports would lie in one folder below `out`."""
+    file_names((file.student for file in files), ignore_case=_ignores_case(out))
+
+
+def _ignores_case(folder: Path) -> bool:
+    """Return whether a and A are one file here, as on macOS, on Windows and on the disks that these share."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(prefix=".case", dir=folder) as file:
+        return Path(file.name).with_name(Path(file.name).name.upper()).exists()
 
 
 def write_report(path: Path, record: str, page: str) -> None:
@@ -57,7 +70,8 @@ def valid_report(out: Path, job: Job) -> Report | None:
     except Exception:  # grading it anew says what is wrong
         return None
     same = (
-        report.submission_sha256 == sha256 != ""
+        report.student == job.file.student
+        and report.submission_sha256 == sha256 != ""
         and report.outcomes_sha256 == outcomes_sha256(job.exercise)
         and report.seed == job.settings.seed
         and report.status in ("graded", "partial")

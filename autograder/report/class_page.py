@@ -15,7 +15,7 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from autograder.records import Status
+from autograder.records import Fate, Status
 from autograder.report.class_data import BINS, Alike, ExerciseTally, Mark, StudentRow, TaskTally, TestTally
 from autograder.report.class_labels import CLASS_LABELS
 from autograder.report.labels import LABELS, Labels
@@ -26,6 +26,17 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_FAILED = 12  # tests that are shown without being asked for
 _MOST_SLOW = 8
 _FEW = 200  # rows that the table shows at first; a script shows all that a search or a button asks for
+_MOST_FILES = 500  # of one fate that are named; intake.json has them all
+_FATES = (
+    "nobody's",
+    "withheld",
+    "unreadable",
+    "earlier attempt",
+    "same code as",
+    "as handed out",
+    "ignored",
+    "graded",
+)
 _MOST_NAMED = 60  # students of one group that are named
 
 # the parts of a task's and a test's bar, from the left, each with its colour
@@ -104,13 +115,16 @@ def class_to_html(
     least: float = 0.9,
     can_compare: bool = True,
     possible: float = math.inf,
+    fates: Sequence[Fate] = (),
+    notes: Sequence[str] = (),
 ) -> str:
     """The whole page, titles and labels in `language` ("en" or "zh-TW").
 
     `least` is the similarity from which on code counts as near-identical; `can_compare` is False where the library
-    for it is missing; `possible` are the course's points, beyond which bonus adds nothing to a total. All text of
-    submissions is escaped, clipped, and freed of characters that hide or reorder text; the page's policy lets no script
-    run but its own. Raises PtqlabError for another language.
+    for it is missing; `possible` are the course's points, beyond which bonus adds nothing to a total. `fates` and
+    `notes` say what became of the files that came in. All text of submissions is escaped, clipped, and freed of
+    characters that hide or reorder text; the page's policy lets no script run but its own. Raises PtqlabError for
+    another language.
     """
     labels = {**LABELS[checked_language(language)], **CLASS_LABELS[language]}
     script = _script()
@@ -124,6 +138,9 @@ def class_to_html(
         lines=lines,
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        fates=_by_what(fates),
+        notes=notes,
+        most_files=_MOST_FILES,
         least=least,
         can_compare=can_compare,
         most_named=_MOST_NAMED,
@@ -216,6 +233,12 @@ def _looks(tally: ExerciseTally) -> tuple[tuple[str, tuple[tuple[StudentRow, str
     whys = ("withheld", "unreadable", "unisolated", "refused", "crashed", "timed_out")
     found = {why: tuple((row, how) for row in tally.rows for own, how in row.looks if own == why) for why in whys}
     return tuple((why, rows) for why, rows in found.items() if rows)
+
+
+def _by_what(fates: Sequence[Fate]) -> tuple[tuple[str, tuple[Fate, ...]], ...]:
+    """What became of the files, first what a person has to decide."""
+    found = {what: tuple(fate for fate in fates if fate.what == what) for what in _FATES}
+    return tuple((what, files) for what, files in found.items() if files)
 
 
 # --- the table ----------------------------------------------------------------------------------

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 from autograder.records import Exercise, Report
+from autograder.report.spreadsheet import csv_text, harmless
 from autograder.report.text import number, visible_line
-
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # the full-width forms start a formula in East Asian spreadsheets
 
 
 def scores_csv(reports: Sequence[Report], exercises: Sequence[Exercise]) -> str:
-    """The table as RFC 4180 text: student, exercise, a column per task, total, possible, status.
+    """Return the table: student, exercise, a column per task, total, possible, status.
 
-    Rows are sorted by exercise (in the order of `exercises`), then by student; task columns follow the
-    exercises that were handed in. A withheld score is an empty cell, in the total and in every task. Text that a
-    spreadsheet
-    would run as a formula gets an apostrophe in front.
+    Rows are sorted by exercise (in the order of `exercises`), then by student; task columns follow the exercises that
+    were handed in. A withheld score is an empty cell, in the total and in every task.
     """
     columns = _task_columns(reports, exercises)
     rank = {exercise.slug: place for place, exercise in enumerate(exercises)}
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\r\n")
-    writer.writerow(["student", "exercise", *columns, "total", "possible", "status"])
-    for report in sorted(reports, key=lambda r: (rank.get(r.exercise, len(rank)), r.exercise, r.student)):
-        writer.writerow(_row(report, columns))
-    return table.getvalue()
+    ordered = sorted(reports, key=lambda r: (rank.get(r.exercise, len(rank)), r.exercise, r.student))
+    header = ["student", "exercise", *columns, "total", "possible", "status"]
+    return csv_text([header, *(_row(report, columns) for report in ordered)])
 
 
 def _task_columns(reports: Sequence[Report], exercises: Sequence[Exercise]) -> list[str]:
@@ -41,16 +33,11 @@ def _row(report: Report, columns: Sequence[str]) -> list[str]:
     withheld = report.earned is None
     earned = {task.id: number(task.earned, 4) for task in report.tasks if not withheld and task.status != "withheld"}
     total = "" if report.earned is None else number(report.earned, 4)
-    names = [_harmless(report.student), _harmless(report.exercise)]
     return [
-        *names,
+        visible_line(harmless(report.student)),
+        visible_line(harmless(report.exercise)),
         *(earned.get(task, "") for task in columns),
         total,
         number(report.possible, 4),
         report.status,
     ]
-
-
-def _harmless(text: str) -> str:
-    shown = visible_line(text)
-    return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown

@@ -22,8 +22,12 @@ from autograder.submission.record import LONGEST_NAME, Encoding, Member, Refused
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CODE = (".ipynb", ".py")
+DEPTH = 12  # folders above a file
+_TEXTS = (".txt", ".json", ".yml", ".html")  # what they hold may tell what they are
+_MOST_TEXT, _MOST_OTHER = 1_100_000, 4096  # bytes that are unpacked of a text and of anything else
+_PROGRAMS = ("__MACOSX", "__pycache__", "site-packages", "node_modules", "venv")  # folders of nobody's answers
 _CHUNK = 1 << 20
-_ENCODINGS = ("cp950", "cp932", "gbk", "cp949")  # of names that a zip does not call UTF-8, the likeliest first
+ENCODINGS = ("cp950", "cp932", "gbk", "cp949")  # of names that a zip does not call UTF-8, the likeliest first
 _WORD = re.compile(r"[^\x00-\x7f]{2}")  # in a name of an Asian script; accents stand alone between ASCII letters
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _Content: TypeAlias = Callable[[], IO[bytes]]
@@ -31,12 +35,16 @@ _Entry: TypeAlias = tuple[str, _Content | None]  # a name, and a way to the byte
 
 
 class Caps(msgspec.Struct, frozen=True):
-    """How much may come out of one archive, and the CPU seconds that it may take."""
+    """How much may come out of one archive, and the CPU seconds that it may take.
+
+    `names_in`: the encoding of names that a zip does not call UTF-8, where somebody has said it.
+    """
 
     entries: int
     file_bytes: int
     all_bytes: int
     cpu_s: int
+    names_in: str = ""
 
 
 class _RefusedError(Exception):
@@ -48,15 +56,43 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(ARCHIVES)
 
 
+def without_suffix(name: str) -> str:
+    """Return an archive's name without its suffix, and any other name as it is."""
+    suffix = max((suffix for suffix in ARCHIVES if name.lower().endswith(suffix)), key=len, default="")
+    return name[: len(name) - len(suffix)]
+
+
+def is_code(name: str) -> bool:
+    """Return whether a file is called like a notebook or a script; browsers add suffixes, and some files have none."""
+    lower = name.lower()
+    return lower.endswith(CODE) or ".ipynb." in lower or "." not in lower
+
+
+def start_of(name: str) -> int | None:
+    """Return how many bytes of a file tell what it is; None for one that is read whole."""
+    if is_code(name) or is_archive(name):
+        return None
+    return _MOST_TEXT if name.lower().endswith(_TEXTS) else _MOST_OTHER
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or a folder is hidden, or one that programs make and no student."""
+    return (name.startswith(".") and name not in (".", "..")) or name in _PROGRAMS
+
+
 def unpack(name: str, file: IO[bytes], store: IO[bytes], caps: Caps, send: Send) -> None:
-    """Write an archive's notebooks, scripts and archives into `store`, and send where each lies."""
+    """Write an archive's files into `store`, and send where each lies.
+
+    Notebooks, scripts and archives come out whole; of others there comes as much as tells what they are. Hidden files
+    and those of programs don't.
+    """
     at = 0
     try:
-        entries = _zip_entries(file, send) if name.lower().endswith(".zip") else _tar_entries(file)
+        entries = _zip_entries(file, send, caps.names_in) if name.lower().endswith(".zip") else _tar_entries(file)
         for number, (entry, content) in enumerate(entries):
             if number >= caps.entries:
                 raise _RefusedError(f"holds more than {caps.entries} entries")
-            if entry.lower().endswith((*CODE, *ARCHIVES)):
+            if not entry.endswith("/") and not any(map(is_hidden, re.split(r"[/\\]", entry))):
                 member = _member(entry, content, store, at, caps)
                 at += member.size
                 if at > caps.all_bytes:
@@ -77,9 +113,9 @@ def _member(name: str, content: _Content | None, store: IO[bytes], start: int, c
         if content is None:
             raise _RefusedError("is a link or a device, which is not unpacked; hand in the file itself")
         store.seek(start)
-        size = 0
+        size, most = 0, min(start_of(name.rpartition("/")[2]) or caps.file_bytes + 1, caps.file_bytes + 1)
         with content() as stream:
-            while chunk := stream.read(_CHUNK):
+            while chunk := stream.read(min(_CHUNK, most - size)):
                 size += len(chunk)
                 if size > caps.file_bytes:
                     limit = f"{caps.file_bytes >> 20} MB"
@@ -99,10 +135,10 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, _RefusedError) else f"can't be read ({type(error).__name__})"
 
 
-def _zip_entries(file: IO[bytes], send: Send) -> Iterator[_Entry]:
+def _zip_entries(file: IO[bytes], send: Send, names_in: str = "") -> Iterator[_Entry]:
     packed = zipfile.ZipFile(file)
     infos = packed.infolist()
-    for info, name in zip(infos, _names(infos, send), strict=True):
+    for info, name in zip(infos, _names(infos, send, names_in), strict=True):
         is_plain = info.external_attr >> 16 & 0o170000 in (0, 0o100000)  # many archives give no mode at all
         content = _locked if info.flag_bits & 1 else partial(packed.open, info)
         yield name, content if is_plain and not info.is_dir() else None
@@ -128,14 +164,18 @@ def _stream(bundle: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
 # --- names --------------------------------------------------------------------------------------------------------
 
 
-def _names(infos: Sequence[zipfile.ZipInfo], send: Send) -> list[str]:
+def _names(infos: Sequence[zipfile.ZipInfo], send: Send, names_in: str = "") -> list[str]:
     r"""The names in a zip. Those that are not called UTF-8 are in one encoding, which fits all of them together.
 
-    zipfile reads these as cp437, which loses nothing. Where no name has a "/", a "\" separates folders.
+    `names_in` says which, if somebody knows. zipfile reads these as cp437, which loses nothing. Where no name has a
+    "/", a "\" separates folders.
     """
     unmarked = [info for info in infos if not info.flag_bits & 0x800 and info.filename == info.orig_filename]
     raw = {id(info): info.orig_filename.encode("cp437", "replace") for info in unmarked}
-    encoding = _encoding([name for name in raw.values() if not name.isascii()])
+    foreign = [name for name in raw.values() if not name.isascii()]
+    if foreign and names_in and not all(_decoded(name, names_in) for name in foreign):
+        raise _RefusedError(f"holds names that are not {names_in}; try another --names-in")
+    encoding = names_in if foreign and names_in else _encoding(foreign)
     if encoding:
         send(Encoding(encoding))
     names = [raw[id(info)].decode(encoding) if encoding and id(info) in raw else info.filename for info in infos]
@@ -150,7 +190,7 @@ def _encoding(names: Sequence[bytes]) -> str:
         return ""
     if all(_decoded(name, "utf-8") for name in names):
         return "utf-8"
-    for encoding in _ENCODINGS:
+    for encoding in ENCODINGS:
         texts = [_decoded(name, encoding) for name in names]
         if all(texts) and any(map(_WORD.search, texts)):
             return encoding

@@ -100,6 +100,34 @@ def test_percentile_asymmetric_by_hand(student, rng):
 
 
 @pytest.mark.task("4.1", item="values")
+def test_percentile_asymmetric_in_sorted_batches(student, rng):
+    """Sorted values from −1 to 3, 90 %: half of the rest, 5 %, is cut off on either side: −0.8 to 2.8 are left."""
+    x = even(-1.0, 3.0, [], rng).sort().values
+    for batches in (x.split(15_000), x.flip(0).split(40_000)):
+        calibrator = student.PercentileCalibrator(symmetric=False, percentile=90)
+        scale, zero_point = observed(calibrator, batches)
+        known = [
+            ("is that of the whole rest cut off on either side; cut half of it off on either", 3.15, 3.25),
+            ("is that of a range without a cut", 3.9, 4.1),
+        ]
+        between(float(scale) * 255, 3.55, 3.65, "the width of the range, scale · 255,", known)
+        between(zero_point, 54, 59, "the zero point, about 2/9 of 255,")
+
+
+@pytest.mark.task("4.1", item="values")
+def test_percentile_of_one_sided_data(student, rng):
+    """Values spread from 2 to 6: the range begins at 0, not at 2; of −6 to −2 it ends at 0."""
+    for lo, hi, zero in ((2.0, 6.0, 0), (-6.0, -2.0, 255)):
+        calibrator = student.PercentileCalibrator(symmetric=False, percentile=95)
+        scale, zero_point = observed(calibrator, even(lo, hi, [], rng).split(60_000))
+        known = [("is that of a range without 0", 3.7, 4.1)]
+        between(float(scale) * 255, 5.82, 5.98, "the width of the range, scale · 255,", known)
+        expect.that(
+            zero_point == zero, "the zero point is not at the end of the range", f"{zero_point}, expected {zero}"
+        )
+
+
+@pytest.mark.task("4.1", item="values")
 def test_percentile_of_magnitudes(student, rng):
     """100,000 values spread from −1 to 0.3 and 40 of ±50: 99.9 % of all |x| lie below 1, of all x below 0.3."""
     x = even(-1.0, 0.3, [50.0] * 20 + [-50.0] * 20, rng)
@@ -299,6 +327,15 @@ def test_kl_calibrator_two_bits(student):
     scale, _ = observed(student.KLCalibrator(bits=2), x.split(33_000))
     known = [("is the best for 8 bits whatever bits is", *THRESHOLDS[0][1:]), ("is the largest |x|", 12.0, 12.5)]
     between(float(scale), *TWO_BITS, "the threshold, scale · 1,", known)
+
+
+@pytest.mark.task("4.2", item="values")
+def test_kl_calibrator_where_nothing_is_to_be_clipped(student):
+    """A third of the values lies at ±1, where the data ends: the last candidate, edges[2048], is the best by far."""
+    x = torch.linspace(-1.5, 1.5, 30_001).clamp(-1.0, 1.0)
+    scale, _ = observed(student.KLCalibrator(), x.split(20_000))
+    known = [("is an edge before the largest |x|: the last candidate is i = bins", 0.99, 0.99952)]
+    between(float(scale) * 127, 0.99952, 1.0001, "the threshold, scale · 127,", known)
 
 
 @pytest.mark.task("4.2", item="extremes")
@@ -502,6 +539,41 @@ def check_layers(found, names, bits):
     return {name: {b: expect.number(kl, "KL") for b, kl in of_layer.items()} for name, of_layer in found.items()}
 
 
+CROSS_BERT = {
+    "vocab_size": 24,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 12,
+    "num_labels": 3,
+    "is_decoder": True,
+    "add_cross_attention": True,
+    "tie_word_embeddings": False,
+}
+
+
+def is_linear_weight(name):
+    """Whether it is the weight of one of BERT's linear layers, by its name."""
+    return name.endswith(".weight") and "LayerNorm" not in name and "embeddings" not in name
+
+
+def cross_bert_state():
+    """Weights of a BERT of one block that attends to `encoder_hidden_states`, too, where a batch has them."""
+    from autograder.runtime import kit  # noqa: PLC0415
+
+    state = kit.model("BertForSequenceClassification", CROSS_BERT).state_dict()
+    large = {name: value for name, value in state.items() if name.endswith(".weight") and value.dim() == 2}
+    return {**state, **{name: 0.5 * waves(value.shape, at).float() for at, (name, value) in enumerate(large.items())}}
+
+
+def unchanged(student, model, before):
+    """The model is in the condition that it had."""
+    after = student.remote.condition(model)
+    changed = [name for name in before if before[name] != after[name]]
+    expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
+
+
 @pytest.mark.task("4.4", item="values")
 def test_sensitivity_of_a_small_model(student):
     """Each layer of a GPT-2 with one block, alone, at 3 and 6 bits: the KL of the model's outputs."""
@@ -532,6 +604,33 @@ def test_sensitivity_default_bits(student):
         expect.that(0 < of_layer[8] < of_layer[2] / 10, "two bits do not hurt far more than eight", f"{of_layer}")
 
 
+@pytest.mark.task("4.4", item="values")
+def test_sensitivity_leaves_out_what_is_not_called(student):
+    """A Linear named "unused" that no batch calls is left out; the model, whose head is its own, is as it was."""
+    described = small_gpt2()
+    described["config"] = {**GPT2, "tie_word_embeddings": False}
+    described["state"]["lm_head.weight"] = waves((24, 16), 11).float()
+    model = student.remote.model(**described)
+    model.add_module("unused", student.remote.linear(torch.tensor([[1.0, -0.4, 0.7]])))
+    student.remote.set_training(model, False)
+    before = student.remote.condition(model)
+    check_layers(student.layer_sensitivity(model, token_batches()[1:], bits=(5,)), LAYERS, (5,))
+    unchanged(student, model, before)
+
+
+@pytest.mark.task("4.4", item="values")
+def test_sensitivity_of_what_a_later_batch_calls(student):
+    """Only the second batch calls the layers of the cross-attention: they are there, with a KL of their own."""
+    described = {"class_name": "BertForSequenceClassification", "config": CROSS_BERT, "state": cross_bert_state()}
+    plain, more = token_batches()[1:], token_batches()[1:]
+    more[0]["encoder_hidden_states"] = waves((1, 3, 16), 7).float()
+    found = student.layer_sensitivity(student.remote.model(**described), [*plain, *more], bits=(3,))
+    names = [name.removesuffix(".weight") for name in described["state"] if is_linear_weight(name)]
+    for name, of_layer in check_layers(found, names, (3,)).items():
+        if "crossattention.output" in name:
+            expect.that(of_layer[3] > 0, f"the KL of {name} is not above 0", f"{of_layer[3]:.3g}")
+
+
 @pytest.mark.task("4.4", item="state")
 def test_sensitivity_leaves_the_model(student):
     """The model is as it was: weights, train or eval mode, hooks, gradients."""
@@ -539,9 +638,52 @@ def test_sensitivity_leaves_the_model(student):
     model.train()
     before = student.remote.condition(model)
     student.layer_sensitivity(model, token_batches()[:1], bits=(2,))
-    after = student.remote.condition(model)
-    changed = [name for name in before if before[name] != after[name]]
-    expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
+    unchanged(student, model, before)
+
+
+@pytest.mark.task("4.4", item="state")
+def test_sensitivity_in_training_mode(student):
+    """A model in training mode is measured without its dropout: the same KL as in eval mode."""
+    model = student.remote.model(**small_gpt2())
+    model.train()
+    found = check_layers(student.layer_sensitivity(model, token_batches(), bits=(3,)), LAYERS, (3,))
+    for name, of_layer in KL_OF_LAYERS.items():
+        what = f"the KL of {name.removeprefix('transformer.')} at 3 bits, of a model in training mode,"
+        expect.close(found[name][3], of_layer[3], what, rtol=0.03)
+
+
+@pytest.mark.task("4.4", item="state")
+def test_sensitivity_leaves_what_was_there(student):
+    """Frozen weights stay frozen, a tied head tied, the caller's hooks where they were; batches hold what they held."""
+    model, batches = student.remote.model(**small_gpt2()), token_batches()[1:]
+    student.remote.set_trainable(model, False)
+    student.remote.set_trainable(student.remote.submodule(model, "transformer.wpe"), True)
+    for name in ("transformer.ln_f", "transformer.h.0.attn.c_attn"):
+        student.remote.hook(student.remote.submodule(model, name))
+    before = student.remote.condition(model)
+    student.layer_sensitivity(model, batches, bits=(3,))
+    words = "the batches are not what they were: entries were put in, taken out or changed"
+    expect.that(not student.last_call.mutated, words)
+    tied = student.remote.tied(model, "lm_head.weight", "transformer.wte.weight")
+    expect.that(tied is True, "the head no longer shares its weight with the embedding")
+    unchanged(student, model, before)
+
+
+@pytest.mark.task("4.4", item="state")
+def test_sensitivity_without_gradients(student):
+    """A stand-in for a model notes how it is called: in eval mode and without gradients, each time."""
+    table = waves((4, 4), 3).float()
+    model = student.remote.probe(table)  # its logits are the rows of the table
+    model.add_module("dropout", student.remote.linear(table))
+    student.remote.set_training(model, True)
+    with contextlib.suppress(AttributeError):  # a stand-in has less than a transformers model
+        student.layer_sensitivity(model, [{"input_ids": torch.tensor([[0, 1, 2, 3, 1]])}], bits=(4,))
+    calls = student.remote.noted(model)  # none, if the answer works on a copy
+    count = f"{len(calls)} calls"
+    words = "the model is measured in training mode; use eval mode"
+    expect.that(not any(call["training"] for call in calls), words, count)
+    words = "the model is measured with gradients on: use torch.no_grad()"
+    expect.that(not any(call["grad"] for call in calls), words, count)
 
 
 @pytest.mark.task("4.4", item="values")
@@ -575,9 +717,7 @@ def test_sensitivity_refuses_other_bits(student):
     for bits in ((3, 9), (1,), (2.5,)):
         call = partial(student.layer_sensitivity, model, token_batches()[1:], bits=bits)
         expect.raises(ValueError, call, because=f"bits held {bits[-1]}")
-    after = student.remote.condition(model)
-    changed = [name for name in before if before[name] != after[name]]
-    expect.that(not changed, f"the model is not as it was: {', '.join(changed)}")
+    unchanged(student, model, before)
 
 
 @pytest.mark.task("4.4", item="errors")
@@ -709,6 +849,27 @@ def test_mixed_conv1d(student):
 
 
 @pytest.mark.task("4.5", item="values")
+def test_mixed_layers(student):
+    """Linear, Conv1D and Linear by two plans, one after the other; biases, and what no plan names, stay."""
+    weights = [waves(shape, seed).float() for seed, shape in enumerate(((6, 5), (6, 4), (3, 4)))]
+    biases = [waves((size,), 9).float() for size in (6, 4, 3)]
+    makes = (student.remote.linear, student.remote.conv1d, student.remote.linear)
+    parts = [make(weight, bias) for make, weight, bias in zip(makes, weights, biases, strict=True)]
+    for plan in ({"1": 4, "2": 6}, {"0": 5, "1": 3}):
+        made = student.quantize_mixed(student.remote.sequential(*parts), plan)
+        for at, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            kept, width = (1, 6) if at == 1 else (0, weight.shape[1])
+            layer, bits = student.remote.submodule(made, str(at)), plan.get(str(at))
+            found = student.remote.output(layer, torch.cat((torch.eye(width), torch.zeros(1, width))))
+            found = expect.tensor(found, f"layer {at}", shape=(width + 1, len(bias)))
+            expect.close(found[-1], bias, f"the bias of layer {at}, plan {plan},", atol=1e-6)
+            amax = weight.abs().amax(dim=1 - kept, keepdim=True)
+            want = on_levels(weight, amax, bits).float() if bits else weight
+            weight_found = found[:-1] - bias if at == 1 else (found[:-1] - bias).T
+            expect.close(weight_found, want, f"the weight of layer {at}, plan {plan},", atol=1e-5)
+
+
+@pytest.mark.task("4.5", item="values")
 def test_assign_infeasible(student):
     """Where even the fewest bits cost more than the budget, there is no plan: a ValueError."""
     sensitivity = {"a": {2: 0.5, 4: 0.1}, "b": {3: 0.2, 8: 0.0}}
@@ -832,6 +993,44 @@ def test_smoothquant_scales_by_hand(student):
     }
     known = {words: torch.tensor(values) for words, values in lookalikes.items()}
     expect.close(scales, torch.tensor([2.0, 2.0]), "the result", lookalikes=known)
+
+
+@pytest.mark.task("4.6", item="values")
+def test_smoothquant_scales_follow_alpha(student):
+    """alpha = 3/4: channel peaks 16 and 81, weight peaks 16 and 1: scales 8 / 2 and 27 / 1."""
+    weight = torch.tensor([[-16.0, 0.5], [3.0, 1.0]])
+    found = student.smoothquant_scales(torch.tensor([16.0, 81.0]), weight, alpha=0.75)
+    lookalikes = {"has alpha on the wrong factor": [0.25, 3.0], "ignores alpha": [1.0, 9.0]}
+    known = {words: torch.tensor(values) for words, values in lookalikes.items()}
+    expect.close(expect.tensor(found, "scales", shape=(2,)), torch.tensor([4.0, 27.0]), "the result", lookalikes=known)
+
+
+@pytest.mark.task("4.6", item="values")
+def test_smoothquant_after_llamas_norm(student, rng):
+    """Llama's norm has no bias, not even one that is None, and a LayerNorm's may be None: the same float output."""
+    x, gain = with_hot_channels(48, rng)
+    weight = 0.1 * torch.randn(24, 48, generator=rng)
+    root = (x.square().mean(dim=-1, keepdim=True) + 1e-6).sqrt()
+    pairs = (
+        (student.remote.rms_norm(gain), x / root * gain),
+        (student.remote.layer_norm(gain), nn.functional.layer_norm(x, (48,), gain)),
+    )
+    for norm, before in pairs:
+        scales = 3 * before.abs().amax(dim=0).sqrt()
+        made = student.apply_smoothquant(norm, [student.remote.linear(weight)], scales)
+        check_smoother(student, x, before, [(weight, None)], made)
+
+
+@pytest.mark.task("4.6", item="values")
+def test_smoothquant_with_biases(student, rng):
+    """A linear layer's own bias is added after the product: smoothing leaves it as it is."""
+    x, gain = with_hot_channels(48, rng)
+    shift, bias = torch.randn(48, generator=rng), torch.linspace(-2.0, 2.0, 24)
+    weight = 0.1 * torch.randn(24, 48, generator=rng)
+    before = nn.functional.layer_norm(x, (48,), gain, shift)
+    norm, linear = student.remote.layer_norm(gain, shift), student.remote.linear(weight, bias)
+    made = student.apply_smoothquant(norm, [linear], 3 * before.abs().amax(dim=0).sqrt())
+    check_smoother(student, x, before, [(weight, bias)], made)
 
 
 @pytest.mark.task("4.6", item="values")
@@ -1145,12 +1344,39 @@ def test_gptq_beats_rounding(student, rng):
     check_gptq(student.gptq_quantize(weight, x), weight, 4, 128, x)
 
 
+@pytest.mark.task("4.8", item="values")
+def test_gptq_beyond_the_group(student, rng):
+    """Two groups of 16 columns, the second nearly a copy of the first: errors are passed on beyond the group."""
+    weight, first = 0.05 * torch.randn(64, 32, generator=rng), torch.randn(256, 16, generator=rng)
+    x = torch.cat((first, first + 0.25 * torch.randn(256, 16, generator=rng)), dim=1)
+    check_gptq(student.gptq_quantize(weight, x, bits=4, group_size=16), weight, 4, 16, x)
+
+
+@pytest.mark.task("4.8", item="values")
+def test_gptq_three_and_six_bits(student, rng):
+    """Three bits have the levels −4 to 3, six have −32 to 31: the levels follow `bits`."""
+    weight, x = 0.05 * torch.randn(24, 64, generator=rng), correlated_inputs(256, 64, rng)
+    for bits in (3, 6):
+        check_gptq(student.gptq_quantize(weight, x, bits=bits, group_size=32), weight, bits, 32, x)
+
+
 @pytest.mark.task("4.8", item="extremes")
 def test_gptq_silent_channel(student, rng):
     """A channel that is always 0 has no curvature: the result is finite, and as good as before elsewhere."""
     weight, x = 0.05 * torch.randn(32, 64, generator=rng), correlated_inputs(256, 64, rng)
     x[:, 5] = 0
     check_gptq(student.gptq_quantize(weight, x, bits=4, group_size=32), weight, 4, 32, x)
+
+
+@pytest.mark.task("4.8", item="extremes")
+def test_gptq_zero_row(student, rng):
+    """Row 1 of the weight is all zero: its scales are finite, and it comes back as zeros."""
+    weight, x = 0.05 * torch.randn(20, 48, generator=rng), correlated_inputs(192, 48, rng)
+    weight[1] = 0
+    found = student.gptq_quantize(weight, x, bits=4, group_size=24)
+    check_gptq(found, weight, 4, 24, x)
+    worst = float(restored_groups(found, weight, 4, 24)[1].abs().max())
+    expect.that(worst == 0, "a row of zeros does not come back as zeros", f"up to {worst:.3g}")
 
 
 @pytest.mark.task("4.8", item="state")

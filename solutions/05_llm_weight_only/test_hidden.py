@@ -12,68 +12,19 @@ from autograder.lab.models import batches, load_batches, load_model
 from autograder.lab.rescaling.column_blocks import with_uneven_channels
 from autograder.runtime.kit.checkpoint import llama_config, llama_shapes
 from autograder.runtime.kit.modules import model as build
-from autograder.testing import expect, expect_checkpoint
+from autograder.testing import checkpoint_probes, expect, expect_checkpoint
 
 HELD_BACK = Path(__file__).parent.parent / "held_back"
 LEAST_RATIO = 3.4  # of float16
-LEAST_SEEN = 0.97  # of the changed weights; two may share a byte
-GROUP_BYTES = 80  # what a changed weight may change, if the scale of its group follows from the whole group
 ALLOWED_MB = 16
 CONSTANT_MB = 48  # right answers take at most 10; who takes more at once could hide what grows beneath it
 KL_MARGIN = 1.5
-LEVELS = tuple(range(-3, 4))
-EACH = 4 * len(LEVELS)  # changed weights in each matrix
-
-
-def stepped(shape, rng, group=128):
-    """float32 weights [out, in] and the 4-bit step of each: powers of two that differ by row and by group."""
-    rows, groups = shape[0], shape[1] // group
-    exponents = (torch.arange(rows)[:, None] + 2 * torch.arange(groups)) % 4
-    step = torch.exp2(-6.0 - exponents).repeat_interleave(group, dim=1)
-    weight = (torch.rand(shape, generator=rng) * 12 - 6) * step
-    weight[:, ::group] = 7 * step[:, ::group]  # the largest of its group
-    return weight, step
-
-
-def probes(config, rng, dtype):
-    """Two states of a model that differ in a few weights of each matrix, by a little more than one 4-bit step."""
-    before, after = {}, {}
-    for name, shape in llama_shapes(config).items():
-        if len(shape) == 1:
-            before[name] = after[name] = (1 + 0.1 * torch.randn(shape, generator=rng)).to(dtype)
-            continue
-        weight, step = stepped(shape, rng)
-        rows = torch.randperm(shape[0], generator=rng)[:EACH]
-        columns = torch.randint(1, 128, (EACH,), generator=rng) + 128 * (torch.arange(EACH) % (shape[1] // 128))
-        middle = torch.tensor(LEVELS).repeat(EACH // len(LEVELS)).float()
-        for state, shift in ((before, -0.55), (after, 0.55)):
-            changed = weight.clone()
-            changed[rows, columns] = (middle + shift) * step[rows, columns]
-            state[name] = changed.to(dtype)
-    return before, after
-
-
-def check_probes(student, config, rng, dtype, least_ratio):
-    """The files are small, and each weight that was changed by more than a step left its trace in them."""
-    before, after = probes(config, rng, dtype)
-    matrices = sum(tensor.dim() == 2 for tensor in before.values())
-    first, second = (
-        expect_checkpoint.quantized(student, student.remote.checkpoint(config, state, shards=3))
-        for state in (before, after)
-    )
-    expect_checkpoint.compressed(first, sum(tensor.nbytes for tensor in before.values()), least_ratio)
-    seen, asked = expect_checkpoint.changed_bytes(first, second), EACH * matrices
-    words = (
-        "weights were changed by more than a 4-bit step of their group, and many codes stayed: the steps are too coarse"
-    )
-    expect.that(seen >= LEAST_SEEN * asked, words)
-    expect.that(seen <= GROUP_BYTES * asked, "changing few weights changes codes far from their groups")
 
 
 def random_checkpoint(student, rng, shards=2):
     """(folder, config, state) of a small float16 checkpoint."""
     config = llama_config(2, 256, 384, 256, num_key_value_heads=2)
-    state = probes(config, rng, torch.float16)[0]
+    state = checkpoint_probes.probes(config, rng, torch.float16)[0]
     return student.remote.checkpoint(config, state, shards), config, state
 
 
@@ -84,7 +35,7 @@ def random_checkpoint(student, rng, shards=2):
 def test_every_matrix_has_four_bit_steps_in_every_group(student, rng):
     """In every matrix, weights that are moved by a little more than one 4-bit step of their group get other codes."""
     config = llama_config(2, 256, 384, 256, num_key_value_heads=2)
-    check_probes(student, config, rng, torch.float16, LEAST_RATIO)
+    checkpoint_probes.check(student, config, rng, torch.float16, LEAST_RATIO)
 
 
 @pytest.mark.task("5.1", item="values")
@@ -154,22 +105,21 @@ def test_a_tensor_that_the_index_promises_must_be_there(student, rng):
 def test_eight_bits_are_eight(student, rng):
     """With 8 bits, weights that are moved by a little more than one 8-bit step of their group get other codes."""
     config = llama_config(1, 256, 256, 128)
-    before = probes(config, rng, torch.float32)[0]
+    before = checkpoint_probes.probes(config, rng, torch.float32)[0]
     after = {name: tensor.clone() for name, tensor in before.items()}
     matrices = [name for name, tensor in before.items() if tensor.dim() == 2]
     for name in matrices:
-        rows = torch.arange(EACH)
-        columns = torch.randint(1, 128, (EACH,), generator=rng)
+        rows = torch.arange(checkpoint_probes.EACH)
+        columns = torch.randint(1, 128, (checkpoint_probes.EACH,), generator=rng)
         step = before[name][rows, 0].abs() / 127  # the first of each group is its largest
-        before[name][rows, columns] = (torch.arange(EACH) % 60 - 30 - 0.55) * step
+        before[name][rows, columns] = (torch.arange(checkpoint_probes.EACH) % 60 - 30 - 0.55) * step
         after[name][rows, columns] = before[name][rows, columns] + 1.1 * step
     first, second = (
         expect_checkpoint.quantized(student, student.remote.checkpoint(config, state), bits=8)
         for state in (before, after)
     )
-    seen, asked = expect_checkpoint.changed_bytes(first, second), EACH * len(matrices)
-    expect.that(seen >= LEAST_SEEN * asked, "with 8 bits many codes stayed: the steps are coarser than those of 8 bits")
-    expect.that(seen <= GROUP_BYTES * asked, "changing few weights changes codes far from their groups")
+    words = "with 8 bits many codes stayed: the steps are coarser than those of 8 bits"
+    checkpoint_probes.check_traces(first, second, checkpoint_probes.EACH * len(matrices), words)
 
 
 @pytest.mark.task("5.1", item="values")
@@ -189,7 +139,7 @@ def test_other_dtypes_of_the_source(student, rng):
     """bfloat16 and float32 checkpoints are packed as well, from their own values."""
     config = llama_config(1, 256, 256, 128)
     for dtype, times in ((torch.bfloat16, 1), (torch.float32, 2)):
-        check_probes(student, config, rng, dtype, LEAST_RATIO * times * 0.97)
+        checkpoint_probes.check(student, config, rng, dtype, LEAST_RATIO * times * 0.97)
 
 
 @pytest.mark.task("5.1", item="state")

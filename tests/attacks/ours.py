@@ -23,8 +23,8 @@ from common import ESCAPE, INPUT, ROOT, SCRIPT, SECRET, Attack, Target, children
 from rich.console import Console
 
 from autograder.course.catalog import load_exercise
+from autograder.grading.found import Found
 from autograder.grading.grade import grade
-from autograder.grading.intake import Found
 from autograder.grading.job import Job, run_job
 from autograder.pool import grader_main
 from autograder.pool.executor import GraderPool

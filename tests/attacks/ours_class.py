@@ -35,7 +35,7 @@ SETTINGS = Settings(seed=20260)
 def grade(base: Path, exercise: Exercise, pool: GraderPool) -> dict[str, Report]:
     """The class's reports by student."""
     with opened(handed_to_the_grader(base)) as view:
-        found = view.explain(find_submissions(view.root, [exercise], SLUG))
+        found = find_submissions(view.root, [exercise], SLUG, view.refused).rows
         out = base.parent / "out" / base.name
         assignment_seed(out, SETTINGS.seed)
         reports = grade_class(found, [exercise], SETTINGS, out, root=view.root, pool=pool)

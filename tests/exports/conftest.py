@@ -135,7 +135,7 @@ class Nbgrader:
             jobs,
             code=1 if withheld else 0,
         )
-        with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
+        with (out / "scores.csv").open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
         tasks = [name for name in rows[0] if "." in name]
         return {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support import ROOT
 from typer.testing import CliRunner
 
 from autograder.cli.app import app
@@ -46,6 +47,16 @@ def test_the_reporter_hears_of_every_task(steps: list[dict[str, Any]]) -> None:
     assert reporter["env"] == {
         f"{step['id'].upper()}_RESULTS": f"${{{{steps.{step['id']}.outputs.result}}}}" for step in graders
     }
+
+
+def test_its_points_are_practice_and_all_papers_say_so(repository: Path) -> None:
+    """SECURITY.md says that check() counts for nothing, and the workflow's points are check()'s."""
+    workflow = (repository / ".github" / "workflows" / "classroom.yml").read_text(encoding="utf-8")
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    promised = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    for text in (workflow, readme, promised):
+        words = re.sub(r"[\s#]+", " ", text)
+        assert re.search(r"practice points .{0,150}\bno grade\b", words), words
 
 
 def run(command: str, repository: Path, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -8,11 +8,14 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
 import pytest
+from nbgrader.api import MissingEntry
 from nbgrader.nbgraderformat import MetadataValidator
+from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import get_username
 from support import ROOT
 from typer.testing import CliRunner
@@ -20,6 +23,7 @@ from typer.testing import CliRunner
 from autograder.cli.app import app
 from autograder.course.catalog import find_exercises
 from autograder.exports.nbgrader import graded_cell_id, source_notebook
+from autograder.exports.nbgrader_export import PtqlabCsv
 
 DUE = datetime.datetime(2030, 1, 10, 12, 0, 0)
 IN_TIME, LATE = "2030-01-10 11:00:00.000000 UTC", "2030-01-11 11:00:00.000000 UTC"
@@ -128,6 +132,9 @@ def test_a_trick_that_beats_nbgrader_earns_nothing_here(course: Any, trick: str)
     [
         ("leeann_501_77_01_tiny.ipynb", "leeann_501"),
         ("leeann_LATE_501_77_01_tiny-2.ipynb", "leeann_LATE_501"),
+        ("team_a_501_77_01_tiny.ipynb", "team_a_501"),
+        ("anon_a1B2c_77_01_tiny.ipynb", "anon_a1B2c"),
+        ("LATE_anon_77123_77_01_tiny-1.ipynb", "LATE_anon_77123"),
         ("Ann Lee_71_assignsubmission_file/01_tiny.ipynb", "Ann Lee_71"),
         ("Ann Lee_71_assignsubmission_file_/01_tiny.ipynb", "Ann Lee_71"),
         ("Ann Lee_71_assignsubmission_file_01_tiny.ipynb", "Ann Lee_71"),
@@ -187,7 +194,7 @@ def test_canvas_gets_what_the_gradebook_says_late_penalty_included(course: Any, 
     arguments = ["export", str(course.root), "--to", "canvas", "--out", str(out), "--course", str(course.exercises)]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    with out.open(encoding="utf-8", newline="") as file:
+    with out.open(encoding="utf-8-sig", newline="") as file:
         points = {row["Student"]: row["01 Tiny"] for row in csv.DictReader(file)}
     assert (points["late"], points["perfect"], points["broken"]) == ("6.3", "9", "0")
     assert "undecided" not in points
@@ -244,8 +251,29 @@ def test_a_withheld_score_is_empty_and_waits_for_a_person(course: Any) -> None:
 
 
 def exported(course: Any) -> dict[str, dict[str, str]]:
-    with (course.root / "nbgrader.csv").open(encoding="utf-8", newline="") as file:
+    with (course.root / "nbgrader.csv").open(encoding="utf-8-sig", newline="") as file:
         return {row["student_id"]: row for row in csv.DictReader(file)}
+
+
+def test_nbgraders_own_table_has_a_cell_a_cell_and_no_formula(tmp_path: Path) -> None:
+    """nbgrader quotes nothing: a comma in a name would move the grades, and a formula would be one."""
+    people = [
+        SimpleNamespace(id="ann", last_name="Lee, Jr", first_name="=1+1", email=None),
+        SimpleNamespace(id="bo", last_name=None, first_name=None, email=None),
+    ]
+
+    def find_submission(assignment: str, student: str) -> None:
+        raise MissingEntry
+
+    labs = [SimpleNamespace(name="01_tiny", duedate=None, max_score=7.0)]
+    book = SimpleNamespace(assignments=labs, students=people, find_submission=find_submission)
+    PtqlabCsv(to=str(tmp_path / "out.csv"), student=["ann"]).export(book)
+    CsvExportPlugin(to=str(tmp_path / "theirs.csv")).export(book)
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert list(row) == (tmp_path / "theirs.csv").read_text().splitlines()[0].split(",")
+    named = (row["student_id"], row["last_name"], row["first_name"], row["score"], row["timestamp"])
+    assert named == ("ann", "Lee, Jr", "'=1+1", "0.0", "")
 
 
 @pytest.mark.proof

@@ -54,7 +54,7 @@ def regrade(course: Any, postgresql: str, kit: Any) -> None:
     course("export", "--to", course.root / "nbgrader.csv")
     rows = (course.root / "nbgrader.csv").read_text(encoding="utf-8").splitlines()
     assert course.scores(postgresql)["mistaken"] == {"task-1-1": 4.0, "task-1-2": 3.0, "task-1-3": 0.0}
-    assert next(row for row in rows if ",mistaken," in row).endswith(",6.5,0.0,6.5,7.0")
+    assert next(row for row in rows if '"mistaken"' in row).endswith(',"6.5","0.0","6.5","7.0"')
     assert "Score: 6.5 / 7.0" in (
         course.root / "feedback" / "mistaken" / course.slug / f"{course.slug}.html"
     ).read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ from autograder.grading import archives
 from autograder.grading.intake import find_submissions
 from autograder.records import Exercise, Limits, PtqlabError, Task
 from autograder.sandbox import reading, unpacking
-from autograder.sandbox.unpacking import ARCHIVES, CODE, Caps
+from autograder.sandbox.unpacking import Caps, is_hidden
 from autograder.submission import recognition
 from autograder.submission.record import Record, decode, encode
 
@@ -91,13 +91,13 @@ def one(data: bytes) -> None:
 
 @contextlib.contextmanager
 def _small() -> Iterator[None]:
-    before = archives.CLASS, archives.STUDENT, tempfile.tempdir, reading.unpack, reading.look
-    archives.CLASS, archives.STUDENT, tempfile.tempdir = CLASS, STUDENT, WORK.name
+    before = archives.CLASS, archives.STUDENT, archives.NESTED, tempfile.tempdir, reading.unpack, reading.look
+    archives.CLASS, archives.STUDENT, archives.NESTED, tempfile.tempdir = CLASS, STUDENT, STUDENT, WORK.name
     reading.unpack, reading.look = _unpack, _look
     try:
         yield
     finally:
-        archives.CLASS, archives.STUDENT, tempfile.tempdir, reading.unpack, reading.look = before
+        archives.CLASS, archives.STUDENT, archives.NESTED, tempfile.tempdir, reading.unpack, reading.look = before
 
 
 def _unpack(archive: Path, caps: Caps, store: IO[bytes]) -> Record:
@@ -134,7 +134,7 @@ def _unpacked(name: str, content: bytes, caps: Caps) -> None:
         if record.problem:
             _is_text(record.problem)
     finally:
-        if os.listdir(out) or view.notes:
+        if os.listdir(out) or view.notes or view.refused:
             _check(view, caps.entries, caps.file_bytes, caps.all_bytes)
         shutil.rmtree(out) if os.listdir(out) else os.rmdir(out)
         os.unlink(path)
@@ -172,9 +172,10 @@ def _open(root: Path, neighbour: bool) -> None:
     try:
         with archives.opened(root) as view:
             if root not in (view.root, *view.root.parents):  # a folder without an archive stays where it is
-                most = CLASS.entries * STUDENT.entries
-                _check(view, most, CLASS.file_bytes, CLASS.all_bytes + CLASS.entries * STUDENT.all_bytes)
-            rows = view.explain(find_submissions(view.root, [LAB]))
+                nested = 1 + archives.MOST_NESTED
+                most = CLASS.entries * STUDENT.entries * nested
+                _check(view, most, CLASS.file_bytes, CLASS.all_bytes + CLASS.entries * STUDENT.all_bytes * nested)
+            rows = find_submissions(view.root, [LAB], refused=view.refused).rows
             for text in (row.problem for row in rows if row.path is None):
                 _is_text(text)
             honest = [row.path for row in rows if row.student == "zoe" and row.path]
@@ -199,12 +200,9 @@ def _check(view: archives.Unpacked, most: int, file_bytes: int, all_bytes: int) 
     sizes = [os.path.getsize(path) for path in files]
     if max(sizes, default=0) > file_bytes or sum(sizes) > all_bytes or len(files) > most:
         raise Broken(f"more came out than the caps allow: {sizes}")
-    if odd := [path for path in files if not path.lower().endswith((*CODE, *ARCHIVES))]:
+    if odd := [path for path in files if any(map(is_hidden, os.path.relpath(path, view.root).split("/")))]:
         raise Broken(f"what nobody needs was unpacked: {odd}")
-    names = [os.path.relpath(path, view.root).partition("/") for path in files]
-    if len({(student, rest.casefold()) for student, _, rest in names}) != len(files):
-        raise Broken(f"two files whose names differ in case alone: {files}")
-    for sentence in (*view.notes, *view.problems.values()):
+    for sentence in (*view.notes, *(entry.problem for entry in view.refused)):
         _is_text(sentence)
 
 

@@ -138,7 +138,7 @@ DEFECTS: dict[str, tuple[str, object, str, object, type[BaseException]]] = {
     "an archive makes links": ("archive", archives, "_copy_out", linked, bounds.Broken),
     "sizes are not looked at": ("archive", archives, "_copy_out", overlong, bounds.Broken),
     "a child's end is our fault": ("child", reading, "_sentence", lambda *_: "", bounds.Broken),
-    "a name is looked at for ever": ("archive", archives, "_renamed", endless, bounds.Hang),
+    "a name is looked at for ever": ("archive", archives, "_plain_parts", endless, bounds.Hang),
 }
 
 

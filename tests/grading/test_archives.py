@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from autograder.grading import archives
 from autograder.grading.archives import CLASS, STUDENT, Unpacked, opened
 from autograder.grading.intake import find_submissions
-from autograder.records import Exercise, Limits, PtqlabError, Task
+from autograder.records import Exercise, Fate, Limits, PtqlabError, Task
 from autograder.sandbox.unpacking import ARCHIVES, Caps
 
 SLUG = "01_first"
@@ -51,8 +51,9 @@ def put(path: Path, data: bytes) -> Path:
 def rows(submissions: Path, exercises: list[Exercise]) -> tuple[dict[str, str], list[str]]:
     """Each student's code, or the problem; and the notes."""
     with opened(submissions) as view:
-        found = view.explain(find_submissions(view.root, exercises))
-        return {f.student: f.path.read_text() if f.path else f.problem for f in found}, view.notes
+        found = find_submissions(view.root, exercises, refused=view.refused)
+        undecided = [fate.why for fate in found.fates if not fate.owner and fate.why]
+        return {f.student: f.path.read_text() if f.path else f.problem for f in found.rows}, view.notes + undecided
 
 
 def unpacked(archive: Path, into: Path, caps: Caps = STUDENT) -> tuple[str, list[str], list[str]]:
@@ -61,7 +62,7 @@ def unpacked(archive: Path, into: Path, caps: Caps = STUDENT) -> tuple[str, list
     view = Unpacked(into)
     record = archives.unpack(archive, into, caps, view)
     assert record.fault == ""
-    return record.problem, below(into), view.notes
+    return record.problem, below(into), [entry.problem for entry in view.refused]
 
 
 def below(folder: Path) -> list[str]:
@@ -140,7 +141,7 @@ def test_the_folder_is_gone_afterwards(tmp_path: Path) -> None:
         f"c:\\x\\{FILE}",
         f"ann\\{FILE}/{FILE}",
         f"a\nb/{FILE}",
-        "/".join(["d"] * 10) + f"/{FILE}",
+        "/".join(["d"] * 14) + f"/{FILE}",
         f"{'x' * 300}/{FILE}",
     ],
 )
@@ -242,9 +243,10 @@ def test_a_broken_class_archive_is_one_clear_sentence(tmp_path: Path) -> None:
 def test_a_file_beside_an_archive_counts_and_is_mentioned(tmp_path: Path, exercises: list[Exercise]) -> None:
     put(tmp_path / "class" / "ann" / FILE, b"a")
     put(tmp_path / "class" / "ann" / "old.zip", zipped({FILE: b"old"}))
-    found, notes = rows(tmp_path / "class", exercises)
-    assert found == {"ann": "a"}
-    assert notes == ["ann/ holds notebooks or scripts, and old.zip, which was not opened."]
+    with opened(tmp_path / "class") as view:
+        intake = find_submissions(view.root, exercises)
+    assert [row.path and row.path.name for row in intake.rows] == [FILE]
+    assert intake.fates[1] == Fate(f"ann/old.zip/{FILE}", "ann", SLUG, "ignored", "lies in an archive beside it")
 
 
 # --- names --------------------------------------------------------------------------------------------------------
@@ -277,6 +279,17 @@ def test_names_that_are_not_called_utf8_are_read_together_in_one_encoding(
     assert found == {name: name for name in students}
     guessed = encoding in ("cp950", "cp932")
     assert notes == ([f"The names in class.zip were read as {encoding}."] if guessed else [])
+
+
+def test_who_knows_the_encoding_of_names_may_say_it(tmp_path: Path, exercises: list[Exercise]) -> None:
+    """One that does not fit is one clear sentence."""
+    path = put(tmp_path / "class.zip", unmarked({f"李小龙/{FILE}".encode("gbk"): b"a = 1"}))
+    with opened(path, "gbk") as view:
+        assert [entry.name for entry in view.root.iterdir()] == ["李小龙"]
+        assert view.notes == ["The names in class.zip were read as gbk."]
+    with pytest.raises(PtqlabError, match="class.zip holds names that are not utf-8; try another --names-in"):
+        with opened(path, "utf-8"):
+            pass
 
 
 def test_a_backslash_separates_folders_where_nothing_else_does(tmp_path: Path, exercises: list[Exercise]) -> None:

@@ -19,7 +19,7 @@ from autograder.course.catalog import load_exercise
 from autograder.grading import dispatch, store
 from autograder.grading.batch import grade_class
 from autograder.grading.code_fingerprint import Code
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.grading.job import Finished, Job, finish_job, run_job
 from autograder.grading.outline import outline
 from autograder.records import Exercise, Outcome, Provenance, Report, Settings, Status, Submission

@@ -106,7 +106,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.C
 
 
 def rows(out: Path) -> dict[str, dict[str, str]]:
-    with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
+    with (out / "scores.csv").open(encoding="utf-8-sig", newline="") as file:
         return {row["student"]: row for row in csv.DictReader(file)}
 
 
@@ -280,13 +280,14 @@ def test_two_changed_notebooks_withhold_the_score_and_the_exit_code_is_1(tmp_pat
     assert rows(tmp_path / "out")["undecided"]["total"] == ""
 
 
-def test_the_seed_is_drawn_once_and_kept_and_a_report_without_isolation_says_so(tmp_path: Path) -> None:
+def test_the_seed_is_drawn_once_and_kept_and_a_report_without_isolation_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "me.py").write_text("def compute_sqnr(a, b):\n    return 1.0\n")
     seeds = []
     for isolation in ("none", "auto"):
         command = ("grade", tmp_path / "me.py", "--out", tmp_path / "out", "--exercise", "01", "--regrade")
-        done = ptqlab(*command, "--isolation", isolation)
-        assert done.returncode == 0, done.stderr
+        assert run_here(*command, "--isolation", isolation, monkeypatch=monkeypatch) == 0
         found = report(tmp_path / "out", "me")
         assert (found["isolation"] == "none") == (isolation == "none")
         seeds.append(found["seed"])

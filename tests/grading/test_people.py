@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import unicodedata
+import zipfile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autograder.grading.archives import CLASS
 from autograder.grading.gradescope_metadata import Submitter
 from autograder.grading.people import Owner, clues_of, file_name, file_names, owner_of
 from autograder.records import PtqlabError
+from autograder.sandbox.unpacking import unpack
+from autograder.submission.record import Member
 
 ONE = "01_basic_quantization.ipynb"
 
@@ -65,6 +70,53 @@ def test_a_platforms_name_tells_the_owner(path: str, owner: Owner | None) -> Non
 def test_a_name_is_composed_whichever_system_wrote_it() -> None:
     path = "José Núñez_71_assignsubmission_file_/José.ipynb"
     assert owner_of(unicodedata.normalize("NFD", path).split("/")) == owner_of(path.split("/"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"Lab 1_bwu3_attempt_2026-11-{time}.txt" for time in ("20-23-00-00", "21-09-00-00", "21-10-00-00")],
+        [f"1-2 - Bo O'Neil - Nov {time}" for time in ("20, 2026 1101 PM", "21, 2026 901 AM", "21, 2026 1201 PM")],
+    ],
+)
+def test_attempts_of_one_person_are_in_order(names: list[str]) -> None:
+    """F04, F05: text would put 1101 PM behind 901 AM."""
+    owners = [owner for name in names if (owner := owner_of([name])) is not None]
+    assert len({owner.label for owner in owners}) == 1
+    assert len(owners) == len(names)
+    assert sorted(owners, key=lambda owner: owner.attempt or "") == owners
+
+
+def test_a_name_of_windows_in_taiwan_has_its_owner() -> None:
+    """F09: a zip's names without the UTF-8 flag, 5C among their bytes, here in Moodle's flat form."""
+    raw = "許功蓋_72_assignsubmission_file_a.py".encode("cp950")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("x" * len(raw), b"")
+    sent: list[object] = []
+    data = packed.getvalue().replace(b"x" * len(raw), raw)
+    unpack("class.zip", io.BytesIO(data), io.BytesIO(), CLASS, sent.append)
+    owners = [owner_of([member.name]) for member in sent if isinstance(member, Member)]
+    assert owners == [Owner("許功蓋_72", "許功蓋", "72", rest=("a.py",))]
+
+
+PIECES = [
+    *("_", "-", " - ", "1", "71", "ann", "anon_", "LATE", "_LATE", "assignsubmission_file", "_attempt_", ".txt", ".py"),
+    *("2026-11-20-10-11-12", "Nov 20, 2026 901 AM", "submission_", "\u0301", "王", "\n", ""),
+]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=9).map("".join), min_size=1, max_size=3))
+def test_whatever_a_file_is_called_it_has_an_owner_with_a_name_or_none(parts: list[str]) -> None:
+    """And the owner is another one's for no other number, and a file below belongs to the same."""
+    owner = owner_of(parts)
+    if owner is not None:
+        assert owner.label
+        assert owner.number in owner.label or not owner.number
+        again = owner_of([*parts, "below.py"])
+        assert again is not None
+        assert again.label == owner.label
+        assert again.rest == (*owner.rest, "below.py")
 
 
 def labels(names: list[str], **clues: object) -> list[str]:
@@ -121,18 +173,24 @@ submission_32:
     :email: zo@x.example
 submission_33:
   :submitters: []
-  :created_at: 2026-11-20 10:11:13.123456789 Z
+submission_34:
+  :submitters:
+  - :name: Ann Lee
+submission_35:
+  :submitters:
+  - :name: Ann Lee
 """
 
 
 def test_gradescopes_metadata_names_the_people() -> None:
     """Of a group the first is the owner and the others are told; who has no name is called like the folder."""
-    told = clues_of(["submission_31", "submission_32", "submission_33"], metadata=METADATA)
-    ann, jose, nobody = (owner_of([f"submission_{number}", ONE], told) for number in (31, 32, 33))
+    told = clues_of([f"submission_{number}" for number in range(31, 36)], metadata=METADATA)
+    ann, jose, nobody, *of_one_name = (owner_of([f"submission_{number}", ONE], told) for number in range(31, 36))
     assert ann == Owner("Ann Lee_71", "Ann Lee", "71", "2026-11-20 10:11:12.123456789 Z", rest=(ONE,))
     assert jose == Owner("jn@x.example", 'José "Pepe" Núñez', rest=(ONE,), others=("Zoe O'Brien_s73",))
     assert nobody is not None
     assert (nobody.label, nobody.others) == ("submission_33", ())
+    assert [owner and owner.label for owner in of_one_name] == ["Ann Lee_34", "Ann Lee_35"]
     assert told.gradescope["submission_32"].submitters[1] == Submitter("Zoe O'Brien", "s73", "zo@x.example")
 
 
@@ -145,7 +203,10 @@ def test_gradescopes_metadata_names_the_people() -> None:
         ("20 November, 2026 905", "2026-11-20T09:05"),
         ("20 novembre 2026 2301", "2026-11-20T23:01"),
         ("20. Dezember 2026 2301", "2026-12-20T23:01"),
+        ("20 mei 2026 905", "2026-05-20T09:05"),
         ("2026年11月20日 1011", "2026-11-20T10:11"),
+        ("2026年11月20日 下午1101", "2026-11-20T23:01"),
+        ("2026-11-20 2301", "2026-11-20T23:01"),
         ("20 Marraskuu 2026 1011", None),
         ("Nov 20, 2026", None),
         ("Nov 40, 2026 1011 AM", None),

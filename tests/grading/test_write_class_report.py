@@ -18,7 +18,8 @@ from autograder.course.sources import reference_source
 from autograder.grading import class_report, similarity
 from autograder.grading.class_report import FINGERPRINTS, Gathered, write_class_report
 from autograder.grading.code_fingerprint import Code, code_of
-from autograder.grading.intake import Found, find_submissions
+from autograder.grading.found import Found
+from autograder.grading.intake import find_submissions
 from autograder.grading.people import file_name
 from autograder.records import Exercise, Limits, PtqlabError, Report, Task, TaskScore
 from autograder.report.to_json import report_to_json
@@ -82,7 +83,7 @@ def graded(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def found_in(folder: Path, exercise: Exercise) -> tuple[Found, ...]:
-    return find_submissions(folder, [exercise])
+    return find_submissions(folder, [exercise]).rows
 
 
 def test_the_page_names_who_shares_code_and_links_every_student(graded: tuple[Path, Path], exercise: Exercise) -> None:

@@ -23,7 +23,7 @@ from support.grader_jobs import dies, double, kills_whoever_asked, machine
 from autograder.course.catalog import load_exercise
 from autograder.course.sources import reference_source
 from autograder.grading.batch import grade_class
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.grading.job import Job, finish_job
 from autograder.pool import cluster
 from autograder.pool.cluster import Cluster

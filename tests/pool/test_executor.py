@@ -35,7 +35,7 @@ from support.grader_jobs import (
 from autograder.course.catalog import load_exercise
 from autograder.course.sources import reference_source
 from autograder.grading.batch import grade_class
-from autograder.grading.intake import Found
+from autograder.grading.found import Found
 from autograder.grading.job import Job
 from autograder.pool import executor
 from autograder.pool.executor import KEPT_MB, GraderDiedError, GraderPool

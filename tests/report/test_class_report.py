@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from autograder.records import Limits, Outcome, PtqlabError, Report, Status, TaskScore
+from autograder.records import Fate, Limits, Outcome, PtqlabError, Report, Status, TaskScore
 from autograder.report.class_data import Alike, ExerciseTally, tally
 from autograder.report.class_labels import CLASS_LABELS
 from autograder.report.class_page import class_to_html
@@ -304,6 +304,24 @@ def test_a_chinese_page_speaks_chinese(samples: Samples) -> None:
         assert words in page.text
     with pytest.raises(PtqlabError, match="got 'de'"):
         class_to_html(a_class(samples), "de")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-TW"])
+def test_every_file_that_came_in_is_shown_first_what_a_person_must_decide(samples: Samples, language: str) -> None:
+    """Also one whose name is hostile; there is no such section where intake is not known."""
+    fates = (
+        Fate("ann/01.ipynb", "ann", "01", "graded"),
+        Fate("<b>x.py", "", "", "nobody's", "lies beside <i>others</i>"),
+        *(Fate(f"bob/{number}.txt", "bob", "", "ignored", "no notebook") for number in range(501)),
+    )
+    text = page_of(a_class(samples), language, fates=fates, notes=("The names in class.zip were read as cp950.",)).text
+    labels = CLASS_LABELS[language]
+    counts = {"nobody's": 1, "ignored": 501, "graded": 1}
+    places = [text.index(f"{count} {labels[f'fate_{what}']}") for what, count in counts.items()]
+    assert places == sorted(places)
+    for words in ("<b>x.py", "lies beside <i>others</i>", "read as cp950", labels["more_files"].format(n=1)):
+        assert words in text
+    assert labels["files"] not in page_of(a_class(samples), language).text
 
 
 def test_both_languages_have_the_same_labels_and_the_same_gaps_to_fill() -> None:

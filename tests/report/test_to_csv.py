@@ -13,14 +13,14 @@ Samples = dict[str, Report]
 
 
 def rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
 
 
 def test_a_row_holds_each_task_the_total_and_the_status(samples: Samples, exercise: Exercise) -> None:
     text = scores_csv([samples["failing"]], [exercise])
     assert text == (
-        "student,exercise,1.1,1.2,1.5,1.9,total,possible,status\r\n"
-        "wang-yu-an,01_basic_quantization,0,2.13,0,2,4.13,12,partial\r\n"
+        '\ufeff"student","exercise","1.1","1.2","1.5","1.9","total","possible","status"\r\n'
+        '"wang-yu-an","01_basic_quantization","0","2.13","0","2","4.13","12","partial"\r\n'
     )
 
 
@@ -50,7 +50,7 @@ def test_an_unreadable_submission_scores_0(samples: Samples, exercise: Exercise)
     assert (row["total"], row["status"]) == ("0", "unreadable")
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " =", "＝"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\u00a0=", "＝", "＋", "－", "＠"])
 def test_a_name_that_a_spreadsheet_would_run_is_defused(samples: Samples, exercise: Exercise, start: str) -> None:
     report = replace(samples["perfect"], student=f'{start}HYPERLINK("x")')
     (row,) = rows(scores_csv([report], [exercise]))
@@ -86,7 +86,7 @@ def test_rows_follow_the_exercises_and_then_the_students_whatever_the_order_of_g
         ("b", "00_later"),
     ]
     assert text == scores_csv(reports[::-1], [exercise, second])
-    assert text.splitlines()[0] == "student,exercise,1.1,1.2,1.5,1.9,2.1,total,possible,status"
+    assert list(rows(text)[0]) == "student exercise 1.1 1.2 1.5 1.9 2.1 total possible status".split()
     assert (rows(text)[0]["2.1"], rows(text)[2]["1.1"]) == ("", "")
 
 

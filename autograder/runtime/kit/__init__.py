@@ -14,7 +14,7 @@ from autograder.runtime.kit.checkpoint import checkpoint, discard, large_checkpo
 from autograder.runtime.kit.fake_cuda import cuda_begins, cuda_ends, on_cuda
 from autograder.runtime.kit.files import files, folder, put
 from autograder.runtime.kit.layers import conv1d, embedding, layer_norm, linear, rms_norm, sequential
-from autograder.runtime.kit.memory_use import held, shared
+from autograder.runtime.kit.memory_use import held, release_memory, shared
 from autograder.runtime.kit.modules import (
     condition,
     load_state_dict,
@@ -37,7 +37,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         *(files, folder, put),
         *(conv1d, embedding, layer_norm, linear, rms_norm, sequential),
         *(condition, load_state_dict, logits, model, modules, output, state_dict, submodule, tied),
-        *(held, shared),
+        *(held, release_memory, shared),
         *(cuda_begins, cuda_ends, on_cuda),
         *(hook, noted, probe, set_trainable, set_training),
         *(onnx_logits, onnx_summary),

@@ -1,4 +1,4 @@
-# loses: 2.3/values
+# loses: 2.3/state
 # mistake: adds an attention mask to the caller's batches
 _calibrate_as_it_is = calibrate_model
 

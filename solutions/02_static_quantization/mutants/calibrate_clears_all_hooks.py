@@ -1,4 +1,4 @@
-# loses: 2.3/values
+# loses: 2.3/state
 # mistake: clears every hook of the layers in the end, also those that were there before
 def calibrate_model(model, batches, make_calibrator):
     calibrators = {}

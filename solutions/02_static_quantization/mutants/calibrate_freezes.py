@@ -1,4 +1,4 @@
-# loses: 2.3/values 2.5/values
+# loses: 2.3/state 2.5/state
 # mistake: switches gradients off by freezing the parameters, and leaves them frozen
 _calibrate_as_it_is = calibrate_model
 

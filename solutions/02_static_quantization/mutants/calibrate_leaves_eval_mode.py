@@ -1,4 +1,4 @@
-# loses: 2.3/values
+# loses: 2.3/state
 # mistake: calls model.eval() and never goes back
 @contextlib.contextmanager
 def _evaluating(model):

@@ -1,4 +1,4 @@
-# loses: 2.3/values
+# loses: 2.3/errors
 # mistake: wraps whatever fails in a ValueError of its own
 def calibrate_model(model, batches, make_calibrator):
     calibrators, hooks = {}, []

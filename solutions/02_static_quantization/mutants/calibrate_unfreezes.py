@@ -1,4 +1,4 @@
-# loses: 2.3/values
+# loses: 2.3/state
 # mistake: switches gradients off by freezing all parameters, and unfreezes all of them afterwards
 _calibrate_as_it_is = calibrate_model
 

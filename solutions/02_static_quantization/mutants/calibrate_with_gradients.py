@@ -1,4 +1,4 @@
-# loses: 2.3/values
+# loses: 2.3/state
 # mistake: forgets torch.no_grad()
 @contextlib.contextmanager
 def _evaluating(model):

@@ -1,4 +1,4 @@
-# loses: 2.4/values
+# loses: 2.4/state
 # mistake: clips the caller's input in place
 class StaticQuantizedLinear(StaticQuantizedLinear):
     def forward(self, x):

@@ -1,4 +1,4 @@
-# loses: 2.4/values
+# loses: 2.4/state
 # mistake: rounds the weight of the float layer in place, and takes its integers from there
 class StaticQuantizedLinear(StaticQuantizedLinear):
     @classmethod

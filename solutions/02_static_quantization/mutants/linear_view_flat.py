@@ -1,4 +1,4 @@
-# loses: 2.4/values
+# loses: 2.4/inputs
 # mistake: flattens its input with view, which a permuted tensor refuses
 class StaticQuantizedLinear(StaticQuantizedLinear):
     def forward(self, x):

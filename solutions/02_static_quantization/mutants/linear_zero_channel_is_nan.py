@@ -1,4 +1,4 @@
-# loses: 2.4/values
+# loses: 2.4/extremes
 # mistake: has a scale of 0 for a channel of zeros, and 0 · 0 / 0 in its output
 class StaticQuantizedLinear(StaticQuantizedLinear):
     @classmethod

@@ -1,4 +1,4 @@
-# loses: 2.6/values
+# loses: 2.6/artifact
 # mistake: takes the sizes from the configuration, and the activation function from its default
 _load_all = load_quantized
 

@@ -1,4 +1,4 @@
-# loses: 2.1/values
+# loses: 2.1/errors
 # mistake: skips the check for NaN, infinities and empty data
 class MinMaxCalibrator(MinMaxCalibrator):
     def observe(self, tensor):

@@ -1,4 +1,4 @@
-# loses: 2.1/values
+# loses: 2.1/extremes
 # mistake: guards hi == lo with a scale of 1 before the range is widened: constant data is no zeros
 _of_any_range = MinMaxCalibrator
 

@@ -1,4 +1,4 @@
-# loses: 2.1/values
+# loses: 2.1/inputs
 # mistake: divides in the data's own dtype: half precision has a half scale's digits
 class MinMaxCalibrator(MinMaxCalibrator):
     def observe(self, tensor):

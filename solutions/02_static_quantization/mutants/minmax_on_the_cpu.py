@@ -1,4 +1,4 @@
-# loses: 2.1/values
+# loses: 2.1/inputs
 # mistake: keeps its range on the CPU, whatever device the data lives on
 class MinMaxCalibrator(MinMaxCalibrator):
     def observe(self, tensor):

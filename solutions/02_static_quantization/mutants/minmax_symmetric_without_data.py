@@ -1,4 +1,4 @@
-# loses: 2.1/values
+# loses: 2.1/errors
 # mistake: a symmetric calibrator that has seen nothing takes the range for zero
 class MinMaxCalibrator(MinMaxCalibrator):
     def quantization_parameters(self):

@@ -1,4 +1,4 @@
-# loses: 2.1/values
+# loses: 2.1/errors
 # mistake: takes any number of bits
 class MinMaxCalibrator(MinMaxCalibrator):
     def __init__(self, bits=8, symmetric=False):

@@ -1,4 +1,4 @@
-# loses: 2.1/values
+# loses: 2.1/extremes
 # mistake: divides a range of zero and gets a scale of 0
 class MinMaxCalibrator(MinMaxCalibrator):
     def quantization_parameters(self):

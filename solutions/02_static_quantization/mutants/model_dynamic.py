@@ -1,4 +1,4 @@
-# loses: 2.5/values
+# loses: 2.5/artifact
 # mistake: each layer looks at the range of its input anew, which is not static
 class _Dynamic(StaticQuantizedLinear):
     def forward(self, x):

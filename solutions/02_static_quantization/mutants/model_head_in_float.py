@@ -1,4 +1,4 @@
-# loses: 2.5/values
+# loses: 2.5/artifact
 # mistake: leaves a head that is tied to the embedding in float
 _quantize_every_layer = quantize_model_static
 

@@ -1,4 +1,4 @@
-# loses: 2.5/values
+# loses: 2.5/artifact
 # mistake: leaves the classifier in float
 _every_layer = calibrate_model
 

@@ -1,4 +1,4 @@
-# loses: 2.5/values
+# loses: 2.5/state
 # mistake: makes a shallow copy: what stays in float is one with the model that was handed over
 def quantize_model_static(model, batches):
     parameters = calibrate_model(model, batches, MinMaxCalibrator)

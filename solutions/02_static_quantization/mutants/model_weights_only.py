@@ -1,4 +1,4 @@
-# loses: 2.5/values 2.6/values
+# loses: 2.5/artifact 2.6/values
 # mistake: leaves the activations of a transformer in float; only plain stacks of layers are static
 _static = quantize_model_static
 

@@ -1,4 +1,4 @@
-# loses: 2.6/values
+# loses: 2.6/state
 # mistake: puts the model into training mode before it writes it, and leaves it there
 _save_in_any_mode = save_quantized
 

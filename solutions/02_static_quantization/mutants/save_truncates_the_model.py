@@ -1,4 +1,4 @@
-# loses: 2.6/values
+# loses: 2.6/state
 # mistake: converts the scales of the model itself to half precision and back before it writes them
 _save_as_it_is = save_quantized
 

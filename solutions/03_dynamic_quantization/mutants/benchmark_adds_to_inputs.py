@@ -1,4 +1,4 @@
-# loses: 3.5/values
+# loses: 3.5/state
 # mistake: adds an attention mask to the caller's batch
 _benchmark_as_it_is = benchmark_inference
 

@@ -1,4 +1,4 @@
-# loses: 3.5/values
+# loses: 3.5/extremes
 # mistake: calls the model once for warm-up where no warm-up is asked for
 _benchmark_as_asked = benchmark_inference
 

@@ -1,4 +1,4 @@
-# loses: 3.5/values
+# loses: 3.5/extremes
 # mistake: statistics.quantiles, which refuses a single time
 import statistics
 

@@ -1,4 +1,4 @@
-# loses: 3.5/values
+# loses: 3.5/errors
 # mistake: replaces the model's error by one of another type
 _benchmark_that_raises = benchmark_inference
 

@@ -1,4 +1,4 @@
-# loses: 3.5/values
+# loses: 3.5/errors
 # mistake: goes on where the model raises, and reports how long that took
 def benchmark_inference(model, inputs, warmup=3, repeats=10):
     def now():

@@ -1,4 +1,4 @@
-# loses: 3.1/values
+# loses: 3.1/errors
 # mistake: checks its arguments with assert, so the error is of another type
 _dynamic_that_checks = dynamic_quantize
 

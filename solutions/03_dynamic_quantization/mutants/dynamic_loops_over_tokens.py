@@ -1,4 +1,4 @@
-# loses: 3.1/values
+# loses: 3.1/inputs
 # mistake: a Python loop over the tokens
 def dynamic_quantize(x, bits=8, granularity="per_token"):
     if type(bits) is not int or not 2 <= bits <= 8:

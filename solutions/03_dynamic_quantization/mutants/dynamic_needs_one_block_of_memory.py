@@ -1,4 +1,4 @@
-# loses: 3.1/values
+# loses: 3.1/inputs
 # mistake: sees the activations as a matrix with `view`, which a transposed or sliced tensor refuses
 _dynamic_of_matrices = dynamic_quantize
 

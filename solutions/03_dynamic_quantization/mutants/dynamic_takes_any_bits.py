@@ -1,4 +1,4 @@
-# loses: 3.1/values
+# loses: 3.1/errors
 # mistake: the number of bits is not checked
 def dynamic_quantize(x, bits=8, granularity="per_token"):
     if granularity not in ("per_token", "per_tensor"):

@@ -1,4 +1,4 @@
-# loses: 3.1/values
+# loses: 3.1/inputs
 # mistake: the scale has the dtype of the data where that is wider than float32
 _dynamic_in_float32 = dynamic_quantize
 

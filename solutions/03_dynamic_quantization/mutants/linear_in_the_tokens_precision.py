@@ -1,4 +1,4 @@
-# loses: 3.2/values
+# loses: 3.2/inputs
 # mistake: half-precision tokens get scales and codes in half precision
 class DynamicQuantizedLinear(DynamicQuantizedLinear):
     def forward(self, x):

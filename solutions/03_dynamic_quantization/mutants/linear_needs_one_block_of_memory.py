@@ -1,4 +1,4 @@
-# loses: 3.2/values
+# loses: 3.2/inputs
 # mistake: sees its input as a matrix with `view`, which a transposed or sliced tensor refuses
 _forward_of_matrices = DynamicQuantizedLinear.forward
 

@@ -1,4 +1,4 @@
-# loses: 3.3/values
+# loses: 3.3/artifact
 # mistake: quantizes the tied head by itself: equal integers in two tensors
 def quantize_model_dynamic(model):
     quantized = copy.deepcopy(model)

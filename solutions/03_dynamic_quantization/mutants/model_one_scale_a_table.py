@@ -1,4 +1,4 @@
-# loses: 3.3/values
+# loses: 3.3/artifact
 # mistake: one scale for a whole embedding, unless the head shares it
 _quantized_by_rows = quantize_model_dynamic
 

@@ -1,4 +1,4 @@
-# loses: 3.3/values
+# loses: 3.3/artifact
 # mistake: GPT-2's position embedding has one scale for all of its rows
 _quantized_by_rows = quantize_model_dynamic
 

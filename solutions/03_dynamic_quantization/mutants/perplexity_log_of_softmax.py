@@ -1,4 +1,4 @@
-# loses: 3.4/values
+# loses: 3.4/inputs
 # mistake: takes the logarithm of a softmax, with a small number added
 def perplexity(model, batches):
     loss, count, training = 0.0, 0, model.training

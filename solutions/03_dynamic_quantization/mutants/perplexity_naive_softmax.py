@@ -1,4 +1,4 @@
-# loses: 3.4/values
+# loses: 3.4/inputs
 # mistake: exponentiates the logits as they are
 def perplexity(model, batches):
     loss, count, training = 0.0, 0, model.training

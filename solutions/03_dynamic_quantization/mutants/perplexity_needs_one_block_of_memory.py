@@ -1,4 +1,4 @@
-# loses: 3.4/values
+# loses: 3.4/inputs
 # mistake: flattens the token ids with `view`, which a transposed or sliced tensor refuses
 def perplexity(model, batches):
     loss, count = 0.0, 0

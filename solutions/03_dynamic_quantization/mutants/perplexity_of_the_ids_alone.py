@@ -1,4 +1,4 @@
-# loses: 3.4/values
+# loses: 3.4/inputs
 # mistake: hands the token ids to the model, and nothing else of the batch
 _perplexity_of_batches = perplexity
 

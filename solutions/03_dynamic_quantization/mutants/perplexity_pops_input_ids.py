@@ -1,4 +1,4 @@
-# loses: 3.4/values
+# loses: 3.4/state
 # mistake: takes the tokens out of the caller's batches
 _perplexity_of_whole = perplexity
 

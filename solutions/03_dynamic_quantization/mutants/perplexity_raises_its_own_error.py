@@ -1,4 +1,4 @@
-# loses: 3.4/values
+# loses: 3.4/errors
 # mistake: replaces the model's error by one of another type
 _perplexity_that_raises = perplexity
 

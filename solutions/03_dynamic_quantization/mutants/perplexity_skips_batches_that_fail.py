@@ -1,4 +1,4 @@
-# loses: 3.4/values
+# loses: 3.4/errors
 # mistake: a batch on which the model raises is left out
 _perplexity_that_raises = perplexity
 

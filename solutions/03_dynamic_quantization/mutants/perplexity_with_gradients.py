@@ -1,4 +1,4 @@
-# loses: 3.4/values
+# loses: 3.4/state
 # mistake: computes gradients along the way
 def perplexity(model, batches):
     loss, count, training = 0.0, 0, model.training

@@ -1,4 +1,4 @@
-# loses: 4.5/values
+# loses: 4.5/state
 # mistake: turns the caller's sizes into bits
 _exact = assign_bits
 

@@ -1,4 +1,4 @@
-# loses: 4.5/values
+# loses: 4.5/state
 # mistake: greedy that takes the options it has passed out of the caller's dicts
 def assign_bits(sensitivity, sizes, budget_bytes):
     plan = {name: min(offered) for name, offered in sensitivity.items()}

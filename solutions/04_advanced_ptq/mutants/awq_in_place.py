@@ -1,4 +1,4 @@
-# loses: 4.9/values
+# loses: 4.9/state
 # mistake: scales the inputs that it was handed
 def awq_search(weight, inputs, bits=4, group_size=128):
     weight, inputs = weight.detach().float(), inputs.detach().float()

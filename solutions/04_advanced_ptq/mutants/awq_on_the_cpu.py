@@ -1,4 +1,4 @@
-# loses: 4.9/values
+# loses: 4.9/inputs
 # mistake: moves weight and inputs to the CPU, and the scales back
 _at_home = awq_search
 

@@ -1,4 +1,4 @@
-# loses: 4.8/values
+# loses: 4.8/state
 # mistake: corrects the weight that it was handed
 def gptq_quantize(weight, inputs, bits=4, group_size=128):
     q, scale = _gptq_of_a_copy(weight, inputs, bits, group_size)

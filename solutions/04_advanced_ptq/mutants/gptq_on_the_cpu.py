@@ -1,4 +1,4 @@
-# loses: 4.8/values
+# loses: 4.8/inputs
 # mistake: moves weight and inputs to the CPU, and the results back
 _at_home = gptq_quantize
 

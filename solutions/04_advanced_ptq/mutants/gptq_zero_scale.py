@@ -1,4 +1,4 @@
-# loses: 4.8/values
+# loses: 4.8/extremes
 # mistake: divides by a scale of 0 in a group of zeros
 def gptq_quantize(weight, inputs, bits=4, group_size=128):
     left, top = weight.detach().double().clone(), 2 ** (bits - 1) - 1

@@ -1,4 +1,4 @@
-# loses: 4.10/values
+# loses: 4.10/errors
 # mistake: refuses odd widths only, and builds a matrix that is too large
 def hadamard_rotate(weight, inputs):
     width = weight.shape[1]

@@ -1,4 +1,4 @@
-# loses: 4.10/values
+# loses: 4.10/state
 # mistake: writes the rotated values over what it was handed
 def hadamard_rotate(weight, inputs):
     width = weight.shape[1]

@@ -1,4 +1,4 @@
-# loses: 4.10/values
+# loses: 4.10/inputs
 # mistake: builds the matrix on the CPU, wherever the weight lives
 def hadamard_rotate(weight, inputs):
     width = weight.shape[1]

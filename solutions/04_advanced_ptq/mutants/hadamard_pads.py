@@ -1,4 +1,4 @@
-# loses: 4.10/values
+# loses: 4.10/errors
 # mistake: accepts any width by leaving the rest alone
 def hadamard_rotate(weight, inputs):
     width = weight.shape[1]

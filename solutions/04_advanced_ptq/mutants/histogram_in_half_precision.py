@@ -1,4 +1,4 @@
-# loses: 4.2/values
+# loses: 4.2/extremes 4.2/inputs
 # mistake: finds the bins in the data's own dtype
 def collect_histogram(batches, bins=2048):
     top = max(batch.abs().max() for batch in batches)

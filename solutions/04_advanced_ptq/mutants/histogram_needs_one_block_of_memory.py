@@ -1,4 +1,4 @@
-# loses: 4.2/values
+# loses: 4.2/inputs
 # mistake: `view` instead of `flatten`: transposed tensors and slices are refused
 _histogram_of_flat = collect_histogram
 

@@ -1,4 +1,4 @@
-# loses: 4.2/values
+# loses: 4.2/state
 # mistake: replaces hist[0] in place
 def kl_at(hist, i, levels=128):
     if not levels <= i <= hist.numel():

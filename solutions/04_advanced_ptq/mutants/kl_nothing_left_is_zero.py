@@ -1,4 +1,4 @@
-# loses: 4.2/values
+# loses: 4.2/extremes
 # mistake: calls it a perfect 0 when nothing is left of Q
 def _divergences(hist, candidates, levels):
     counts = hist.double().clone()

@@ -1,4 +1,4 @@
-# loses: 4.5/values
+# loses: 4.5/errors
 # mistake: leaves a layer alone where the plan asks for 9 bits
 def quantize_mixed(model, plan):
     made = copy.deepcopy(model)

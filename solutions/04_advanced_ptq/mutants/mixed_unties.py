@@ -1,4 +1,4 @@
-# loses: 4.5/values
+# loses: 4.5/state
 # mistake: hangs up a new parameter: the embedding keeps the old weight
 def quantize_mixed(model, plan):
     made = copy.deepcopy(model)

@@ -1,4 +1,4 @@
-# loses: 4.7/values
+# loses: 4.7/artifact
 # mistake: uses the full range of int8 weights: pairs of products saturate without VNNI
 def quantize_onnx(path, out_path, batches):
     from onnxruntime import quantization

@@ -1,4 +1,4 @@
-# loses: 4.7/values
+# loses: 4.7/state
 # mistake: puts the model itself into eval mode, and leaves it there
 def export_onnx(model, path, sample):
     names = list(sample)

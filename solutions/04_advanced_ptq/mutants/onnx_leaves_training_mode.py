@@ -1,4 +1,4 @@
-# loses: 4.7/values
+# loses: 4.7/state
 # mistake: wraps the model itself, and the exporter leaves it in training mode
 def export_onnx(model, path, sample):
     names = list(sample)

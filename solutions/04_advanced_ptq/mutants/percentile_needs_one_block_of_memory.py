@@ -1,4 +1,4 @@
-# loses: 4.1/values
+# loses: 4.1/inputs
 # mistake: `view` instead of `flatten`: transposed tensors and slices are refused
 _observe_flat = PercentileCalibrator.observe
 

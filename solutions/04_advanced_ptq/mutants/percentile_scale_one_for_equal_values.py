@@ -1,4 +1,4 @@
-# loses: 4.1/values
+# loses: 4.1/extremes
 # mistake: takes scale 1 where all values are the same, as if only zeros were special in being equal
 _observe_any = PercentileCalibrator.observe
 _percentile_parameters = PercentileCalibrator.quantization_parameters

@@ -1,4 +1,4 @@
-# loses: 4.4/values
+# loses: 4.4/state
 # mistake: takes the caller's batches apart
 def _logits(model, batches):
     rows = []

@@ -1,4 +1,4 @@
-# loses: 4.4/values
+# loses: 4.4/state
 # mistake: clears all hooks of a layer at the end, also those that were there before
 def layer_sensitivity(model, batches, bits=(2, 3, 4, 6, 8)):
     modes, layers, called = [(part, part.training) for part in model.modules()], _quantizable(model), set()

@@ -1,4 +1,4 @@
-# loses: 4.4/values
+# loses: 4.4/state
 # mistake: leaves the model in eval mode
 def layer_sensitivity(model, batches, bits=(2, 3, 4, 6, 8)):
     modes, layers, called = [(part, part.training) for part in model.modules()], _quantizable(model), set()

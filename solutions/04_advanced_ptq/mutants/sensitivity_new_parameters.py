@@ -1,4 +1,4 @@
-# loses: 4.4/values
+# loses: 4.4/state
 # mistake: puts new parameters in, which ask for gradients although the weight was frozen
 def _kl_with(model, layer, bits, batches, original):
     kept = layer.weight.detach()

@@ -1,4 +1,4 @@
-# loses: 4.4/values
+# loses: 4.4/errors
 # mistake: turns what the model raises into a RuntimeError
 _measured = layer_sensitivity
 

@@ -1,4 +1,4 @@
-# loses: 4.4/values
+# loses: 4.4/errors
 # mistake: leaves out batches on which the model raises
 _logits_of_good = _logits
 

@@ -1,4 +1,4 @@
-# loses: 4.4/values
+# loses: 4.4/state
 # mistake: measures with gradients on
 def _kl_with(model, layer, bits, batches, original):
     kept = layer.weight.detach().clone()

@@ -1,4 +1,4 @@
-# loses: 4.6/values
+# loses: 4.6/state
 # mistake: changes the layers that it was handed
 def apply_smoothquant(norm, linears, scales):
     with torch.no_grad():

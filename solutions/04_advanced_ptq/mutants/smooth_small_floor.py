@@ -1,4 +1,4 @@
-# loses: 4.6/values
+# loses: 4.6/extremes
 # mistake: clamps zeros to a tiny value: the scale is finite, but not 1
 def smoothquant_scales(act_amax, weight, alpha=0.5):
     peak, act_amax = weight.detach().float().abs().amax(dim=0), act_amax.detach().float()

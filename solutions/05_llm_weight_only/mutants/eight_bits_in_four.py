@@ -1,4 +1,4 @@
-# loses: 5.1/values 5.2/values
+# loses: 5.1/inputs 5.2/inputs
 # mistake: bits above 4 are quantized with 4-bit steps
 _group_any = group_quantization
 

@@ -1,4 +1,4 @@
-# loses: 5.1/values
+# loses: 5.1/errors
 # mistake: works in a folder beside the target and renames it, and leaves it there when something fails
 def quantize_checkpoint(source_dir, target_dir, bits=4, group_size=128):
     if type(bits) is not int or not 2 <= bits <= 8:

@@ -1,4 +1,4 @@
-# loses: 5.2/values
+# loses: 5.2/inputs
 # mistake: takes bits and group size for given instead of reading them
 def _restored(packed, scale, bits, group_size):
     codes = unpack_int4(packed)

@@ -1,4 +1,4 @@
-# loses: 5.2/values
+# loses: 5.2/state
 # mistake: deletes each shard when it has been read
 _load_all = load_checkpoint
 

@@ -1,4 +1,4 @@
-# loses: 5.2/values
+# loses: 5.2/inputs
 # mistake: builds the head untied whatever the config says; without a tensor of its own it stays random
 _from_dict = transformers.LlamaConfig.from_dict
 

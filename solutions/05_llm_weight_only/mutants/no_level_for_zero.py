@@ -1,4 +1,4 @@
-# loses: 5.2/values
+# loses: 5.2/extremes
 # mistake: levels half a step beside zero (−7.5 … 7.5), so that a row of zeros comes back as something else
 def group_quantization(weight, bits=4, group_size=128):
     groups = weight.float().unflatten(1, (-1, group_size))

@@ -1,4 +1,4 @@
-# loses: 5.1/values
+# loses: 5.1/errors
 # mistake: quantizes the shards that it finds instead of those that the index promises
 def _quantize_all(source, target, bits, group_size):
     weight_map = {}

@@ -1,4 +1,4 @@
-# loses: 5.1/values
+# loses: 5.1/state
 # mistake: keeps the source's total_size in the new index
 _quantize_right = _quantize_all
 

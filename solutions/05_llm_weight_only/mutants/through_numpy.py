@@ -1,4 +1,4 @@
-# loses: 5.1/values
+# loses: 5.1/inputs
 # mistake: reads the shards through NumPy, which has no bfloat16
 def _quantize_shard(source, target, bits, group_size):
     written = {}

@@ -1,4 +1,4 @@
-# loses: 5.1/values
+# loses: 5.1/errors
 # mistake: takes any number of bits
 def quantize_checkpoint(source_dir, target_dir, bits=4, group_size=128):
     target = Path(target_dir)
