@@ -1,7 +1,7 @@
 """First-order mutants of a reference solution: one small change in one of the definitions that graded functions need.
 
-The changes are those of cosmic-ray's operators, and three of our own: a deleted statement, a default of an argument
-that is None, and a default that is gone.
+The changes are those of cosmic-ray's operators, and three of our own: a deleted statement, None for an argument's
+default, and a default that is gone. Docstrings and functions' annotations are left out before.
 """
 
 from __future__ import annotations
@@ -78,6 +78,11 @@ class Mutant:
         return "; ".join(was), "; ".join(now)
 
     @property
+    def decision_key(self) -> tuple[str, str, str]:
+        """By which survivors.toml names the mutant."""
+        return self.definition, *self.change
+
+    @property
     def key(self) -> str:
         """A digest of the definition, before and after."""
         return hashlib.sha256(f"{self.original}\n---\n{self.text}".encode()).hexdigest()[:16]
@@ -115,9 +120,9 @@ def _bare(node: ast.stmt) -> ast.stmt:
 
 def _mutants_of_definition(name: str, original: str) -> Iterator[Mutant]:
     seen = {original}
-    for operator, text in (*_of_cosmic_ray(original), *_deleted_statements(original), *_changed_defaults(original)):
+    for operator, changed in (*_of_cosmic_ray(original), *_deleted_statements(original), *_changed_defaults(original)):
         try:
-            text = ast.unparse(ast.parse(text))
+            text = ast.unparse(ast.parse(changed))
         except SyntaxError:  # no program at all: -x without its operand
             continue
         if text not in seen:
@@ -126,8 +131,8 @@ def _mutants_of_definition(name: str, original: str) -> Iterator[Mutant]:
 
 
 def _of_cosmic_ray(original: str) -> Iterator[tuple[str, str]]:
-    from cosmic_ray.ast import get_ast  # noqa: PLC0415
-    from cosmic_ray.mutating import mutate_code  # noqa: PLC0415
+    from cosmic_ray.ast import get_ast
+    from cosmic_ray.mutating import mutate_code
 
     nodes = list(_nodes(get_ast(original)))
     for name in OPERATORS:
@@ -138,7 +143,7 @@ def _of_cosmic_ray(original: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def _operator(name: str) -> Any:
-    from cosmic_ray import plugins  # noqa: PLC0415
+    from cosmic_ray import plugins
 
     return plugins.get_operator(f"core/{name}")()
 
@@ -154,7 +159,9 @@ def _deleted_statements(original: str) -> Iterator[tuple[str, str]]:
 
     def bodies(tree: ast.AST) -> list[list[ast.stmt]]:
         fields = ("body", "orelse", "finalbody")
-        found = [getattr(node, name, None) for node in ast.walk(tree) if not isinstance(node, ast.Module) for name in fields]
+        found = [
+            getattr(node, name, None) for node in ast.walk(tree) if not isinstance(node, ast.Module) for name in fields
+        ]
         return [body for body in found if isinstance(body, list)]
 
     def delete(tree: ast.AST, place: tuple[int, int]) -> None:

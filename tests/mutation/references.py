@@ -3,8 +3,8 @@
     python tests/mutation/references.py [01 …] [--most 100] [--report]
 
 A mutant is graded in a forked child, in process: the tests are collected, the models loaded and the class's values
-computed before the fork. A survivor is graded once more by `verify`, in jailed workers, where tests see what they can't
-see in process. Results are lines of JSON in tests/mutation/results/, by definition, change and tests: what was
+computed before the fork. A survivor on which nothing is decided in survivors.toml is graded once more by `verify`, in
+jailed workers, where tests see what they can't see in process. Results are lines of JSON in tests/mutation/results/, by definition, change and tests: what was
 graded isn't graded again.
 """
 
@@ -33,7 +33,7 @@ from autograder.course.sources import reference_source
 from autograder.grading.known_answers import Case, altered
 from autograder.grading.reference import reference_namespace
 from autograder.grading.verify import examine, functions_called
-from autograder.records import Exercise, Settings, Status
+from autograder.records import Exercise, Outcome, Settings, Status
 from autograder.submission.loading import load_module
 from autograder.submission.pieces import Cell
 from autograder.submission.slicing import slice_cells
@@ -97,13 +97,21 @@ class Lab:
         found = {}
         for task in self.exercise.tasks:
             started = time.process_time()
-            passed = self.passed(namespace, task.id)
-            found[task.id] = (passed, time.process_time() - started)
+            outcomes = self._outcomes(namespace, task.id, False)
+            seconds = time.process_time() - started
+            passed = frozenset(outcome.test for outcome in outcomes if outcome.status is Status.PASSED)
+            found[task.id] = (passed, seconds)
+            for lost in sorted({outcome.test for outcome in outcomes} - passed):
+                print(f"  not counted, the reference does not pass it in process: {lost}", flush=True)
         return found
 
     def passed(self, namespace: Mapping[str, Any], task: str, *, until_lost: bool = False) -> frozenset[str]:
         """Return the tests of a task that a module passes in this process."""
-        outcomes = run_suites(
+        outcomes = self._outcomes(namespace, task, until_lost)
+        return frozenset(outcome.test for outcome in outcomes if outcome.status is Status.PASSED)
+
+    def _outcomes(self, namespace: Mapping[str, Any], task: str, until_lost: bool) -> tuple[Outcome, ...]:
+        return run_suites(
             self.exercise,
             InProcess(namespace),
             SEED,
@@ -113,7 +121,6 @@ class Lab:
             until_lost=until_lost,
             reference=reference_namespace,
         )
-        return frozenset(outcome.test for outcome in outcomes if outcome.status is Status.PASSED)
 
     def tasks_of(self, mutant: Mutant) -> list[str]:
         """Return the tasks that can see the mutant, the cheapest first."""
@@ -194,6 +201,11 @@ class Results:
         every = [json.loads(line) for line in lines]
         self.known = {entry["key"]: entry for entry in every if entry["tests"] == tests}
 
+    def hold(self, mutant: Mutant, jailed: bool) -> bool:
+        """Tell whether a mutant has a verdict; a survivor's has to come from the jail if `jailed`."""
+        entry = self.known.get(mutant.key)
+        return entry is not None and (not jailed or entry["verdict"] == KILLED or entry.get("jailed", False))
+
     def add(self, mutant: Mutant, verdict: Mapping[str, Any]) -> None:
         """Write a verdict down."""
         entry = {"key": mutant.key, "tests": self.tests, "definition": mutant.definition, **verdict}
@@ -207,16 +219,19 @@ def run(lab: Lab, most: int | None, jail: bool) -> None:
     """Grade the mutants of a lab that have no verdict; with `most`, a sample of that size drawn by a seed."""
     results = results_of(lab)
     drawn = lab.mutants if most is None else random.Random(SEED).sample(lab.mutants, min(most, len(lab.mutants)))
-    todo = [mutant for mutant in drawn if mutant.key not in results.known]
+    decided = survivors()
+    todo = [mutant for mutant in drawn if not results.hold(mutant, jail and mutant.decision_key not in decided)]
     if todo:
-        import torch  # noqa: PLC0415
+        import torch
 
         torch.set_num_threads(1)  # a fork has no threads but its own
-        print(f"{lab.exercise.slug}: {len(todo)} mutants to grade", {k: round(v[1], 1) for k, v in lab.baseline.items()})
+        print(
+            f"{lab.exercise.slug}: {len(todo)} mutants to grade", {k: round(v[1], 1) for k, v in lab.baseline.items()}
+        )
     for mutant in todo:
         tasks = lab.tasks_of(mutant)
         verdict = grade_in_process(lab, mutant, tasks)
-        if verdict["verdict"] == SURVIVED and jail:
+        if verdict["verdict"] == SURVIVED and jail and mutant.decision_key not in decided:
             verdict = {**verdict, **grade_in_jail(lab, mutant, tasks), "jailed": True}
         results.add(mutant, verdict)
         if verdict["verdict"] == SURVIVED:
@@ -235,6 +250,11 @@ def survivors() -> dict[tuple[str, str, str], dict[str, str]]:
     return {(entry["definition"], entry["was"], entry["now"]): entry for entry in entries}
 
 
+def variants(name: str) -> list[Path]:
+    """Return the right answers in solutions/ of that name."""
+    return list((HERE.parents[1] / "solutions").glob(f"*/variants/{name}.py"))
+
+
 def figures(lab: Lab) -> tuple[Counter[str], list[Mutant]]:
     """Return how many mutants of a lab were generated, graded, killed, equivalent, free and open, and the open ones."""
     known, decided = results_of(lab).known, survivors()
@@ -244,7 +264,7 @@ def figures(lab: Lab) -> tuple[Counter[str], list[Mutant]]:
         if entry is None:
             continue
         counts["graded"] += 1
-        decision = decided.get((mutant.definition, *mutant.change), {}).get("verdict", "open")
+        decision = decided.get(mutant.decision_key, {}).get("verdict", "open")
         verdict = KILLED if entry["verdict"] == KILLED else decision
         counts[verdict] += 1
         if verdict == "open":
