@@ -47,7 +47,7 @@ from mutation.mutants import Mutant, mutants_of  # noqa: E402
 SEED = 1
 TIMES_THE_REFERENCE = 10
 LEAST_CPU_SECONDS = 5
-MOST_BYTES = 12 * 2**30
+MOST_BYTES = 6 * 2**30
 KILLED, SURVIVED = "killed", "survived"
 
 
