@@ -78,11 +78,6 @@ class Mutant:
         return "; ".join(was), "; ".join(now)
 
     @property
-    def decision_key(self) -> tuple[str, str, str]:
-        """By which survivors.toml names the mutant."""
-        return self.definition, *self.change
-
-    @property
     def key(self) -> str:
         """A digest of the definition, before and after."""
         return hashlib.sha256(f"{self.original}\n---\n{self.text}".encode()).hexdigest()[:16]

@@ -128,6 +128,10 @@ class Lab:
         tasks = altered(self.exercise, case, self.called) or {task.id for task in self.exercise.tasks}
         return sorted(tasks, key=lambda task: (self.baseline[task][1], task))
 
+    def decision_key(self, mutant: Mutant) -> tuple[str, str, str, str]:
+        """By which survivors.toml names a mutant."""
+        return self.exercise.slug[:2], mutant.definition, *mutant.change
+
     def source_of(self, mutant: Mutant) -> str:
         """Return the graded definitions, one of them changed."""
         return in_place(self.graded, mutant)
@@ -220,7 +224,7 @@ def run(lab: Lab, most: int | None, jail: bool) -> None:
     results = results_of(lab)
     drawn = lab.mutants if most is None else random.Random(SEED).sample(lab.mutants, min(most, len(lab.mutants)))
     decided = survivors()
-    todo = [mutant for mutant in drawn if not results.hold(mutant, jail and mutant.decision_key not in decided)]
+    todo = [mutant for mutant in drawn if not results.hold(mutant, jail and lab.decision_key(mutant) not in decided)]
     if todo:
         import torch
 
@@ -231,7 +235,7 @@ def run(lab: Lab, most: int | None, jail: bool) -> None:
     for mutant in todo:
         tasks = lab.tasks_of(mutant)
         verdict = grade_in_process(lab, mutant, tasks)
-        if verdict["verdict"] == SURVIVED and jail and mutant.decision_key not in decided:
+        if verdict["verdict"] == SURVIVED and jail and lab.decision_key(mutant) not in decided:
             verdict = {**verdict, **grade_in_jail(lab, mutant, tasks), "jailed": True}
         results.add(mutant, verdict)
         if verdict["verdict"] == SURVIVED:
@@ -243,11 +247,11 @@ def results_of(lab: Lab) -> Results:
     return Results(HERE / "results" / f"{lab.exercise.slug}.jsonl", lab.tests_digest)
 
 
-def survivors() -> dict[tuple[str, str, str], dict[str, str]]:
-    """Return what was decided about survivors, by definition and change."""
+def survivors() -> dict[tuple[str, str, str, str], dict[str, Any]]:
+    """Return what was decided about survivors, by lab, definition and change."""
     with (HERE / "survivors.toml").open("rb") as file:
         entries = tomllib.load(file).get("survivor", [])
-    return {(entry["definition"], entry["was"], entry["now"]): entry for entry in entries}
+    return {(lab, entry["definition"], entry["was"], entry["now"]): entry for entry in entries for lab in entry["labs"]}
 
 
 def variants(name: str) -> list[Path]:
@@ -264,7 +268,7 @@ def figures(lab: Lab) -> tuple[Counter[str], list[Mutant]]:
         if entry is None:
             continue
         counts["graded"] += 1
-        decision = decided.get(mutant.decision_key, {}).get("verdict", "open")
+        decision = decided.get(lab.decision_key(mutant), {}).get("verdict", "open")
         verdict = KILLED if entry["verdict"] == KILLED else decision
         counts[verdict] += 1
         if verdict == "open":
