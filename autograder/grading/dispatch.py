@@ -27,14 +27,15 @@ def dispatch(executor: Executor, jobs: Mapping[int, Job], elsewhere: bool) -> It
 
     `elsewhere`: the executor's grading processes may be on other machines. They get the files' content, and the kit and
     the tests that they graded with are compared with ours.
+    A submission of several is given back when a call runs out of time, and is graded after those that wait behind it.
     """
-    pending: dict[Future[Finished], int] = {}
-    ready: queue.SimpleQueue[Future[Finished]] = queue.SimpleQueue()
-    tries: Counter[int] = Counter()
+    pending: dict[Future[Finished | None], int] = {}
+    ready: queue.SimpleQueue[Future[Finished | None]] = queue.SimpleQueue()
+    deaths: Counter[int] = Counter()
 
-    def hand_out(number: int) -> None:
-        future = executor.submit(finish_job, _with_content(jobs[number]) if elsewhere else jobs[number])
-        tries[number] += 1
+    def hand_out(number: int, patient: bool = len(jobs) == 1) -> None:
+        job = replace(jobs[number], patient=patient)
+        future = executor.submit(finish_job, _with_content(job) if elsewhere else job)
         pending[future] = number
         future.add_done_callback(ready.put)
 
@@ -45,9 +46,12 @@ def dispatch(executor: Executor, jobs: Mapping[int, Job], elsewhere: bool) -> It
         while pending:
             future = ready.get()
             number = pending.pop(future)
-            result = _result(future, jobs[number], is_last=tries[number] >= MOST_TRIES)
-            if result is None:
-                hand_out(number)
+            deaths[number] += isinstance(future.exception(), GraderDiedError)
+            result = _result(future, jobs[number], is_last=deaths[number] >= MOST_TRIES)
+            if (
+                result is None
+            ):  # an executor's queue is first in, first out: this one waits for all that were handed out
+                hand_out(number, patient=True)
                 continue
             for next_number in islice(numbers, 1):
                 hand_out(next_number)
@@ -57,8 +61,8 @@ def dispatch(executor: Executor, jobs: Mapping[int, Job], elsewhere: bool) -> It
             future.cancel()
 
 
-def _result(future: Future[Finished], job: Job, is_last: bool) -> Finished | None:
-    """Return what a job has come to; None when its grading process died and it is to be tried again."""
+def _result(future: Future[Finished | None], job: Job, is_last: bool) -> Finished | None:
+    """Return what a job has come to; None when it is to be tried again: its grading process died, or it hangs."""
     try:
         return future.result()
     except GraderDiedError as died:

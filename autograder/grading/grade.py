@@ -23,6 +23,10 @@ from autograder.testing.plugin import run_suites
 _MOST_PROBLEMS = 5  # statements that failed, of which a student is told
 
 
+class HangingError(Exception):
+    """A call has run out of time; the submission is graded when nobody waits behind it."""
+
+
 def grade(
     exercise: Exercise,
     submission: Submission,
@@ -30,12 +34,14 @@ def grade(
     secrets: tuple[str, ...] = (),
     only: Collection[str] | None = None,
     until_lost: bool = False,
+    patient: bool = True,
 ) -> Report:
     """Grade one submission. `secrets` are further paths that its code must not be able to read.
 
     `only` names the tasks to grade, where not all are: the report then knows of no others. With `until_lost` an
     item is given up at the first test that does not pass: the report then tells what is lost, and no score.
 
+    Raises HangingError where not `patient`, as soon as a call has run out of time.
     Raises IsolationError below the isolation floor, and PtqlabError for settings this machine can't satisfy.
     """
     started = time.perf_counter()
@@ -47,11 +53,13 @@ def grade(
 
     policy = sandbox_policy(exercise, settings, secrets, devices)
     code = submission.source, exercise.limits, policy, exercise.preload
-    with Worker(*code, submission.helpers, submission.late_annotations) as worker:
+    with Worker(*code, submission.helpers, submission.late_annotations, patient) as worker:
         worker.start()
         student = ReplayingWorker(worker, _replay_cache(exercise, settings, devices))
         run = partial(run_suites, exercise, student, settings.seed, devices, hidden=True, replay=student)
         outcomes = run(only=only, until_lost=until_lost, reference=reference_namespace)
+        if worker.gave_up:
+            raise HangingError
         submission = replace(submission, notes=(*_told(submission, worker.problems), *submission.notes))
 
     graded, made_with = _with_tasks(exercise, only), replace(made_with, isolation=worker.isolation)

@@ -32,6 +32,7 @@ class Job:
     exercise: Exercise
     settings: Settings
     secrets: tuple[str, ...]  # paths that the student's code must not be able to read
+    patient: bool = True  # False: given back after the first call that runs out of time
     data: bytes | None = None  # the file's content, where the grading process may be on another machine
 
 
@@ -45,10 +46,15 @@ class Finished:
     code: Code | None = None
 
 
-def finish_job(job: Job) -> Finished:
-    """Grade one submission, and make the files that are written of it."""
+def finish_job(job: Job) -> Finished | None:
+    """Grade one submission, and make the files that are written of it; None where it has to be graded later."""
+    from autograder.grading.grade import HangingError  # noqa: PLC0415 - imports torch, as in `grade_record`
+
     record = job.file.read(job.exercise, job.data)
-    return finished(job, grade_record(job, record), code_of(record) if job.file.path else None)
+    try:
+        return finished(job, grade_record(job, record), code_of(record) if job.file.path else None)
+    except HangingError:
+        return None
 
 
 def finished(job: Job, report: Report, code: Code | None = None) -> Finished:
@@ -63,7 +69,7 @@ def run_job(job: Job) -> Report:
 
 def grade_record(job: Job, record: Record) -> Report:
     """Grade a submission that has been read; a fault of our own withholds its score and says so."""
-    from autograder.grading.grade import grade  # noqa: PLC0415 - imports torch, which only grading processes need
+    from autograder.grading.grade import HangingError, grade  # noqa: PLC0415 - imports torch, which only grading processes need
 
     _freeze_heap()
     if job.file.withheld:
@@ -72,8 +78,8 @@ def grade_record(job: Job, record: Record) -> Report:
     if record.fault:
         return withheld(job, record.fault, submission)
     try:
-        return _confirmed(lambda: grade(job.exercise, submission, job.settings, job.secrets))
-    except PtqlabError:
+        return _confirmed(lambda: grade(job.exercise, submission, job.settings, job.secrets, patient=job.patient))
+    except (PtqlabError, HangingError):
         raise  # the machine or the arguments are at fault, for every submission alike
     except Exception as error:
         return withheld(job, f"The grader itself failed: {type(error).__name__}: {error}", submission)

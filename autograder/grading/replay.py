@@ -86,8 +86,10 @@ class ReplayCache:
         if tree.results >= MOST_RESULTS:
             tree = self._trees[test] = _Tree()
         size = sum(len(exchange.question.frame) for exchange in exchanges)
-        if not tree.repeatable or size + sum(tree.size for tree in self._trees.values()) > MOST_BYTES:
+        if not tree.repeatable or size > MOST_BYTES:
             return
+        self._make_room(size, test)
+        tree = self._trees[test]
         branches, answer = tree.branches, _NO_ANSWER
         for exchange in exchanges:
             if answer not in branches:
@@ -101,6 +103,13 @@ class ReplayCache:
             return self.distrust(test)
         branches[answer] = Result(entry)
         tree.results += 1
+
+    def _make_room(self, size: int, kept: str) -> None:
+        """Forget the largest tests but `kept` until `size` more bytes fit, and that one last."""
+        while size + sum(tree.size for tree in self._trees.values()) > MOST_BYTES:
+            others = [name for name, tree in self._trees.items() if tree.size and name != kept]
+            largest = max(others, key=lambda name: self._trees[name].size, default=kept)
+            self._trees[largest] = _Tree()
 
     def distrust(self, test: str) -> None:
         """Forget a test and record nothing of it any more: after the same answers it has asked something else."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -11,13 +13,15 @@ from autograder.course.fingerprint import outcomes_sha256
 from autograder.grading.found import Found
 from autograder.grading.job import Job
 from autograder.grading.people import file_name, file_names
-from autograder.records import Exercise, Report
+from autograder.records import Exercise, PtqlabError, Report
 from autograder.report.atomic import write_atomically
 from autograder.report.to_csv import scores_csv
 from autograder.report.to_json import report_from_json
 from autograder.sandbox import reading
 
 SCORES = "scores.csv"
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+FULL_DISK_PAUSES_S = (0.2, 1.0, 3.0, 10.0)
 
 
 def report_path(out: Path, file: Found) -> Path:
@@ -38,10 +42,19 @@ def _ignores_case(folder: Path) -> bool:
 
 
 def write_report(path: Path, record: str, page: str) -> None:
-    """Write the JSON and the HTML page beside it, each whole or not at all; the JSON last, as the sign of done."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path.with_suffix(".html"), page)
-    write_atomically(path, record)
+    """Write the JSON and the HTML page beside it, each whole or not at all; the JSON last, as the sign of done.
+
+    A full disk is tried again for some seconds: a worker that filled it is ended, and its scratch removed, meanwhile.
+    """
+    for pause_s in (*FULL_DISK_PAUSES_S, None):
+        try:
+            write_atomically(path.with_suffix(".html"), page)
+            write_atomically(path, record)
+            return
+        except PtqlabError as error:
+            if pause_s is None or getattr(error.__cause__, "errno", None) not in FULL_DISK:
+                raise
+            time.sleep(pause_s)
 
 
 def read_report(path: Path) -> Report:

@@ -7,16 +7,19 @@ import ctypes
 import gc
 import os
 import pickle
+import resource
 import socket
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from autograder.sandbox import launcher, scratch
 
+OWN_MEMORY = 2 << 30  # bytes, for the tests of a submission
 _LAST = ("last_exc", "last_type", "last_value", "last_traceback")  # in sys
 
 
@@ -30,6 +33,7 @@ def serve(pipe: socket.socket, use_zygote: Callable[[], None], folder: str) -> N
         os.environ.update(environment)
         os.chdir(working_folder)
         sys.path[:] = path
+        limit_memory()
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         while True:
             answer = _result(jobs.recv_bytes())
@@ -39,6 +43,19 @@ def serve(pipe: socket.socket, use_zygote: Callable[[], None], folder: str) -> N
     launcher.end()
     scratch.remove(folder)
     os._exit(0)
+
+
+def limit_memory() -> None:
+    """Bound what this process may take beyond what it has: a test that hits it fails, and the process stays.
+
+    Not where there is a GPU, whose driver reserves more than any machine has.
+    """
+    if os.path.exists("/dev/nvidiactl"):
+        return
+    has = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    wanted = has + OWN_MEMORY
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 def _result(message: bytes) -> tuple[bool, Any]:

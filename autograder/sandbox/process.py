@@ -35,6 +35,7 @@ class Process:
         self.limits = limits
         self.zygote = zygote()
         self._seen_s = 0.0
+        self._idle_stop = math.inf
         self._end = contextlib.ExitStack()
         try:
             self._open(layers, secrets, foreign, cuda)
@@ -99,12 +100,21 @@ class Process:
             self._seen_s = time.clock_gettime((~self.pid << 3) | 2)  # clock_getcpuclockid(3)
         return self._seen_s
 
-    def exchange(self, frame: bytes, cpu_s: float, wall_s: float) -> bytes:
-        """Send one frame and read the one that answers it within `cpu_s` CPU seconds and `wall_s` seconds."""
+    def idle_s(self) -> float:
+        """Seconds on some clock in which neither the worker nor this thread ran, or waited for a core."""
+        return time.monotonic() - self.cpu_s() - _ran_and_waited_s("thread-self") - _waited_for_a_core_s(self.pid)
+
+    def exchange(self, frame: bytes, cpu_s: float, wall_s: float, idle_s: float = math.inf) -> bytes:
+        """Send one frame and read the one that answers it.
+
+        Within `cpu_s` CPU seconds, `wall_s` seconds, and `idle_s` seconds in which the worker sleeps: those don't grow
+        on a busy machine.
+        """
         if _is_ready(self.from_worker, select.POLLIN, 0):
             raise CrashedError("the worker died, or sent what nobody asked for, between two calls")
         deadline = time.monotonic() + wall_s
         stop = self.cpu_s() + cpu_s
+        self._idle_stop = self.idle_s() + idle_s
         self._watch_disk()
         self._write(memoryview(frame), deadline, stop)
         return self._receive(deadline, stop)
@@ -151,12 +161,12 @@ class Process:
         """Raise when the worker has used up its time, or its disk where no namespace caps that."""
         if self.cpu_s() > stop:
             raise TimedOutError("it used more CPU time than a right answer ever needs; is there an endless loop?")
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or self.idle_s() > self._idle_stop:
             raise TimedOutError("it did not answer in time; does it sleep or wait for something?")
         self._watch_disk()
 
     def _watch_disk(self) -> None:
-        if self._on_disk and scratch.is_over(self.scratch, self.limits.scratch_mb):
+        if self._on_disk and scratch.is_over(self.scratch, self.limits.scratch_mb, self.pid):
             raise CrashedError(f"it wrote more than {self.limits.scratch_mb} MB of files, or too many of them")
 
     def _death(self) -> Exception:
@@ -174,6 +184,22 @@ class Process:
             _is_ready(self.pidfd, select.POLLIN, int(GRACE_S * 5000))
         self._end.close()
         return used
+
+
+def _ran_and_waited_s(process: int | str) -> float:
+    """Seconds for which a process's first thread has run or waited for a core; 0 where the kernel does not say."""
+    return sum(_schedule_of(process)) / 1e9
+
+
+def _waited_for_a_core_s(process: int | str) -> float:
+    return _schedule_of(process)[1] / 1e9
+
+
+def _schedule_of(process: int | str) -> tuple[int, int]:
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{process}/schedstat", "rb") as file:
+        ran, waited, _ = file.read().split()
+        return int(ran), int(waited)
+    return 0, 0
 
 
 def _is_ready(descriptor: int, event: int, timeout_ms: int) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -20,6 +20,7 @@ from autograder.runtime.dispatcher import no_facts
 from autograder.runtime.tree import tree_items, tree_map
 from autograder.runtime.wire import HandleRef
 
+MOST_PROBLEMS, MOST_REFUSED, MOST_LETTERS = 20, 100, 2000  # more than a worker of ours ever says
 FACTS = {"mutated", "syncs", "device_ops", "moved_elements", "refused"}
 COUNTS = ("syncs", "device_ops", "moved_elements")
 FAILURE = {"kind", "builtin", "named", "text"}
@@ -43,7 +44,11 @@ def answers(reply: object, number: int) -> bool:
 def is_load(reply: dict[str, Any]) -> bool:
     """Whether it is the answer to `load`."""
     problems = reply.get("problems")
-    return reply.keys() == {"id", "problems"} and type(problems) is list and all(type(p) is str for p in problems)
+    return reply.keys() == {"id", "problems"} and type(problems) is list and _are_words(problems, MOST_PROBLEMS, 500)
+
+
+def _are_words(words: Sequence[object], most: int, letters: int) -> bool:
+    return len(words) <= most and all(type(word) is str and len(word) <= letters for word in words)
 
 
 def is_sound(reply: dict[str, Any], request: dict[str, Any]) -> bool:
@@ -61,7 +66,7 @@ def _are_facts(facts: object, request: dict[str, Any]) -> bool:
         type(facts) is dict
         and facts.keys() == FACTS
         and all(type(facts[name]) is int and facts[name] >= 0 for name in COUNTS)
-        and all(type(facts[k]) is tuple and all(type(t) is str for t in facts[k]) for k in ("mutated", "refused"))
+        and all(type(facts[k]) is tuple and _are_words(facts[k], MOST_REFUSED, 500) for k in ("mutated", "refused"))
         and set(facts["mutated"]) <= _argument_names(request)
     )
 
@@ -70,7 +75,7 @@ def _is_failure(failure: object) -> bool:
     return (
         type(failure) is dict
         and failure.keys() == FAILURE
-        and all(type(failure[name]) is str for name in ("kind", "builtin", "text"))
+        and _are_words([failure[name] for name in ("kind", "builtin", "text")], 3, MOST_LETTERS)
         and type(failure["named"]) is bool
         and failure["kind"] in KINDS
     )
@@ -94,7 +99,7 @@ def in_our_words(reply: dict[str, Any]) -> dict[str, Any]:
     facts, failure = reply["facts"] or no_facts(), reply["failure"]
     if failure and failure["kind"] == "refused":
         failure = failure | {"text": READY_MADE}
-    refused = tuple(name if _is_known_function(name) else READY_MADE for name in facts["refused"])
+    refused = tuple(name if _is_known_function(name) else READY_MADE for name in dict.fromkeys(facts["refused"]))
     return reply | {
         "value": tree_map(_named, reply["value"]),
         "facts": facts | {"refused": refused},

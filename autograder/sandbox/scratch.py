@@ -14,6 +14,7 @@ import fcntl
 import itertools
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,9 +75,14 @@ def _is_free(folder: int) -> bool | None:
     return True
 
 
-def is_over(folder: str, megabytes: int) -> bool:
-    """Whether the files below `folder` are too many or too large, or can't be measured."""
-    bytes_left, entries_left, waiting = megabytes << 20, MAX_ENTRIES, [folder]
+def is_over(folder: str, megabytes: int, pid: int | None = None) -> bool:
+    """Whether the files below `folder` are too many or too large, or can't be measured.
+
+    Files without a name that the process `pid` holds count, too.
+    """
+    bytes_left, entries_left, waiting = (megabytes << 20) - unnamed_bytes(pid), MAX_ENTRIES, [folder]
+    if bytes_left < 0:
+        return True
     try:
         while waiting:
             with os.scandir(waiting.pop()) as entries:
@@ -92,6 +98,20 @@ def is_over(folder: str, megabytes: int) -> bool:
     except OSError:  # a path too long, a folder made unreadable
         return True
     return False
+
+
+def unnamed_bytes(pid: int | None) -> int:
+    """Bytes on disk of the files that a process holds open and that have no name any more."""
+    if pid is None:
+        return 0
+    sizes: dict[tuple[int, int], int] = {}
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # closed in this moment
+                status = os.stat(entry.path)
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                    sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
+    return sum(sizes.values())
 
 
 def remove(folder: str) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 FREE = """
 read write readv writev pread64 pwrite64 preadv pwritev lseek close close_range
 stat fstat lstat newfstatat statx access faccessat faccessat2 readlink readlinkat getdents getdents64
-getcwd chdir fchdir mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 ftruncate fallocate
+getcwd chdir fchdir mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 ftruncate
 fsync fdatasync sync_file_range umask fadvise64 sendfile copy_file_range statfs fstatfs
 dup dup2 dup3 pipe pipe2 poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait
 eventfd eventfd2 timerfd_create timerfd_settime timerfd_gettime
@@ -74,6 +74,8 @@ def compile_filter(cuda: bool = False) -> bytes:
         _allow(seccomp, policy, name)
     _answer(seccomp, policy, IGNORED, 0)
     _answer(seccomp, policy, WITHOUT_ATTRIBUTES, errno.ENOTSUP)
+    # it takes blocks beyond a file's length, which RLIMIT_FSIZE does not see; posix_fallocate writes zeros instead
+    _answer(seccomp, policy, ("fallocate",), errno.EOPNOTSUPP)
     # memory may be shared only where a file holds it: else it would be in nobody's account (RssAnon) of what a call
     # takes
     for flags in (*MAPPED, *((mmap.MAP_SHARED | mmap.MAP_ANONYMOUS,) if cuda else ())):  # a driver may want it

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,8 @@ from typing import Any, Self
 from autograder.records import Limits, PtqlabError
 from autograder.runtime import dispatcher, memory, wire
 from autograder.runtime.errors import CrashedError, TimedOutError
+from autograder.runtime.tree import tree_items
+from autograder.runtime.wire import HandleRef
 from autograder.sandbox import jail, probes, replies, worker_main
 from autograder.sandbox.launcher import Zygote, ZygoteError, zygote
 from autograder.sandbox.process import WALL_FACTOR, Process
@@ -27,6 +28,8 @@ __all__ = ["IsolationError", "Question", "SandboxPolicy", "Worker", "Zygote", "Z
 
 BREACH = "the worker broke the protocol"
 CALLS_PER_TURN = 1 << 20
+MOST_HALVINGS = 5  # of the time for a call, by functions that ran out of it
+MOST_IDLE = 2  # times the limit of one call that a submission may sleep in all its calls
 LOADS = 1 << 40  # requests to load the submission are numbered from here on: they belong to no turn
 
 
@@ -54,7 +57,7 @@ class Question:
 
     frame: bytes
     number: int
-    name: str  # of the function: one that runs out of time again and again is not called any more
+    name: str  # of the function, with what made its object: one that ran out of time is not called any more
     oldest: int  # the lowest number of an object that it speaks of; 0: of none
 
 
@@ -69,16 +72,22 @@ class Worker:
         preload: tuple[str, ...] = (),
         helpers: Mapping[str, str] = MappingProxyType({}),
         late_annotations: bool = False,
+        patient: bool = True,
     ) -> None:
         self.source, self.limits, self.policy, self.preload = source, limits, policy or SandboxPolicy(), preload
         self._loading = {"source": source, "helpers": dict(helpers), "late_annotations": late_annotations}
+        self._patient = patient  # without it, nothing is asked any more after the first timeout
+        self.gave_up = False
         self.problems: tuple[str, ...] = ()
         self.methods: set[tuple[str, str]] = set()
         self.isolation = ""
         self.cuda_trouble = ""  # why the GPU can't be used in the jail
         self.used_s = 0.0  # CPU seconds of workers that have ended
-        self._waited_s = 0.0  # wall seconds, for submissions that sleep
-        self._stops: Counter[str] = Counter()  # timeouts by function
+        self._waited_s = 0.0  # wall seconds
+        self._idled_s = 0.0  # of these, seconds in which it slept
+        self._stops: dict[str, float] = {}  # functions that ran out of time, and the seconds they had
+        self._makers: dict[int, str] = {}  # objects of this turn, and the functions that returned them
+        self._lost: type[Exception] = CrashedError  # how the objects of earlier workers were lost
         self._unloadable: Callable[[], Exception] | None = None
         self._process: Process | None = None
         self._evaluator: Worker | None = None
@@ -110,6 +119,7 @@ class Worker:
         """Number the requests from here on as those of this test: they don't depend on what was asked before."""
         self._number = number * CALLS_PER_TURN
         self.methods.clear()
+        self._makers.clear()
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; raises TimedOutError or Crashed when the worker does not."""
@@ -128,8 +138,10 @@ class Worker:
         """The next question, in the form in which it is sent."""
         self._number += 1
         frame = b"".join(wire.encode(request | {"id": self._number}, worker_main.unwrap))
-        name = f"{request['target'] or ''}{request['name']}"
-        return Question(frame, self._number, name, min(replies.handles(request), default=0))
+        handles = list(replies.handles(request))
+        makers = handles if request["op"] == "kit" else handles[: bool(request["target"])]
+        name = ".".join([*(self._makers.get(handle, str(handle)) for handle in makers), request["name"]])
+        return Question(frame, self._number, name, min(handles, default=0))
 
     def ask(self, question: Question) -> bytes:
         """The worker's answer, not yet believed; raises TimedOutError or Crashed when there is none."""
@@ -137,15 +149,27 @@ class Worker:
         try:
             return self._exchange(question.frame)
         except TimedOutError:
-            self._stops[question.name] += 1
+            if self.used_s < self.limits.submission_cpu_s:  # else the submission's time was up, not the call's
+                self._stops.setdefault(question.name, self._call_s())
             raise
 
+    def _call_s(self) -> float:
+        """The seconds that the next call gets: half as many after each function that ran out of time, so that all
+        together take at most twice the limit; the first ones leave far more than a right answer needs.
+        """
+        return self.limits.call_cpu_s * 0.5 ** min(len(self._stops), MOST_HALVINGS)
+
     def _prepare(self, question: Question) -> None:
-        if self._stops[question.name] >= 2:
-            raise TimedOutError("not called again: it ran out of time twice before")
+        if self.gave_up:
+            raise TimedOutError("not called: an earlier call ran out of time, and this submission is graded later")
+        if question.name in self._stops:
+            name, seconds = question.name.rpartition(".")[2], self._stops[question.name]
+            raise TimedOutError(
+                f"{name} did not return within {seconds:.3g} s in an earlier call: it is not called again"
+            )
         self._start(question.number)
         if 0 < question.oldest < self._oldest:
-            raise CrashedError("the object it belongs to was lost when the worker process ended")
+            raise self._lost("the object it belongs to was lost when the worker process ended")
 
     def believed(self, raw: bytes, request: dict[str, Any], question: Question) -> dict[str, Any]:
         """What the worker said, if it has the form of an answer to this; raises Crashed, and ends it, if not."""
@@ -153,6 +177,9 @@ class Worker:
         if not replies.is_sound(reply, request):
             self._kill()
             raise CrashedError(BREACH)
+        for item in tree_items(reply["value"]):
+            if isinstance(item, HandleRef):
+                self._makers.setdefault(item.number, question.name)
         return replies.in_our_words(reply)
 
     def _read(self, raw: bytes, number: int) -> dict[str, Any]:
@@ -201,12 +228,17 @@ class Worker:
         left_s, wall_left_s = self._left()
         process = self._process
         assert process is not None
-        cpu_s = min(self.limits.call_cpu_s, left_s)
-        started = time.monotonic()
+        cpu_s = min(self._call_s(), left_s)
+        started, idle = time.monotonic(), process.idle_s()
         try:
-            return process.exchange(frame, cpu_s, min(cpu_s * WALL_FACTOR, wall_left_s))
-        except BaseException:
+            answer = process.exchange(frame, cpu_s, min(cpu_s * WALL_FACTOR, wall_left_s), self._call_s())
+            self._idled_s += max(0.0, process.idle_s() - idle)
+            return answer
+        except BaseException as error:
+            self.gave_up = not self._patient and isinstance(error, TimedOutError)
+            self._idled_s += max(0.0, process.idle_s() - idle)
             self._kill()
+            self._lost = TimedOutError if isinstance(error, TimedOutError) else CrashedError
             raise
         finally:
             self._waited_s += time.monotonic() - started
@@ -218,7 +250,7 @@ class Worker:
         used_s = self.used_s + (self._process.cpu_s() if self._process is not None else 0.0)
         left_s = self.limits.submission_cpu_s - used_s
         wall_left_s = self.limits.submission_cpu_s * WALL_FACTOR - self._waited_s
-        if left_s <= 0 or wall_left_s <= 0:
+        if left_s <= 0 or wall_left_s <= 0 or self._idled_s > MOST_IDLE * self.limits.call_cpu_s:
             self._kill()
             raise TimedOutError(
                 f"the submission has used its {self.limits.submission_cpu_s:g} CPU seconds, or slept too long"
@@ -232,6 +264,7 @@ class Worker:
     def _kill(self) -> None:
         if self._process is not None:
             self.used_s += self._process.kill()
+            self._lost = CrashedError
             self._process = None
 
 

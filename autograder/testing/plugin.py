@@ -7,6 +7,7 @@ pytest-json-report writes. Importing this file is cheap: torch is imported by th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
 from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Sequence
@@ -19,6 +20,7 @@ import pytest
 
 from autograder.records import VALUES, Exercise, Outcome, PtqlabError, Status
 from autograder.runtime.process_state import STATE
+from autograder.testing.deadline import OWN_WORK_CPU_S, at_most
 from autograder.testing.outcomes import HIDDEN, PUBLIC, outcomes_of, status_of
 from autograder.testing.verdicts import verdict
 
@@ -169,6 +171,14 @@ def _own_work(config: pytest.Config, folder: Path) -> Endpoint:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line("markers", "task(id, item): ties a test to an item of a task's rubric")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """In the grader, bound a test's own work; a student's own run may take its time."""
+    graded = item.config.stash.get(CONTEXT, None) is not None and item.config.stash.get(DEVICES, None) is not None
+    with at_most(OWN_WORK_CPU_S) if graded else contextlib.nullcontext():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

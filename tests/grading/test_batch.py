@@ -59,7 +59,7 @@ def test_a_crash_is_believed_when_it_comes_twice(
     gradings: list[Sequence[str]], believed: Sequence[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     left = [report_of(statuses) for statuses in gradings]
-    monkeypatch.setattr(autograder.grading.grade, "grade", lambda *_: replace(left.pop(0)))
+    monkeypatch.setattr(autograder.grading.grade, "grade", lambda *_, **__: replace(left.pop(0)))
     handed = tmp_path / "ann.py"
     handed.write_text("x = 1")
     report = run_job(Job(Found("ann", SLUG, handed), EXERCISE, Settings(1), ()))

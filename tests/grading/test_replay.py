@@ -379,11 +379,14 @@ def test_what_is_recorded_of_one_test_is_bounded() -> None:
 
 
 def test_what_is_recorded_of_an_exercise_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the bound the largest test is forgotten, and a test that alone is larger is never recorded."""
     monkeypatch.setattr(replay, "MOST_BYTES", 100)
     cache = ReplayCache()
     for number in range(3):
         cache.record(f"test {number}", [Exchange(Question(b"x" * 40, number, "double", 0), False, b"")], {})
-    assert [cache.start(f"test {number}") is None for number in range(3)] == [False, False, True]
+    assert [cache.start(f"test {number}") is None for number in range(3)] == [True, False, False]
+    cache.record("test 9", [Exchange(Question(b"x" * 101, 9, "double", 0), False, b"")], {})
+    assert [cache.start(name) is None for name in ("test 1", "test 2", "test 9")] == [False, False, True]
 
 
 def test_a_cache_is_found_by_its_key_until_too_many_others_came() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,27 @@ def test_a_report_of_another_person_is_not_taken_for_ones_own(tmp_path: Path, ti
         place = store.report_path(tmp_path, job.file)
         store.write_report(place, report_to_json(made), "")
         assert store.valid_report(tmp_path, job) == expected
+
+
+def test_a_full_disk_is_tried_again_and_then_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that a worker had filled is empty again once that worker is ended; one that stays full is an error."""
+    real, refusals, pauses = os.fsync, [errno.ENOSPC, errno.EDQUOT], []
+
+    def fsync(descriptor: int) -> None:
+        if refusals:
+            raise OSError(refusals.pop(), "no room")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(store.time, "sleep", pauses.append)
+    store.write_report(tmp_path / "ann" / "lab.json", "{}", "<p>")
+    assert (tmp_path / "ann" / "lab.json").read_text() == "{}"
+    assert pauses == [0.2, 1.0]
+    refusals.extend([errno.ENOSPC] * 50)
+    with pytest.raises(PtqlabError, match="Free some space"):
+        store.write_report(tmp_path / "bo" / "lab.json", "{}", "<p>")
+    refusals[:] = [errno.EACCES]
+    pauses.clear()
+    with pytest.raises(PtqlabError):
+        store.write_report(tmp_path / "cy" / "lab.json", "{}", "<p>")
+    assert pauses == []

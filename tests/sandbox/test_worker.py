@@ -135,16 +135,50 @@ def test_an_endless_call_is_stopped_and_the_rest_goes_on() -> None:
         assert student.g() == 2
 
 
-def test_a_function_that_timed_out_twice_is_not_called_again() -> None:
+def test_a_function_that_timed_out_is_not_called_again() -> None:
+    """After one timeout a function's further calls fail at once, with its name; other functions are called."""
     with jailed("def f():\n  while True: pass\ndef g(): return 2") as (student, worker):
-        for _ in range(2):
-            with pytest.raises(TimedOutError, match="endless loop"):
-                student.f()
+        with pytest.raises(TimedOutError, match="endless loop"):
+            student.f()
         used = worker.used_s
-        with pytest.raises(TimedOutError, match="not called again"):
+        with pytest.raises(TimedOutError, match=r"f did not return within 0\.3 s in an earlier call"):
             student.f()
         assert student.g() == 2
         assert worker.used_s == used
+
+
+def test_a_method_that_timed_out_is_not_called_again_on_another_object_of_its_class() -> None:
+    """A loop in one class's method costs that class's objects alone, in every test."""
+    source = "class A:\n  def f(self):\n    while True: pass\nclass B:\n  def f(self): return 2"
+    with jailed(source) as (student, worker):
+        with pytest.raises(TimedOutError, match="endless loop"):
+            student.A().f()
+        used = worker.used_s
+        worker.turn(2)
+        with pytest.raises(TimedOutError, match="in an earlier call"):
+            student.A().f()
+        assert student.B().f() == 2
+        assert worker.used_s == used
+
+
+def test_functions_that_hang_take_twice_the_limit_of_one_call_together() -> None:
+    """Each function that runs out of time halves what the next one gets."""
+    source = "".join(f"def f{i}():\n  while True: pass\n" for i in range(5))
+    with jailed(source) as (student, worker):
+        for i in range(5):
+            with pytest.raises(TimedOutError):
+                getattr(student, f"f{i}")()
+        assert list(worker._stops.values()) == [SMALL.call_cpu_s / 2**i for i in range(5)]
+
+
+def test_an_object_that_a_timeout_took_is_lost_to_time_and_no_crash() -> None:
+    """A crash would have the whole submission graded again."""
+    with jailed("class A:\n  def f(self):\n    while True: pass\n  def g(self): return 1") as (student, _):
+        a = student.A()
+        with pytest.raises(TimedOutError, match="endless loop"):
+            a.f()
+        with pytest.raises(TimedOutError, match="was lost"):
+            a.g()
 
 
 def test_an_endless_loop_in_the_notebook_itself_is_tried_once() -> None:
@@ -544,6 +578,47 @@ def test_a_handle_of_a_worker_that_ended_is_refused() -> None:
             with pytest.raises(CrashedError, match="lost when the worker process ended"):
                 ask()
         assert student.take(b) == 2
+
+
+def test_files_without_a_name_count_where_no_namespace_caps_the_disk() -> None:
+    """A file that is open and has no name any more takes room, and the worker that holds too many is ended."""
+    source = """
+        import os
+        held = []
+        def fill():
+            for i in range(3):
+                held.append(open(f"x{i}", "wb+", buffering=0)); os.unlink(f"x{i}"); held[-1].write(b"x" * (2 << 20))
+        def g(): return 2
+    """
+    with jailed(source, policy=ON_DISK) as (student, _):
+        with contextlib.suppress(CrashedError):
+            student.fill()
+            student.g()
+            pytest.fail("6 MB of 4 were held")
+        assert student.g() == 2
+
+
+def test_blocks_beyond_a_files_length_are_refused() -> None:
+    """fallocate is not there, and posix_fallocate writes zeros in its place."""
+    source = """
+        import ctypes, errno, os
+        def f():
+            libc, file = ctypes.CDLL(None, use_errno=True), os.open("k", os.O_CREAT | os.O_RDWR)
+            done = libc.fallocate(file, 1, ctypes.c_long(0), ctypes.c_long(600 << 20))
+            why = ctypes.get_errno()
+            os.posix_fallocate(file, 0, 5000)
+            return done, why == errno.EOPNOTSUPP, os.fstat(file).st_size
+    """
+    for policy in (SandboxPolicy(), ON_DISK):
+        with jailed(source, policy=policy) as (student, _):
+            assert student.f() == (-1, True, 5000)
+
+
+@pytest.mark.parametrize("words", [["x"] * 21, ["x" * 501]])
+def test_problems_are_capped_where_they_arrive(words: list[str]) -> None:
+    """More or longer problems than a worker of ours tells are no answer to `load`."""
+    assert replies.is_load({"id": 1, "problems": ["x" * 500] * 20})
+    assert not replies.is_load({"id": 1, "problems": words})
 
 
 def test_a_handle_with_an_invented_number_leads_nowhere() -> None:
