@@ -6,7 +6,7 @@ DEMO ?= build/demo
 UNUSED := /tests/|transformers/models/(?!auto|bert/|gpt2|llama/)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test suite lint prove mutation bench figures clean
+.PHONY: help setup demo test suite lint prove references mutation bench figures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,11 @@ lint: setup
 prove: setup  ## everything, at full size: hours; docs/proof.md
 	$(BIN)/ptqlab verify --seeds 10 --jobs 2
 	$(BIN)/pytest -m '' --timeout 0
+	$(MAKE) references
+
+references: setup  ## mutants of the reference solutions against the labs' tests: docs/references.md
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[mutation]'
+	$(BIN)/python tests/mutation/references.py
 
 mutation: setup  ## mutants of scoring and verdicts against the fast tests: docs/mutation.md
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[mutation]'

@@ -45,11 +45,15 @@ ITEMS = (VALUES, "extremes", "inputs", "errors", "state", "memory", "artifact", 
 
 @dataclass(frozen=True, slots=True)
 class RubricItem:
-    """A part of a task's points: one of `ITEMS`, its share in percent, and what it asks in one sentence."""
+    """A part of a task's points: one of `ITEMS`, its share in percent, and what it asks in one sentence.
+
+    `hint` is for who loses it; an item without one has the task's.
+    """
 
     item: str
     share: int
     text: Text
+    hint: Text = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,6 @@ class Task:
     hint: Text
     rubric: tuple[RubricItem, ...] = ()
     bonus: bool = False
-    test_hints: Mapping[str, Text] = field(default_factory=dict)  # test name -> a hint of its own
 
 
 @dataclass(frozen=True)

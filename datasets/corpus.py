@@ -1,16 +1,18 @@
 """The course's text: the help topics and docstrings that every Python ships, split by document, as rows of tokens.
 
 A document is one help topic (pydoc_data.topics) or one docstring of the standard library. A document's own sha256
-says which split it belongs to, so no document is in two splits, and the same text is always in the same one.
+says which public split it belongs to, so no document is in two splits, and the same text is always in the same one.
+Which of the others are held back, only a secret says (`drawn_by`).
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import hmac
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pydoc_data.topics import topics
 
@@ -20,7 +22,9 @@ from torch import Tensor
 
 CONTEXT, VOCABULARY = 64, 1024
 SHORTEST, SHORTEST_PASSAGE = 40, 24  # characters of a document; tokens of a passage
-SHARES = {"calibration": 10, "evaluation": 12, "held_back": 12}  # percent of the documents; the rest is for training
+# percent of the documents; the rest is for training. No public model has seen the spare ones
+SHARES = {"calibration": 10, "evaluation": 12, "spare": 12}
+HELD_BACK_SHARE = 20  # percent of what is in no public split
 SKIPPED = {"test", "tests", "idle_test", "site-packages", "lib2to3", "pydoc_data", "__phello__", "ensurepip"}
 END, PAD, UNKNOWN, START, STOP = "<|endoftext|>", "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 
@@ -52,21 +56,50 @@ FAMILY_OF = {module: family for family, modules in FAMILIES.items() for module i
 
 @dataclass(frozen=True)
 class Document:
-    """One docstring or help topic; `source` is its file or topic, `family` one of FAMILIES or None."""
+    """One docstring or help topic; `source` is its file or topic, `family` one of FAMILIES or None.
+
+    `split` is "training", "calibration", "evaluation", "spare" or "held_back"; `place` orders a split's documents.
+    """
 
     text: str
     source: str
     family: str | None
+    split: str
+    place: bytes
 
-    @property
-    def split(self) -> str:
-        """One of "training", "calibration", "evaluation", "held_back"."""
-        percent = int(hashlib.sha256(self.text.encode()).hexdigest()[:8], 16) % 100
-        for name, share in SHARES.items():
-            percent -= share
-            if percent < 0:
-                return name
-        return "training"
+
+def public_document(text: str, source: str, family: str | None) -> Document:
+    """Return the document in its public split."""
+    place = hashlib.sha256(text.encode()).digest()
+    percent = _percent(place)
+    for split, share in SHARES.items():
+        percent -= share
+        if percent < 0:
+            return Document(text, source, family, split, place)
+    return Document(text, source, family, "training", place)
+
+
+def drawn_by(secret: bytes, documents: Iterable[Document]) -> list[Document]:
+    """Return the documents as a held-back model meets them: the secret says what it learns, and what is held back.
+
+    Documents of the public calibration and evaluation splits stay there: no held-back row is a public one.
+    """
+    public = {"calibration", "evaluation"}
+    return [document if document.split in public else _redrawn(secret, document) for document in documents]
+
+
+def _redrawn(secret: bytes, document: Document) -> Document:
+    place = derived(secret, f"document {document.text}")
+    return replace(document, split="held_back" if _percent(place) < HELD_BACK_SHARE else "training", place=place)
+
+
+def derived(secret: bytes, name: str) -> bytes:
+    """Return HMAC-SHA256(secret, name): it says nothing about the secret or other names."""
+    return hmac.digest(secret, name.encode(), "sha256")
+
+
+def _percent(digest: bytes) -> int:
+    return int(digest[:4].hex(), 16) % 100
 
 
 def read_documents() -> list[Document]:
@@ -80,7 +113,7 @@ def read_documents() -> list[Document]:
 
 def _topics() -> Iterator[Document]:
     for name in sorted(topics):
-        yield Document(_plain(topics[name]), f"topic {name}", None)
+        yield public_document(_plain(topics[name]), f"topic {name}", None)
 
 
 def _docstrings() -> Iterator[Document]:
@@ -90,7 +123,7 @@ def _docstrings() -> Iterator[Document]:
         if SKIPPED.isdisjoint(parts) and not parts[0].startswith("config-"):
             source = "/".join(parts)
             for text in _docstrings_of(path):
-                yield Document(_plain(text), source, FAMILY_OF.get(parts[0].removesuffix(".py")))
+                yield public_document(_plain(text), source, FAMILY_OF.get(parts[0].removesuffix(".py")))
 
 
 def _docstrings_of(path: Path) -> Iterator[str]:
@@ -144,10 +177,10 @@ def train_passage_tokenizer(texts: Iterable[str]) -> Tokenizer:
 
 
 def language_rows(documents: Sequence[Document], tokenizer: Tokenizer, split: str) -> Tensor:
-    """The split's documents, shuffled by their sha256 and joined by end-of-text: int64 [rows, CONTEXT]."""
-    mine = sorted((d.text for d in documents if d.split == split), key=lambda t: hashlib.sha256(t.encode()).digest())
+    """The split's documents, shuffled by their `place` and joined by end-of-text: int64 [rows, CONTEXT]."""
+    chosen = sorted((d for d in documents if d.split == split), key=lambda d: d.place)
     end = tokenizer.token_to_id(END)
-    tokens = [token for text in mine for token in (*tokenizer.encode(text).ids, end)]
+    tokens = [token for d in chosen for token in (*tokenizer.encode(d.text).ids, end)]
     rows = len(tokens) // CONTEXT
     return torch.tensor(tokens[: rows * CONTEXT]).view(rows, CONTEXT)
 

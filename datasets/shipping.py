@@ -26,10 +26,12 @@ Batch = dict[str, Tensor]
 # --- rows of the splits -------------------------------------------------------------------------
 
 
-def split_rows(documents: Sequence[corpus.Document], tokenizer: Tokenizer, split: str, language: bool) -> Batch:
-    """The rows that ship of one split; passages with every family alike often, in a fixed random order."""
+def split_rows(
+    documents: Sequence[corpus.Document], tokenizer: Tokenizer, split: str, language: bool, seed: int = ROWS_SEED
+) -> Batch:
+    """The rows that are used of one split; passages with every family alike often, in an order drawn by `seed`."""
     count = CALIBRATION_ROWS if split == "calibration" else EVALUATION_ROWS
-    generator = torch.Generator().manual_seed(ROWS_SEED)
+    generator = torch.Generator().manual_seed(seed)
     if language:
         rows = corpus.language_rows(documents, tokenizer, split)
         return {"input_ids": rows[torch.randperm(len(rows), generator=generator)[:count]]}
@@ -45,7 +47,7 @@ def split_rows(documents: Sequence[corpus.Document], tokenizer: Tokenizer, split
 # --- files and the manifest ---------------------------------------------------------------------
 
 
-def describe(path: Path, description: str, seed: int, tensors: Batch, **more: object) -> dict[str, object]:
+def describe(path: Path, description: str, seed: int | None, tensors: Batch, **more: object) -> dict[str, object]:
     """The manifest's entry: what the file is, where it comes from, and how to make it again."""
     return {
         "description": description,
@@ -54,7 +56,7 @@ def describe(path: Path, description: str, seed: int, tensors: Batch, **more: ob
         "bytes": path.stat().st_size,
         "tensors": {name: f"{t.dtype} {list(t.shape)}".removeprefix("torch.") for name, t in tensors.items()},
         "script": SCRIPT,
-        "seed": seed,
+        **({} if seed is None else {"seed": seed}),
         "text": f"pydoc_data.topics and docstrings of the standard library, Python {platform.python_version()}",
         "torch": torch.__version__,
         "transformers": transformers.__version__,
@@ -70,9 +72,9 @@ def record(folder: Path, entries: dict[str, dict[str, object]]) -> None:
 
 
 def write_model(
-    folder: Path, name: str, model: nn.Module, tokenizer: Tokenizer, seed: int, facts: dict[str, object]
+    folder: Path, name: str, model: nn.Module, tokenizer: Tokenizer, seed: int | None, facts: dict[str, object]
 ) -> None:
-    """models/<name>/: config.json, model.safetensors (float16), tokenizer files."""
+    """models/<name>/: config.json, model.safetensors (float16), tokenizer files; the manifest states a public seed."""
     target = folder / "models" / name
     target.mkdir(parents=True, exist_ok=True)
     model.half().save_pretrained(target)
@@ -105,11 +107,11 @@ def wrap_tokenizer(tokenizer: Tokenizer, name: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=corpus.CONTEXT, **special)
 
 
-def write_rows(folder: Path, kind: str, split: str, rows: Batch) -> None:
+def write_rows(folder: Path, kind: str, split: str, rows: Batch, seed: int | None = ROWS_SEED) -> None:
     """data/<kind>.<split>.safetensors, int16: the tokens fit, and the file is a quarter of the size."""
     path = folder / "data" / f"{kind}.{split}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.to(torch.int16).contiguous() for name, tensor in rows.items()}
     path.write_bytes(save(tensors))
     about = f"{len(rows['input_ids'])} rows of the {split} split, tokenized"
-    record(folder, {f"data/{path.name}": describe(path, about, ROWS_SEED, tensors, licence=ROWS_LICENCE)})
+    record(folder, {f"data/{path.name}": describe(path, about, seed, tensors, licence=ROWS_LICENCE)})

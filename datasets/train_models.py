@@ -1,10 +1,9 @@
-"""Train the course's three models, each with two seeds, and write models, tokenizers and tokenized rows.
+"""Train the course's three public models, and write models, tokenizers and tokenized rows.
 
-    python train_models.py [--datasets FOLDER] [--held-back FOLDER] [--only tiny-gpt2] [--threads 1] [--scale 0.1]
+    python train_models.py [--datasets FOLDER] [--only tiny-gpt2] [--threads 1] [--scale 0.1]
 
-About four minutes a model on one core. FOLDER gets models/<name>/ (a standard Hugging Face checkpoint folder, weights
-in float16), data/ and its part of manifest.json. The first seed and the public splits go to --datasets; the second
-seed and the held-back evaluation split to --held-back, which must never reach students.
+About two minutes a model on one core. FOLDER gets models/<name>/ (a standard Hugging Face checkpoint folder, weights
+in float16), data/ and its part of manifest.json. What is held back from students is made by hold_back.py.
 With the versions in the manifest and the same kind of CPU the files come out equal.
 """
 
@@ -14,7 +13,7 @@ import argparse
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from torch.nn.functional import cross_entropy
 from transformers import GPT2LMHeadModel
 
 HERE = Path(__file__).parent
-SEEDS = {"datasets": 31, "held back": 32}
+SEED = 31
 WARM_UP = 0.1  # of the steps
 
 
@@ -176,34 +175,32 @@ def main(arguments: argparse.Namespace) -> None:
         tokenizers = {True: corpus.train_language_tokenizer(texts), False: corpus.train_passage_tokenizer(texts)}
     else:
         tokenizers = {True: shipped_tokenizer("tiny-gpt2"), False: shipped_tokenizer("tiny-bert")}
-    public, held_back = arguments.datasets, arguments.held_back
     for language, kind in ((True, "language"), (False, "passages")):
-        splits = {split: split_rows(documents, tokenizers[language], split, language) for split in corpus.SHARES}
-        for split in ("calibration", "evaluation"):
-            write_rows(public, kind, split, splits[split])
-        write_rows(held_back, kind, "evaluation", splits["held_back"])
+        public = ("calibration", "evaluation")
+        splits = {split: split_rows(documents, tokenizers[language], split, language) for split in public}
+        for split, rows in splits.items():
+            write_rows(arguments.datasets, kind, split, rows)
         for name in arguments.only or RECIPES:
             if RECIPES[name].language == language:
-                for folder, seed in zip((public, held_back), SEEDS.values(), strict=True):
-                    one_model(name, folder, seed, documents, tokenizers[language], splits, arguments.scale)
+                model, facts = trained(name, SEED, documents, tokenizers[language], splits, arguments.scale)
+                write_model(arguments.datasets, name, model, tokenizers[language], SEED, facts)
 
 
 def shipped_tokenizer(name: str) -> Tokenizer:
-    """The tokenizer beside this script: both seeds, and whoever trains again, must number the tokens alike."""
+    """The tokenizer beside this script: all models, and whoever trains again, must number the tokens alike."""
     return Tokenizer.from_file(str(HERE / "models" / name / "tokenizer.json"))
 
 
-def one_model(
+def trained(
     name: str,
-    folder: Path,
     seed: int,
     documents: Sequence[corpus.Document],
     tokenizer: Tokenizer,
-    splits: dict[str, Batch],
+    splits: Mapping[str, Batch],
     scale: float,
-) -> None:
-    """Train `name` with `seed` and write it into `folder`."""
-    recipe, title = RECIPES[name], f"{name}, seed {seed}"
+) -> tuple[nn.Module, dict[str, object]]:
+    """(`name`, trained with `seed` on the documents' training split; its measure on each of `splits`, its steps)."""
+    recipe = RECIPES[name]
     first, steps = round(recipe.first_steps * scale), round(recipe.steps * scale)
     torch.manual_seed(seed)
     model = recipe.make(tokenizer)
@@ -211,28 +208,25 @@ def one_model(
     if recipe.language:
         draw = language_draw(corpus.language_rows(documents, tokenizer, "training"), recipe.rows)
         with first_layer_alone(model):
-            train(model, first, recipe.rate, draw, f"{title}, first layer")
+            train(model, first, recipe.rate, draw, f"{name}, first layer")
     else:
         pieces, labels = corpus.passages(documents, tokenizer, "training")
         start_as_bag_of_words(model, tokenizer, pieces, labels, first)
         draw = passage_draw(pieces, labels, tokenizer, recipe.rows)
-    train(model, steps, recipe.rate, draw, title)
+    train(model, steps, recipe.rate, draw, name)
     seconds = round(time.process_time() - began)
-    measured = {split: measure(model, splits[split], recipe.language) for split in ("evaluation", "held_back")}
+    measured = {split: measure(model, rows, recipe.language) for split, rows in splits.items()}
     facts: dict[str, object] = {
         f"{split}_{key}": value for split, found in measured.items() for key, value in found.items()
     }
-    write_model(folder, name, model, tokenizer, seed, {**facts, "steps": [first, steps]})
-    print(f"{title}: {seconds} CPU seconds, {facts}")
+    print(f"{name}: {seconds} CPU seconds, {facts}")
+    return model, {**facts, "steps": [first, steps]}
 
 
 def parse(words: Iterable[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--datasets", type=Path, default=HERE, help="where the first seed goes")
-    parser.add_argument(
-        "--held-back", type=Path, default=HERE.parent / "solutions" / "held_back", help="the second seed"
-    )
+    parser.add_argument("--datasets", type=Path, default=HERE, help="where all of it goes")
     parser.add_argument("--only", action="append", choices=list(RECIPES), help="train only this model; may be repeated")
     parser.add_argument("--threads", type=int, default=1, help="other numbers give other roundings, so other files")
     parser.add_argument("--new-tokenizers", action="store_true", help="train them, too, instead of the shipped ones")

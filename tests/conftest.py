@@ -34,8 +34,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say of a sampled test that failed how the next landing runs it, too."""
-    reports: Sequence[pytest.TestReport] = [
-        report for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, [])
+    reports: Sequence[pytest.TestReport] = [  # of a file that could not be collected there is another kind
+        report
+        for kind in ("failed", "error")
+        for report in terminalreporter.stats.get(kind, [])
+        if hasattr(report, "keywords")
     ]
     failed = sorted({report.nodeid for report in reports if "sampled" in report.keywords} - tiers.always())
     if failed:

@@ -23,6 +23,7 @@ from autograder.cli.options import (
     IsolationOption,
     Language,
     LanguageOption,
+    NamesIn,
     SeedOption,
     SolutionsOption,
     epilog,
@@ -70,6 +71,10 @@ def grade(
             "--every-test", help="Run every test for every student instead of reusing results of identical answers."
         ),
     ] = False,
+    names_in: Annotated[
+        NamesIn | None,
+        typer.Option(help="Encoding of names in zips that do not say it.", show_default="the first that fits all"),
+    ] = None,
     course: CourseOption = None,
     solutions: SolutionsOption = None,
 ) -> None:
@@ -87,7 +92,7 @@ def grade(
     share_course(course, exercises)
     need_solutions(exercises)
     console = Console()
-    with opened(submissions) as unpacked:
+    with opened(submissions, names_in.value if names_in else "") as unpacked:
         intake = find_submissions(unpacked.root, exercises, exercise, unpacked.refused)
         for sentence in (*unpacked.notes, *(f"{fate.path}: {fate.why}" for fate in intake.undecided if not fate.owner)):
             complain(sentence)

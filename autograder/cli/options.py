@@ -17,6 +17,17 @@ class Language(StrEnum):
     ZH_TW = "zh-TW"
 
 
+class NamesIn(StrEnum):
+    """An encoding of names in zip archives."""
+
+    UTF_8 = "utf-8"
+    CP950 = "cp950"
+    CP932 = "cp932"
+    GBK = "gbk"
+    CP949 = "cp949"
+    CP437 = "cp437"
+
+
 class Device(StrEnum):
     """A device on which student code is tested."""
 

@@ -187,7 +187,7 @@ def _tasks(value: Any, where: str) -> tuple[Task, ...]:
 def _task(value: Any, where: str) -> Task:
     table = _table(value, where)
     required = ("id", "functions", "points", "title", "hint", "rubric")
-    _check_keys(table, where, required, optional=("bonus", "test_hints"))
+    _check_keys(table, where, required, optional=("bonus",))
     bonus = table.get("bonus", False)
     if not isinstance(bonus, bool):
         raise PtqlabError(f"Expected true or false at {where} bonus, but {bonus!r} came.")
@@ -199,7 +199,6 @@ def _task(value: Any, where: str) -> Task:
         hint=_text(table["hint"], f"{where} hint"),
         rubric=_rubric(table["rubric"], f"{where} rubric"),
         bonus=bonus,
-        test_hints=_test_hints(table.get("test_hints", {}), f"{where} test_hints"),
     )
 
 
@@ -235,13 +234,14 @@ def _rubric(value: Any, where: str) -> tuple[RubricItem, ...]:
 
 def _rubric_item(value: Any, where: str) -> RubricItem:
     table = _table(value, where)
-    _check_keys(table, where, required=("item", "share", "text"))
+    _check_keys(table, where, required=("item", "share", "text"), optional=("hint",))
     item, share = table["item"], table["share"]
     if item not in ITEMS:
         raise PtqlabError(f"Expected one of {', '.join(ITEMS)} at {where} item, but {item!r} came.")
     if type(share) is not int:
         raise PtqlabError(f"Expected a whole number of percent at {where} share, but {share!r} came.")
-    return RubricItem(item, share, _text(table["text"], f"{where} text"))
+    hint = _text(table["hint"], f"{where} hint") if "hint" in table else {}
+    return RubricItem(item, share, _text(table["text"], f"{where} text"), hint)
 
 
 def _functions(value: Any, where: str) -> tuple[str, ...]:
@@ -260,11 +260,3 @@ def _modules(value: Any, where: str) -> tuple[str, ...]:
 
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and value.isidentifier() and not iskeyword(value)
-
-
-def _test_hints(value: Any, where: str) -> dict[str, Text]:
-    table = _table(value, where)
-    for name in table:
-        if not _is_name(name) or not name.startswith("test_"):
-            raise PtqlabError(f"Expected a test's name, test_…, at {where}, but {name!r} came.")
-    return {name: _text(text, f"{where} {name}") for name, text in table.items()}

@@ -22,6 +22,7 @@ from autograder.doctor.facts import (
     Unknown,
     WorkerFacts,
 )
+from autograder.submission.packages import PACKAGES
 
 
 class Verdict(StrEnum):
@@ -242,10 +243,7 @@ def _int8_products(vnni: bool | None, saturates: bool | None) -> Finding:
 # --- runtimes -----------------------------------------------------------------------------------------------------
 
 _PURPOSES = {  # package: why it is needed, where that is not always
-    "numpy": "",
-    "transformers": "",
-    "onnx": "",
-    "safetensors": "",
+    **{name: "" for name in PACKAGES if name not in ("torch", "onnxruntime")},
     "jupyterlab": "Needed to work in the notebooks: pip install 'ptqlab[lab]'.",
     "nbgrader": "Needed only to grade with nbgrader: pip install 'ptqlab[peers]'.",
 }

@@ -30,11 +30,13 @@ from autograder.doctor.facts import (
     TorchFacts,
     WorkerFacts,
 )
+from autograder.submission.packages import PACKAGES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_PACKAGES = ("numpy", "transformers", "onnx", "safetensors", "jupyterlab", "nbgrader")
+_OWN_TRIALS = ("torch", "onnxruntime")
+_PACKAGES = (*(name for name in PACKAGES if name not in _OWN_TRIALS), "jupyterlab", "nbgrader")
 
 
 def main(name: str) -> None:

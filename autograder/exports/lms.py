@@ -22,6 +22,8 @@ from autograder.records import Exercise, PtqlabError
 from autograder.report.spreadsheet import csv_text
 from autograder.report.text import number
 
+CANVAS_TEST_STUDENT = "Student, Test"  # in every course's gradebook, and nobody
+
 
 @dataclass(frozen=True)
 class Export:
@@ -101,7 +103,8 @@ def _canvas_column(exercise: Exercise, header: Sequence[str]) -> str:
 
 def _without_grade(people: Sequence[rosters.Person], matched: Matched) -> tuple[str, ...]:
     graded = {id(person) for person in matched.people.values()}
-    return tuple(next(iter((*person.names, *person.ids))) for person in people if id(person) not in graded)
+    names = (next(iter((*person.names, *person.ids))) for person in people if id(person) not in graded)
+    return tuple(name for name in names if name != CANVAS_TEST_STUDENT)
 
 
 def _title(exercise: Exercise) -> str:

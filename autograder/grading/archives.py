@@ -61,7 +61,7 @@ class Unpacked:
 def opened(submissions: Path, names_in: str = "") -> Iterator[Unpacked]:
     """A class's archive, or a folder in which archives lie, as a folder; a folder without any as it is.
 
-    The folder is temporary and gone after the block. `names_in`: the encoding of names in zips that don't say it.
+    The folder is temporary and gone after the block. `names_in`: the encoding of a class's zip that doesn't say it.
     Raises PtqlabError for a class archive that can't be read.
     """
     is_folder = submissions.is_dir()
@@ -79,7 +79,7 @@ def opened(submissions: Path, names_in: str = "") -> Iterator[Unpacked]:
             if record.problem or record.fault:
                 raise PtqlabError(record.problem or record.fault)
         for number, caps in enumerate((STUDENT, NESTED)):
-            _unpack_inner(view, Path(folder) / str(number), msgspec.structs.replace(caps, names_in=names_in))
+            _unpack_inner(view, Path(folder) / str(number), caps)
         yield view
 
 

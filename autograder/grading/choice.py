@@ -10,8 +10,10 @@ from autograder.grading.seen import Looker, Seen
 from autograder.grading.tree import Entry
 from autograder.records import Exercise
 from autograder.sandbox import reading
+from autograder.submission.labs_of import ENOUGH_IDS
 
-AS_HANDED_OUT, SAME_CODE, EARLIER, IGNORED = "as handed out", "same code as", "earlier attempt", "ignored"
+AS_HANDED_OUT, SAME_CODE, EARLIER = "as handed out", "same code as", "earlier attempt"
+UNREADABLE, IGNORED = "unreadable", "ignored"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def choose(files: Sequence[Seen], attempts: Mapping[Entry, str | None], exercise
     changed; what lies outside of archives; one of several with the same code; a notebook before the script made of it.
     """
     others: dict[Entry, tuple[str, str]] = {}
-    left = _last_attempt(_of_the_lab(list(files), others), attempts, others)
+    left = _last_attempt(_of_the_lab(_there(files, others), exercise, others), attempts, others)
     times = {attempts.get(seen.entry) for seen in files}
     is_late_one = len(times) > 1 and len(left) < len(files)
     note = f"Of {len(times)} attempts the last counts, of {attempts.get(left[0].entry)}." if is_late_one else ""
@@ -65,14 +67,28 @@ def choose(files: Sequence[Seen], attempts: Mapping[Entry, str | None], exercise
     return Choice(left[0], others=others, note=note)
 
 
-def _of_the_lab(files: list[Seen], others: dict[Entry, tuple[str, str]]) -> list[Seen]:
-    """Leave out what is only named like the lab, and can be read, where others are of it by what they hold."""
-    if not any(seen.belongs.by_content for seen in files):
-        return files
+def _there(files: Sequence[Seen], others: dict[Entry, tuple[str, str]]) -> list[Seen]:
+    """Leave out what did not come out of an archive, where something did."""
+    there = [seen for seen in files if seen.entry.path is not None]
+    if there:
+        others |= {seen.entry: (UNREADABLE, seen.problem) for seen in files if seen.entry.path is None}
+    return there or list(files)
+
+
+def _of_the_lab(files: list[Seen], exercise: Exercise, others: dict[Entry, tuple[str, str]]) -> list[Seen]:
+    """Leave out what holds little of the lab, and can be read, where others hold most of it: helpers, drafts, notes."""
+    parts = {seen.entry: len(seen.look.names.get(exercise.slug, ())) for seen in files}
+    whole = [seen for seen in files if 2 * parts[seen.entry] >= len(exercise.functions) or _has_cells(seen, exercise)]
+    kept = whole or [seen for seen in files if seen.belongs.by_content] or files
     for seen in files:
-        if not seen.belongs.by_content and not seen.problem:
-            others[seen.entry] = IGNORED, "binds no graded name"
+        if seen not in kept and not seen.problem:
+            count = f"{parts[seen.entry]} of the {len(exercise.functions)} graded names"
+            others[seen.entry] = IGNORED, f"binds {count if parts[seen.entry] else 'no graded name'}"
     return [seen for seen in files if seen.entry not in others]
+
+
+def _has_cells(seen: Seen, exercise: Exercise) -> bool:
+    return seen.look.ids.get(exercise.slug, 0) >= ENOUGH_IDS
 
 
 def _last_attempt(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,10 +13,14 @@ from autograder.course.fingerprint import outcomes_sha256, provenance
 from autograder.grading.environment import grading_devices, sandbox_policy
 from autograder.grading.reference import reference_namespace
 from autograder.grading.replay import ReplayCache, ReplayingWorker, replay_cache
-from autograder.records import Exercise, Report, Settings, Submission
+from autograder.records import Exercise, Outcome, Report, Settings, Status, Submission, Task
 from autograder.sandbox.worker import Worker
 from autograder.scoring import score, unscored
+from autograder.submission import packages
+from autograder.submission.newer_python import needs_newer
 from autograder.testing.plugin import run_suites
+
+_MOST_PROBLEMS = 5  # statements that failed, of which a student is told
 
 
 class HangingError(Exception):
@@ -56,16 +60,49 @@ def grade(
         outcomes = run(only=only, until_lost=until_lost, reference=reference_namespace)
         if worker.gave_up:
             raise HangingError
-        submission = replace(submission, notes=(*submission.notes, *worker.problems))
+        submission = replace(submission, notes=(*_told(submission, worker.problems), *submission.notes))
 
-    return score(
-        _with_tasks(exercise, only),
+    graded, made_with = _with_tasks(exercise, only), replace(made_with, isolation=worker.isolation)
+    report = score(
+        graded,
         submission,
-        outcomes,
-        replace(made_with, isolation=worker.isolation),
+        _with_headlines(graded, submission.absent, outcomes),
+        made_with,
         duration_s=round(time.perf_counter() - started, 3),
         every_item=not until_lost,
     )
+    reason = needs_newer(submission.needs_python, _lost(graded, report))
+    return unscored(graded, submission, "withheld", reason, made_with) if reason else report
+
+
+def _told(submission: Submission, problems: Sequence[str]) -> list[str]:
+    """The first statements that failed when the code was loaded, but for imports that notes speak of already."""
+    known = [f"No module named '{package}" for package, _ in submission.absent.values()]
+    return [problem for problem in problems if not any(words in problem for words in known)][:_MOST_PROBLEMS]
+
+
+def _lost(exercise: Exercise, report: Report) -> list[Task]:
+    """The tasks that lost points, by no fault of the grader's."""
+    lost = {task.id for task in report.tasks if task.earned < task.points and task.status != "withheld"}
+    return [task for task in exercise.tasks if task.id in lost]
+
+
+def _with_headlines(
+    exercise: Exercise, absent: Mapping[str, tuple[str, str]], outcomes: Sequence[Outcome]
+) -> tuple[Outcome, ...]:
+    """The outcomes, where a name that is missing because of a package that isn't here says so, and not NameError."""
+    said = {task.id: packages.headline(absent, task.functions) for task in exercise.tasks}
+    return tuple(
+        replace(outcome, status=Status.FAILED, message=said[outcome.task])
+        if said.get(outcome.task) and _is_for_want_of_a_name(outcome)
+        else outcome
+        for outcome in outcomes
+    )
+
+
+def _is_for_want_of_a_name(outcome: Outcome) -> bool:
+    is_named = any(error in outcome.message for error in ("NameError", "ModuleNotFoundError", "ImportError"))
+    return outcome.status is Status.MISSING or (outcome.status is Status.FAILED and is_named)
 
 
 def _replay_cache(exercise: Exercise, settings: Settings, devices: tuple[str, ...]) -> ReplayCache:

@@ -44,7 +44,8 @@ class Intake:
     def summary(self) -> str:
         """How many files came in, and what became of them."""
         counts = Counter(fate.what for fate in self.fates)
-        return f"{len(self.fates)} files came in: {', '.join(f'{counts[what]} {what}' for what in sorted(counts))}"
+        noun = "file" if len(self.fates) == 1 else "files"
+        return f"{len(self.fates)} {noun} came in: {', '.join(f'{counts[what]} {what}' for what in sorted(counts))}"
 
 
 def find_submissions(
@@ -79,7 +80,7 @@ def _nothing(root: Path, files: Sequence[Seen], wanted: Sequence[Exercise]) -> s
     """Say why a folder holds nothing that can be graded."""
     code = [str(seen.entry) for seen in files if seen.is_code]
     if not code:
-        return f"{_EXPECTED}, but {root} holds none; check the path."
+        return f"{_EXPECTED}, but {root} holds none of these; check the path."
     known = ", ".join(each.slug for each in wanted)
     return (
         f"Expected files that bind the graded names of an exercise ({known}) or are called like it, but "
@@ -136,7 +137,7 @@ def _of_nobody(seen: Seen) -> Fate:
     if seen.problem and seen.is_document:
         return Fate(str(seen.entry), "", "", NOBODYS, seen.problem)
     if seen.is_code and seen.belongs.labs and not seen.look.stub_of:
-        why = "it is named like a lab, and lies beside other people's work: put it into a folder with a name"
+        why = "lies beside other people's work, and nothing tells whose it is: put it into a folder of that name"
         return Fate(str(seen.entry), "", seen.belongs.labs[0], NOBODYS, why)
     return Fate(str(seen.entry), "", "", IGNORED, seen.problem or "no person's notebook or script")
 

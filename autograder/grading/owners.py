@@ -28,6 +28,7 @@ class _Level:
     persons: frozenset[str]  # whom files that lie beside each other are named after
     has_files: bool  # code lies beside each other
     student: str  # whose it is, if it is one person's
+    names: frozenset[str]  # of all folders and of whom files are named after
 
     @property
     def is_one_persons(self) -> bool:
@@ -45,6 +46,8 @@ class _Level:
             return owner
         if self.is_one_persons:
             return _named(self.student, parts)
+        if is_archive(parts[0]) and without_suffix(parts[0]) in self.names:
+            return None  # somebody else may have called it like the folder beside it
         if len(parts) > 1 or seen.entry.is_folder:
             is_none = self.persons and not self.folders and not is_archive(parts[0])  # plots beside notebooks
             return None if is_none else _named(without_suffix(parts[0]), parts[1:])
@@ -57,17 +60,35 @@ def _named(name: str, rest: Sequence[str]) -> Owner:
 
 
 def owners(files: Sequence[Seen], root: Path, student: str, labs: Sequence[str]) -> list[Owner | None]:
-    """Return the owner of each file below `root`; `student` is who all of it belongs to, if it is one person's."""
+    """Return the owner of each file below `root`; `student` is who all of it belongs to, if it is one person's.
+
+    Folders that are named like labs may each hold a class.
+    """
     slugs = tuple(labs)
     prefix = _prefix(files, student, slugs)
-    level = [seen for seen in files if seen.entry.parts[: len(prefix)] == prefix]
+    here = _level(files, root, prefix, student, slugs)
+    size = len(prefix) + 1
+    below = {
+        (*prefix, name): [seen for seen in files if seen.entry.parts[:size] == (*prefix, name)] for name in here.folders
+    }
+    of_labs = here.is_one_persons and any(
+        _is_wrapper(path[-1], [seen for seen in own if seen.is_code], size, student, slugs)
+        for path, own in below.items()
+        if path[-1] not in _WORK
+    )
+    levels = {path: _level(own, root, path, student, slugs) for path, own in below.items()} if of_labs else {}
+    return [levels.get(seen.entry.parts[:size], here).owner(seen) for seen in files]
+
+
+def _level(files: Sequence[Seen], root: Path, prefix: tuple[str, ...], student: str, labs: tuple[str, ...]) -> _Level:
     size = len(prefix)
+    level = [seen for seen in files if seen.entry.parts[:size] == prefix]
     code = [seen for seen in level if seen.is_code]
     folders = frozenset(seen.entry.parts[size] for seen in code if len(seen.entry.parts) > size + 1)
-    persons = _persons([seen for seen in code if len(seen.entry.parts) == size + 1], slugs)
+    persons = _persons([seen for seen in code if len(seen.entry.parts) == size + 1], labs)
     has_files = any(len(seen.entry.parts) == size + 1 for seen in code)
-    here = _Level(prefix, slugs, _clues(level, root, prefix, student), folders, persons, has_files, student)
-    return [here.owner(seen) for seen in files]
+    names = persons | {seen.entry.parts[size] for seen in level if len(seen.entry.parts) > size + 1}
+    return _Level(prefix, labs, _clues(level, root, prefix, student), folders, persons, has_files, student, names)
 
 
 def _persons(files: Sequence[Seen], labs: tuple[str, ...]) -> frozenset[str]:
@@ -115,6 +136,7 @@ def _prefix(files: Sequence[Seen], student: str, labs: tuple[str, ...]) -> tuple
 
 def _is_wrapper(name: str, below: Sequence[Seen], size: int, student: str, labs: tuple[str, ...]) -> bool:
     """Whether a folder holds a class, and is not one person's: two of its people have handed in the same lab."""
+    below = [seen for seen in below if len(seen.entry.parts) > size]  # an entry may be called like the folder
     entries = [seen.entry.parts[size:] for seen in below]
     if name in _WORK or any(owner_of(parts) for parts in entries):
         return True

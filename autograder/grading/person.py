@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from autograder.grading.choice import IGNORED, Choice, choose
+from autograder.grading.choice import IGNORED, UNREADABLE, Choice, choose
 from autograder.grading.found import Found
 from autograder.grading.people import Owner
 from autograder.grading.seen import Looker, Seen
@@ -15,7 +15,7 @@ from autograder.records import Exercise, Fate
 from autograder.sandbox.unpacking import without_suffix
 from autograder.submission.labs_of import lab_named
 
-GRADED, UNREADABLE, WITHHELD = "graded", "unreadable", "withheld"
+GRADED, WITHHELD = "graded", "withheld"
 _IMPORTED = (
     "{file} imports {module}, which lies beside the notebook; only the notebook is graded: put it into a %%writefile "
     "cell."
@@ -79,7 +79,7 @@ def _row(slug: str, choice: Choice, person: Person) -> Found:
         return Found(person.labels[0], slug, None, choice.problem, withheld=True)
     seen = choice.chosen
     if seen.entry.path is None:
-        return Found(person.labels[0], slug, None, seen.problem, withheld=seen.entry.is_fault)
+        return Found(person.labels[0], slug, None, seen.problem, withheld=seen.is_fault)
     notes = (*_modules_beside(seen, person.files), seen.belongs.note, choice.note)
     return Found(person.labels[0], slug, seen.entry.path, notes=tuple(filter(None, notes)))
 
@@ -101,7 +101,7 @@ def _problem(person: Person) -> tuple[str, bool]:
     """Why a person has no file that counts, where one of the files says it; and whether that is our fault."""
     for seen in sorted(person.files, key=lambda seen: (not seen.entry.problem, not seen.is_code)):
         if seen.problem:
-            return seen.problem, seen.entry.is_fault
+            return seen.problem, seen.is_fault
     return "", False
 
 
@@ -135,7 +135,7 @@ def _fate(seen: Seen, person: Person, choices: dict[str, Choice], has_row: bool)
     if found or (seen.entry.is_folder and not seen.problem):
         return found
     if seen.problem and (seen.is_code or not choices):
-        what = WITHHELD if seen.entry.is_fault or not has_row else UNREADABLE
+        what = WITHHELD if seen.is_fault or not has_row else UNREADABLE
         return [Fate(path, label, "", what, seen.problem)]
     return [Fate(path, label, next(iter(seen.belongs.labs), ""), IGNORED, _why_ignored(seen))]
 

@@ -20,7 +20,7 @@ from autograder.submission.record import Look
 _TEXTS = (".txt", ".json")  # a script or a notebook in disguise
 _DOCUMENTS = (".pdf", ".doc", ".docx", ".odt", ".rar", ".7z", *_TEXTS)  # handed in instead of a notebook
 _TESTS = re.compile(r"(test_.*|conftest)\.py")
-_MOST_LOOKS, _MOST_SECONDS = 1_000, 60  # files of one person, and the time that they take
+_MOST_LOOKS, _MOST_SECONDS = 2_000, 60  # files of one person, and the time that they take
 _NO_LOOK = Look(kind="other")
 _NOWHERE = Belongs()
 
@@ -35,6 +35,7 @@ class Seen:
     problem: str = ""
     sha256: str = ""
     is_ours: bool = False  # a file of the kit's own, such as the tests beside a notebook
+    is_fault: bool = False  # the problem is the grader's own fault
 
     @property
     def is_code(self) -> bool:
@@ -83,24 +84,26 @@ class Looker:
         suffix = PurePath(entry.name).suffix.lower()
         if entry.path is None or entry.problem or not (is_code(entry.name) or suffix in _TEXTS):
             named = lab_named(entry.name, tuple(self._graded)) if is_code(entry.name) and not entry.is_folder else ""
-            return Seen(entry, belongs=Belongs((named,) if named else ()), problem=entry.problem)
+            belongs = Belongs((named,) if named else ())
+            return Seen(entry, belongs=belongs, problem=entry.problem, is_fault=entry.is_fault)
         sha256 = reading.sha256_of(entry.path)
         if sha256 in self.handed_out:
             return Seen(entry, sha256=sha256, is_ours=True)
-        look, problem = self._look(entry, entry.path, sha256, suffix)
+        look, problem, is_fault = self._look(entry, entry.path, sha256, suffix)
         belongs = labs_of(look, entry.name, self._graded)
         if problem and not is_code(entry.name):
             belongs = Belongs()
         is_ours = bool(_TESTS.fullmatch(entry.name)) and not belongs.labs
-        return Seen(entry, look, belongs, problem, sha256, is_ours)
+        return Seen(entry, look, belongs, problem, sha256, is_ours, is_fault)
 
-    def _look(self, entry: Entry, path: Path, sha256: str, suffix: str) -> tuple[Look, str]:
+    def _look(self, entry: Entry, path: Path, sha256: str, suffix: str) -> tuple[Look, str, bool]:
+        """What a file is, why nothing of it can be graded, and whether that is our fault."""
         known = self._known.get((sha256, suffix))
         if known is not None:
-            return known, ""
-        place = entry.parts[:2]
+            return known, "", False
+        place = entry.parts[:-1][:2] or entry.parts
         if self._looks[place] >= _MOST_LOOKS or self._seconds[place] > _MOST_SECONDS:
-            return _NO_LOOK, f"{'/'.join(place)} holds more files than are looked at; hand in one notebook."
+            return _NO_LOOK, f"{'/'.join(place)} holds more files than are looked at; hand in one notebook.", False
         started = time.monotonic()
         record = reading.look(path, self._exercises)
         self._looks[place] += 1
@@ -108,7 +111,7 @@ class Looker:
         look = record.look or _NO_LOOK
         if sha256 and record.look and not (record.problem or record.fault):
             self._known[sha256, suffix] = look
-        return look, record.problem or record.fault
+        return look, record.problem or record.fault, bool(record.fault)
 
     def kind(self, seen: Seen) -> Seen:
         """Look at a file that is no code, to say what it is."""

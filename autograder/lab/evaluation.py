@@ -27,6 +27,7 @@ Measure = Callable[..., Any]
 Predict = Callable[[Any, Batch], Tensor]
 
 _OF_ONE_BATCH = ("latency", "memory")  # called with (model, batch)
+_WITHOUT_TASK = ("BertModel", "GPT2Model", "LlamaModel")
 _OF_LOGITS = ("kl", "cosine")  # called with (baseline's logits, model's logits)
 _PARTS = {
     "size": {"": "size_bytes"},
@@ -89,8 +90,16 @@ def accuracy(model: nn.Module, batches: Sequence[Batch]) -> float:
     """The share of rows whose class `model` ranks first; each batch carries its "labels" int64 [B]."""
     if not all("labels" in batch for batch in batches):
         raise PtqlabError('expected "labels" in every batch; make them with batches(…, labels=True).')
-    hits = [(_predict(model, batch).argmax(dim=-1) == batch["labels"]).float() for batch in batches]
-    return torch.cat(hits).mean().item()
+    return torch.cat([_hits(_predict(model, batch), batch["labels"]) for batch in batches]).mean().item()
+
+
+def _hits(logits: Tensor, labels: Tensor) -> Tensor:
+    if logits.shape[:-1] != labels.shape or int(labels.max()) >= logits.shape[-1]:
+        raise PtqlabError(
+            f"expected logits [{len(labels)}, classes] for labels from 0 to {int(labels.max())}, but the model gave "
+            f"{list(logits.shape)}. Name a classifier that was trained on these labels."
+        )
+    return (logits.argmax(dim=-1) == labels).float()
 
 
 def get_model_size(model: nn.Module) -> int:
@@ -158,6 +167,11 @@ class _Run:
 
 def _predict(model: Any, batch: Batch) -> Tensor:
     plain = {key: value for key, value in batch.items() if key != "labels"}
+    if type(model).__name__ in _WITHOUT_TASK:
+        raise PtqlabError(
+            f"a {type(model).__name__} has hidden states and no logits, so nothing can be predicted with it. Name a "
+            "checkpoint with a task, such as a classifier or a language model, or hand compare() a predict=."
+        )
     return _model_logits(model, [plain])[0]
 
 

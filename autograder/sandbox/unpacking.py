@@ -27,7 +27,7 @@ _TEXTS = (".txt", ".json", ".yml", ".html")  # what they hold may tell what they
 _MOST_TEXT, _MOST_OTHER = 1_100_000, 4096  # bytes that are unpacked of a text and of anything else
 _PROGRAMS = ("__MACOSX", "__pycache__", "site-packages", "node_modules", "venv")  # folders of nobody's answers
 _CHUNK = 1 << 20
-_ENCODINGS = ("cp950", "cp932", "gbk", "cp949")  # of names that a zip does not call UTF-8, the likeliest first
+ENCODINGS = ("cp950", "cp932", "gbk", "cp949")  # of names that a zip does not call UTF-8, the likeliest first
 _WORD = re.compile(r"[^\x00-\x7f]{2}")  # in a name of an Asian script; accents stand alone between ASCII letters
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _Content: TypeAlias = Callable[[], IO[bytes]]
@@ -88,7 +88,7 @@ def unpack(name: str, file: IO[bytes], store: IO[bytes], caps: Caps, send: Send)
     """
     at = 0
     try:
-        entries = _zip_entries(file, send) if name.lower().endswith(".zip") else _tar_entries(file)
+        entries = _zip_entries(file, send, caps.names_in) if name.lower().endswith(".zip") else _tar_entries(file)
         for number, (entry, content) in enumerate(entries):
             if number >= caps.entries:
                 raise _RefusedError(f"holds more than {caps.entries} entries")
@@ -135,10 +135,10 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, _RefusedError) else f"can't be read ({type(error).__name__})"
 
 
-def _zip_entries(file: IO[bytes], send: Send) -> Iterator[_Entry]:
+def _zip_entries(file: IO[bytes], send: Send, names_in: str = "") -> Iterator[_Entry]:
     packed = zipfile.ZipFile(file)
     infos = packed.infolist()
-    for info, name in zip(infos, _names(infos, send), strict=True):
+    for info, name in zip(infos, _names(infos, send, names_in), strict=True):
         is_plain = info.external_attr >> 16 & 0o170000 in (0, 0o100000)  # many archives give no mode at all
         content = _locked if info.flag_bits & 1 else partial(packed.open, info)
         yield name, content if is_plain and not info.is_dir() else None
@@ -164,14 +164,18 @@ def _stream(bundle: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
 # --- names --------------------------------------------------------------------------------------------------------
 
 
-def _names(infos: Sequence[zipfile.ZipInfo], send: Send) -> list[str]:
+def _names(infos: Sequence[zipfile.ZipInfo], send: Send, names_in: str = "") -> list[str]:
     r"""The names in a zip. Those that are not called UTF-8 are in one encoding, which fits all of them together.
 
-    zipfile reads these as cp437, which loses nothing. Where no name has a "/", a "\" separates folders.
+    `names_in` says which, if somebody knows. zipfile reads these as cp437, which loses nothing. Where no name has a
+    "/", a "\" separates folders.
     """
     unmarked = [info for info in infos if not info.flag_bits & 0x800 and info.filename == info.orig_filename]
     raw = {id(info): info.orig_filename.encode("cp437", "replace") for info in unmarked}
-    encoding = _encoding([name for name in raw.values() if not name.isascii()])
+    foreign = [name for name in raw.values() if not name.isascii()]
+    if foreign and names_in and not all(_decoded(name, names_in) for name in foreign):
+        raise _RefusedError(f"holds names that are not {names_in}; try another --names-in")
+    encoding = names_in if foreign and names_in else _encoding(foreign)
     if encoding:
         send(Encoding(encoding))
     names = [raw[id(info)].decode(encoding) if encoding and id(info) in raw else info.filename for info in infos]
@@ -186,7 +190,7 @@ def _encoding(names: Sequence[bytes]) -> str:
         return ""
     if all(_decoded(name, "utf-8") for name in names):
         return "utf-8"
-    for encoding in _ENCODINGS:
+    for encoding in ENCODINGS:
         texts = [_decoded(name, encoding) for name in names]
         if all(texts) and any(map(_WORD.search, texts)):
             return encoding

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from autograder.submission.record import Look
 
-_ENOUGH_IDS = 3  # handed-out cells that tell a lab
+ENOUGH_IDS = 3  # handed-out cells that tell a lab
 _WORDS = re.compile(r"[\W_]+")
 _MARK = (
     r"(?:\(\d+\)|copy(?:[\W_]*\d+)?|of|final|new|old|fixed|done|submission|submit|v\d+|ipynb|kopie|的?副本|複製)"
@@ -47,7 +47,7 @@ def labs_of(look: Look, name: str, graded: Mapping[str, int]) -> Belongs:
         return Belongs(several, by_content=True)
     if not named or named == first:
         return Belongs((first,) if first else (), bool(first))
-    is_clear = first and (_has_half(look, first, graded[first]) or look.ids.get(first, 0) >= _ENOUGH_IDS)
+    is_clear = first and (_has_half(look, first, graded[first]) or look.ids.get(first, 0) >= ENOUGH_IDS)
     if is_clear and not look.names.get(named) and not look.ids.get(named):
         return Belongs(
             (first,), True, f"{name} is named like {named}, and is {first} by what it holds: it counts there."
@@ -60,7 +60,7 @@ def _rank(look: Look, lab: str, graded: Mapping[str, int]) -> tuple[float, int]:
 
 
 def _tells(look: Look, lab: str) -> bool:
-    return bool(look.names.get(lab)) or look.ids.get(lab, 0) >= _ENOUGH_IDS
+    return bool(look.names.get(lab)) or look.ids.get(lab, 0) >= ENOUGH_IDS
 
 
 def _has_half(look: Look, lab: str, graded: int) -> bool:
@@ -70,7 +70,7 @@ def _has_half(look: Look, lab: str, graded: int) -> bool:
 def _is_own(look: Look, lab: str, graded: int) -> bool:
     """Whether this is an answer to a lab, and not another lab's that holds some of its functions."""
     bound = len(look.names.get(lab, ()))
-    return bound == graded or (_has_half(look, lab, graded) and look.ids.get(lab, 0) >= _ENOUGH_IDS)
+    return bound == graded or (_has_half(look, lab, graded) and look.ids.get(lab, 0) >= ENOUGH_IDS)
 
 
 def lab_named(name: str, labs: Sequence[str]) -> str:

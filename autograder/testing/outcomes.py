@@ -18,15 +18,16 @@ def outcomes_of(
     runs: dict[str, list[dict[str, Any]]] = {}
     for nodeid, entry in ran:
         runs.setdefault(nodeid.split("[", 1)[0], []).append(entry)
-    found = [_hinted(exercise, _merged(nodeid, entries)) for nodeid, entries in runs.items()]
+    found = _hinted(exercise, [_merged(nodeid, entries) for nodeid, entries in runs.items()])
     return (*found, *_withholding(exercise, errors))
 
 
-def _hinted(exercise: Exercise, outcome: Outcome) -> Outcome:
-    """The outcome with the hint that exercise.toml has for this test, if it did not pass."""
-    hints = next((task.test_hints for task in exercise.tasks if task.id == outcome.task), {})
-    hint = hints.get(outcome.test.rpartition("::")[2])
-    return replace(outcome, hint=hint) if hint and outcome.status is not Status.PASSED else outcome
+def _hinted(exercise: Exercise, outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+    """Return the outcomes; the first of an item that did not pass carries the item's hint."""
+    hints = {(task.id, item.item): item.hint for task in exercise.tasks for item in task.rubric if item.hint}
+    for outcome in outcomes:
+        failed = outcome.status is not Status.PASSED
+        yield replace(outcome, hint=hints.pop((outcome.task, outcome.item), {})) if failed else outcome
 
 
 def _withholding(exercise: Exercise, errors: Sequence[str]) -> Iterator[Outcome]:

@@ -197,7 +197,7 @@ def test_symmetric_of_views(student, rng):
 @pytest.mark.task("1.1", item="inputs")
 def test_symmetric_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives (also on a simulated GPU); no step an element."""
-    x = between(-1.7, 3.0, (8, 96), rng)
+    x = between(-1.7, 3.0, (12, 96), rng)
     on = x.to(device)
     q, scale = expect.results(expect.device_call(student.symmetric_quantization, on), "q", "scale")
     expect.on_device(student, on, q=q, scale=scale)
@@ -301,7 +301,7 @@ def test_asymmetric_of_views(student, rng):
 @pytest.mark.task("1.2", item="inputs")
 def test_asymmetric_on_device(student, rng, device):
     """The work is done, and the results live, where the data lives (also on a simulated GPU); no step an element."""
-    x = between(-1.7, 3.0, (8, 96), rng)
+    x = between(-1.7, 3.0, (12, 96), rng)
     on = x.to(device)
     found = expect.device_call(student.asymmetric_quantization, on)
     found = expect.results(found, "q", "scale", "zero_point")
@@ -405,10 +405,10 @@ def test_dequantize_views(student, rng):
 @pytest.mark.task("1.3", item="inputs")
 def test_dequantize_on_device(student, rng, device):
     """The work is done, and the result lives, where the codes live (also on a simulated GPU); no step an element."""
-    q = torch.randint(0, 256, (3, 160), generator=rng, dtype=torch.uint8)
-    scale = torch.rand((3, 1), generator=rng) + 0.1
+    q = torch.randint(0, 256, (8, 160), generator=rng, dtype=torch.uint8)
+    scale = torch.rand((8, 1), generator=rng) + 0.1
     on = q.to(device)
-    for zero_point in (61, torch.full((3, 1), 61, dtype=torch.int32).to(device)):
+    for zero_point in (61, torch.full((8, 1), 61, dtype=torch.int32).to(device)):
         restored = expect.device_call(student.dequantize, on, scale.to(device), zero_point)
         expect.on_device(student, on, restored=restored)
         check_restored(restored, q, scale, 61)
@@ -564,7 +564,7 @@ def test_quantizer_of_views(student, rng):
 @pytest.mark.task("1.4", item="inputs")
 def test_quantizer_on_device(student, rng, device):
     """Scale, zero point, codes and restored values live where the data lives (also on a simulated GPU)."""
-    x = between(-1.1, 2.3, (8, 96), rng)
+    x = between(-1.1, 2.3, (12, 96), rng)
     on = x.to(device)
     for symmetric in (True, False):
         quantizer = student.BasicQuantizer(symmetric=symmetric)
@@ -938,7 +938,7 @@ def test_pack_and_unpack_views(student, rng):
 @pytest.mark.task("1.7", item="inputs")
 def test_pack_and_unpack_on_device(student, rng, device):
     """The work is done, and the results live, where the input lives (also on a simulated GPU); no step an element."""
-    q = torch.randint(-8, 8, (3, 192), generator=rng, dtype=torch.int8)
+    q = torch.randint(-8, 8, (8, 192), generator=rng, dtype=torch.int8)
     want = q[:, 0::2].long() % 16 + q[:, 1::2].long() % 16 * 16
     on = q.to(device)
     packed = expect.device_call(student.pack_int4, on)
@@ -1136,8 +1136,8 @@ def test_metrics_of_views(student, rng):
 @pytest.mark.task("1.8", item="inputs")
 def test_metrics_on_device(student, rng, device):
     """Each metric is computed where its inputs live (also on a simulated GPU), without a step for each element."""
-    x = between(-1.0, 3.0, (3, 200), rng)
-    others = x + between(-0.4, 0.5, (3, 200), rng)
+    x = between(-1.0, 3.0, (6, 200), rng)
+    others = x + between(-0.4, 0.5, (6, 200), rng)
     found = []
     for metric in METRICS:
         found.append(expect.device_call(getattr(student, metric), x.to(device), others.to(device)))

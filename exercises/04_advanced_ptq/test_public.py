@@ -606,8 +606,11 @@ def test_sensitivity_default_bits(student):
 
 @pytest.mark.task("4.4", item="values")
 def test_sensitivity_leaves_out_what_is_not_called(student):
-    """A Linear named "unused" that no batch calls is left out; the model is as it was."""
-    model = student.remote.model(**small_gpt2())
+    """A Linear named "unused" that no batch calls is left out; the model, whose head is its own, is as it was."""
+    described = small_gpt2()
+    described["config"] = {**GPT2, "tie_word_embeddings": False}
+    described["state"]["lm_head.weight"] = waves((24, 16), 11).float()
+    model = student.remote.model(**described)
     model.add_module("unused", student.remote.linear(torch.tensor([[1.0, -0.4, 0.7]])))
     student.remote.set_training(model, False)
     before = student.remote.condition(model)
@@ -1230,14 +1233,14 @@ def quantized(student, files, batches):
 
 
 def check_smaller(size, files):
-    """At least 2.8 times smaller, all files counted."""
+    """At least 3.3 times smaller, all files counted."""
     ratio = size / sum(content.numel() for content in files.values())
     words = (
         "the quantized model is not small enough: look for its largest float tensors; they stay beside the "
         "integers, or where "
         "the graph computes a weight, as after an export in training mode or without constant folding"
     )
-    expect.that(ratio >= 2.8, words, f"{ratio:.2f} times smaller, expected at least 2.8")
+    expect.that(ratio >= 3.3, words, f"{ratio:.2f} times smaller, expected at least 3.3")
 
 
 @pytest.mark.task("4.7", item="values")
@@ -1249,7 +1252,7 @@ def test_onnx_export_runs_on_other_batch_sizes(student, rng):
 
 @pytest.mark.task("4.7", item="values")
 def test_onnx_quantizes_the_course_model(student, rng):
-    """Export and quantize tiny-bert: 2.8 times smaller, the same first choice for 95 % of the rows, KL below 0.004."""
+    """Export and quantize tiny-bert: 3.3 times smaller, the same first choice for 95 % of the rows, KL below 0.004."""
     model, rows = models.load_model("tiny-bert"), models.load_batches("tiny-bert", "calibration")
     shown = models.batches(rows, 4, 8, rng)
     asked = models.batches(models.load_batches("tiny-bert", "evaluation"), 4, 16, rng)

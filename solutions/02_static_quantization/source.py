@@ -647,6 +647,17 @@ def _with_quantized_layers(model, parameters):
     return quantized
 
 
+def _say_what_stays_float(model):
+    """Print which layers keep a float matrix: another kind than these two, or one that calibration never saw called."""
+    left = {
+        name: type(module).__name__
+        for name, module in model.named_modules()
+        if any(parameter.dim() > 1 for parameter in module.parameters(recurse=False))
+    }
+    if left:
+        print(f"{len(left)} layers stay in float ({', '.join(sorted(set(left.values())))}): {', '.join(left)}")
+
+
 ### END SOLUTION
 def quantize_model_static(model, batches):
     """A copy of the model with static int8 linear layers, and embeddings in int8 by rows.
@@ -656,7 +667,9 @@ def quantize_model_static(model, batches):
     returns  nn.Module, called as the model is; its state_dict holds all that a forward pass needs
     """
     ### BEGIN SOLUTION
-    return _with_quantized_layers(model, calibrate_model(model, batches, MinMaxCalibrator))
+    quantized = _with_quantized_layers(model, calibrate_model(model, batches, MinMaxCalibrator))
+    _say_what_stays_float(quantized)
+    return quantized
     ### END SOLUTION
 
 

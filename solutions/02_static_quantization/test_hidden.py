@@ -343,7 +343,7 @@ def test_calibration_computes_no_gradients(student, rng):
 
 @pytest.mark.task("2.3", item="errors")
 def test_errors_reach_the_caller(student, rng):
-    """What a batch or a calibrator raises reaches the caller as it is, and no hook is left behind."""
+    """An error that a batch or a calibrator raised comes out unchanged, and every hook is gone."""
     first, second = torch.randn((6, 4), generator=rng), torch.randn((3, 6), generator=rng)
     model = student.remote.sequential(student.remote.linear(first), student.remote.linear(second))
     good, bad = {"input": torch.randn((5, 4), generator=rng)}, {"input": torch.randn((2, 7), generator=rng)}

@@ -1399,7 +1399,7 @@ for name, model, skip in (
 #    the other way round. Two ways out: weights of 7 bits ($255 \cdot 64 \cdot 2 = 32\,640$; `reduce_range=True`),
 #    or unsigned weights (`QuantType.QUInt8`), which take another, exact instruction.
 #
-# What is judged is the file alone, in a process of its own: at least 2.8 times smaller than the float file (every
+# What is judged is the file alone, in a process of its own: at least 3.3 times smaller than the float file (every
 # file that you write counts), its answers close to the float model's on rows that you haven't seen, and no pair of
 # stored weights that could ever leave 16 bits.
 
@@ -1439,7 +1439,7 @@ for name, model, skip in (
 #    然。有兩條出路：7 位元的權重（$255 \cdot 64 \cdot 2 = 32\,640$；`reduce_range=True`），或是無號的權重
 #    （`QuantType.QUInt8`），它用的是另一種精確的指令。
 #
-# 評分時只看檔案，在另一個行程裡執行：至少比浮點檔案小 2.8 倍（你寫出的每個檔案都算），在你沒看過的資料上，答案要和浮點模型
+# 評分時只看檔案，在另一個行程裡執行：至少比浮點檔案小 3.3 倍（你寫出的每個檔案都算），在你沒看過的資料上，答案要和浮點模型
 # 接近，而且存下的權重中，沒有任何一對可能超出 16 位元。
 
 
@@ -1470,6 +1470,25 @@ def calibration_reader(batches):
     return Reader()
 
 
+### BEGIN SOLUTION
+def _store_once(path):
+    """Take the transposed copies out of a float file: a head that is tied to its embedding is stored as one."""
+    import onnx
+
+    file = onnx.load(path)
+    matrices = {t.name: onnx.numpy_helper.to_array(t) for t in file.graph.initializer if len(t.dims) == 2}
+    looked_up = {node.input[0] for node in file.graph.node if node.op_type == "Gather"}
+    tables = {matrices[name].T.tobytes(): name for name in looked_up & matrices.keys()}
+    for stored in [tensor for tensor in file.graph.initializer if tensor.name in matrices.keys() - looked_up]:
+        table = tables.get(matrices[stored.name].tobytes())
+        if table and matrices[table].T.shape == matrices[stored.name].shape:
+            file.graph.initializer.remove(stored)
+            turned = onnx.helper.make_node("Transpose", [table], [stored.name], f"{stored.name}_tied", perm=[1, 0])
+            file.graph.node.insert(0, turned)
+    onnx.save(file, path)
+
+
+### END SOLUTION
 def export_onnx(model, path, sample):
     """Write `model` as an ONNX file whose first dimension, the batch, may have any size.
 
@@ -1490,6 +1509,7 @@ def export_onnx(model, path, sample):
         dynamic_axes={name: {0: "batch"} for name in (*names, "logits")},
         opset_version=17,
     )
+    _store_once(path)
     ### END SOLUTION
 
 
@@ -1669,27 +1689,34 @@ print("vector instructions of this CPU:", torch.backends.cpu.get_cpu_capability(
 # %% [markdown] lang="en"
 # ### Optional: Intel Neural Compressor
 #
-# The handout's tool for Intel machines. If it is installed (`pip install neural-compressor accelerate`), the cell
-# runs its post-training quantization on the classifier; if not, it says so and goes on. Since version 3 it works on
-# PyTorch models and has no ONNX part any more.
+# The handout's tool for Intel machines. If it is installed (`pip install 'neural-compressor[pt]' accelerate`), the
+# cell runs its post-training quantization on the classifier; if not, it says so and goes on. Since version 3 it works
+# on PyTorch models and has no ONNX part any more; without `[pt]` it is installed, but can't be imported, and
+# `accelerate` is needed without being asked for.
 
 # %% [markdown] lang="zh-TW"
 # ### 選讀：Intel Neural Compressor
 #
-# 講義裡給 Intel 機器用的工具。如果裝了（`pip install neural-compressor accelerate`），這個儲存格會用它量化分類器；沒裝就說一
-# 聲，繼續往下。從第 3 版起，它處理的是 PyTorch 模型，不再有 ONNX 的部分。
+# 講義裡給 Intel 機器用的工具。如果裝了（`pip install 'neural-compressor[pt]' accelerate`），這個儲存格會用它量化分類
+# 器；沒裝就說一聲，繼續往下。從第 3 版起，它處理的是 PyTorch 模型，不再有 ONNX 的部分；少了 `[pt]`，裝得起來卻匯入不了，
+# 而 `accelerate` 是它用得到、卻沒有列在相依套件裡的。
 
 # %%
-try:
-    from neural_compressor.torch.quantization import RTNConfig, convert, prepare
-except ImportError:
+import importlib.util
+
+if importlib.util.find_spec("neural_compressor") is None:
     print("Intel Neural Compressor is not installed: nothing to see here, and nothing is missing.")
 else:
     try:
+        from neural_compressor.torch.quantization import RTNConfig, convert, prepare
+
         compressed = convert(prepare(copy.deepcopy(classifier), RTNConfig(bits=8)))
         with torch.no_grad():
             logits = torch.cat([compressed(**batch).logits for batch in judged])
         print(f"Neural Compressor, 8-bit weights: KL {float(compute_kl_div(float_logits, logits)):.2g} nats")
+    except ImportError as error:
+        print(f"Intel Neural Compressor is installed, but can't be imported ({error}).")
+        print("Run pip install 'neural-compressor[pt]' accelerate, restart the kernel, and try again.")
     except Exception as error:  # an optional tool of another maker: whatever it says, the notebook goes on
         print(f"Intel Neural Compressor is installed, but failed: {type(error).__name__}: {error}")
 

@@ -1110,7 +1110,7 @@ def test_mixed_refuses_other_bits(student, rng):
 
 @pytest.mark.task("4.5", item="extremes")
 def test_mixed_zero_channel(student, rng):
-    """A channel that is all zero stays zero."""
+    """Where a whole channel of a weight is zero, it is so afterwards."""
     weight = torch.randn(4, 6, generator=rng)
     weight[2] = 0.0
     made = student.quantize_mixed(student.remote.sequential(student.remote.linear(weight)), {"0": 4})
@@ -1307,14 +1307,14 @@ def quantized(student, files, batches):
 
 
 def check_smaller(size, files):
-    """At least 2.8 times smaller, all files counted."""
+    """At least 3.3 times smaller, all files counted."""
     ratio = size / sum(content.numel() for content in files.values())
     words = (
         "the quantized model is not small enough: look for its largest float tensors; they stay beside the "
         "integers, or where "
         "the graph computes a weight, as after an export in training mode or without constant folding"
     )
-    expect.that(ratio >= 2.8, words, f"{ratio:.2f} times smaller, expected at least 2.8")
+    expect.that(ratio >= 3.3, words, f"{ratio:.2f} times smaller, expected at least 3.3")
 
 
 def correlated_inputs(rows, width, rng):

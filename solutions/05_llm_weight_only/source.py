@@ -384,13 +384,15 @@ BLOCK = 1 << 18  # weights that are worked on at a time: what lies in float32 st
 
 
 def _quantize_matrix(weight, bits, group_size):
-    """The packed codes (uint8) and the scales (float16) of a whole matrix, block by block."""
-    rows, columns = weight.shape
+    """The packed codes (uint8) and the scales (float16) of a whole matrix, block by block; zeros fill the last group."""
+    filled = -weight.shape[1] % group_size
+    rows, columns = weight.shape[0], weight.shape[1] + filled
     packed = torch.empty(rows, columns // 2 if bits <= 4 else columns, dtype=torch.uint8)
     scale = torch.empty(rows, columns // group_size, dtype=torch.float16)
     step = max(1, BLOCK // columns)
     for at in range(0, rows, step):
-        codes, scale[at : at + step] = group_quantization(weight[at : at + step], bits, group_size)
+        block = torch.nn.functional.pad(weight[at : at + step], (0, filled))
+        codes, scale[at : at + step] = group_quantization(block, bits, group_size)
         packed[at : at + step] = pack_int4(codes) if bits <= 4 else codes.view(torch.uint8)
     return packed, scale
 
@@ -402,8 +404,6 @@ def _quantize_shard(source, target, bits, group_size):
         for name in shard.keys():
             tensor = shard.get_tensor(name)
             if tensor.dim() == 2:
-                if tensor.shape[1] % group_size:
-                    raise ValueError(f"{name} has rows of {tensor.shape[1]}, no multiple of groups of {group_size}")
                 written[f"{name}.packed"], written[f"{name}.scale"] = _quantize_matrix(tensor, bits, group_size)
             else:
                 written[name] = tensor
@@ -441,7 +441,7 @@ def quantize_checkpoint(source_dir, target_dir, bits=4, group_size=128):
     source_dir  a folder with config.json, model.safetensors.index.json and the shards; float16, bfloat16 or float32
     target_dir  a folder that does not exist yet; what is around it does
     bits        int, 2 to 8: four and fewer are packed two to a byte
-    group_size  neighbouring weights of a row that share a scale; every row is a multiple of it
+    group_size  neighbouring weights of a row that share a scale; a row's last group may be shorter
     raises      ValueError: bits out of range; any error: something was wrong with the source, and no file is left
     """
     ### BEGIN SOLUTION
@@ -523,7 +523,8 @@ def load_checkpoint(target_dir):
                 own = name.removesuffix(".packed")
                 if own != name:
                     scale = shard.get_tensor(f"{own}.scale")
-                    waiting.pop(own).copy_(_restored(shard.get_tensor(name), scale, **how))
+                    weight = waiting.pop(own)
+                    weight.copy_(_restored(shard.get_tensor(name), scale, **how)[:, : weight.shape[1]])
                 elif not name.endswith(".scale"):
                     waiting.pop(name).copy_(shard.get_tensor(name))
     if waiting:

@@ -15,6 +15,7 @@ TITLE = '{ en = "Title", "zh-TW" = "標題" }'
 HEAD = f"[exercise]\ntitle = {TITLE}\n"
 BARE = f'[[task]]\nid = "1.1"\nfunctions = ["f"]\npoints = 4\ntitle = {TITLE}\nhint = {TITLE}\n'
 ITEM = f'{{ item = "values", share = 100, text = {TITLE} }}'
+HINTED = f"{ITEM[:-2]}, hint = {{ en = 'Zero.', 'zh-TW' = '零。' }} }}"
 TASK = f"{BARE}rubric = [{ITEM}]\n"
 GOOD = f"{HEAD}{TASK}"
 
@@ -156,7 +157,7 @@ def test_a_name_that_fits_two_lists_both(course: Path) -> None:
 
 def test_an_exercise_has_all_that_its_file_says(tmp_path: Path) -> None:
     toml = (
-        f"{GOOD}bonus = true\n[task.test_hints.test_zeros]\nen = 'Zero.'\n'zh-TW' = '零。'\n"
+        f"{GOOD.replace(ITEM, HINTED)}bonus = true\n"
         f"[[task]]\nid = '1.2'\nfunctions = ['g', 'H']\npoints = 2.5\ntitle = {TITLE}\nhint = {TITLE}\nrubric = [{ITEM}]\n"
         "[limits]\ncall_cpu_s = 0.5\nmemory_mb = 512\n"
     )
@@ -165,7 +166,8 @@ def test_an_exercise_has_all_that_its_file_says(tmp_path: Path) -> None:
     assert exercise.functions == ("f", "g", "H")
     assert exercise.possible == 2.5
     assert [(task.id, task.points, task.bonus) for task in exercise.tasks] == [("1.1", 4.0, True), ("1.2", 2.5, False)]
-    assert exercise.tasks[0].test_hints == {"test_zeros": {"en": "Zero.", "zh-TW": "零。"}}
+    assert [item.hint for item in exercise.tasks[0].rubric] == [{"en": "Zero.", "zh-TW": "零。"}]
+    assert [item.hint for item in exercise.tasks[1].rubric] == [{}], "a hint is not asked for"
     assert exercise.limits == Limits(call_cpu_s=0.5, memory_mb=512)
     assert exercise.solution is None
 
@@ -263,7 +265,7 @@ WRONG = {
     ),
     "an unknown key of a task": (
         f"{GOOD}weight = 1\n",
-        f"Expected only id, functions, points, title, hint, rubric, bonus, test_hints in {WHERE} [[task]] 1, "
+        f"Expected only id, functions, points, title, hint, rubric, bonus in {WHERE} [[task]] 1, "
         "but 'weight' came; remove it or mend its spelling.",
     ),
     "an exercise without a title": (
@@ -360,7 +362,7 @@ WRONG = {
     ),
     "an item with an unknown key": (
         GOOD.replace("share = 100", "share = 100, points = 4"),
-        f"Expected only item, share, text in {WHERE} [[task]] 1 rubric 1, but 'points' came; remove it or mend its spelling.",
+        f"Expected only item, share, text, hint in {WHERE} [[task]] 1 rubric 1, but 'points' came; remove it or mend its spelling.",
     ),
     "an item's text in one language": (
         GOOD.replace(f"text = {TITLE}", "text = { en = 'x' }"),
@@ -370,17 +372,14 @@ WRONG = {
         f"{GOOD}bonus = 1\n",
         f"Expected true or false at {WHERE} [[task]] 1 bonus, but 1 came.",
     ),
-    "a hint for what is no test": (
-        f"{GOOD}test_hints = {{ zeros = {TITLE} }}\n",
-        f"Expected a test's name, test_…, at {WHERE} [[task]] 1 test_hints, but 'zeros' came.",
+    "a hint that names a test": (
+        f"{GOOD}test_hints = {{ test_zeros = {TITLE} }}\n",
+        f"Expected only id, functions, points, title, hint, rubric, bonus in {WHERE} [[task]] 1, "
+        "but 'test_hints' came; remove it or mend its spelling.",
     ),
-    "a hint for what cannot be a test": (
-        f"{GOOD}test_hints = {{ 'test_zeros()' = {TITLE} }}\n",
-        f"Expected a test's name, test_…, at {WHERE} [[task]] 1 test_hints, but 'test_zeros()' came.",
-    ),
-    "a test's hint in one language": (
-        f"{GOOD}test_hints = {{ test_zeros = {{ en = 'x' }} }}\n",
-        f"Expected 'zh-TW' in {WHERE} [[task]] 1 test_hints test_zeros, but it is missing; add it.",
+    "an item's hint in one language": (
+        GOOD.replace(ITEM, HINTED.replace(", 'zh-TW' = '零。'", "")),
+        f"Expected 'zh-TW' in {WHERE} [[task]] 1 rubric 1 hint, but it is missing; add it.",
     ),
 }
 

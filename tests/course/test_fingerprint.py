@@ -90,7 +90,7 @@ NEITHER: dict[str, Change] = {
     "the title": lambda exercise: replace(exercise, title={"en": "u"}),
     "a task's title": of_task(title={"en": "u"}),
     "a hint": of_task(hint={"en": "u"}),
-    "a test's hint": of_task(test_hints={"test_f": {"en": "u"}}),
+    "an item's hint": of_task(rubric=tuple(replace(i, hint={"en": "u"}) for i in rubric(values=60, state=40))),
     "what an item asks": of_task(rubric=tuple(replace(i, text={"en": "u"}) for i in rubric(values=60, state=40))),
     "a comment in a test": written("solutions/01_x/test_hidden.py", f"# new\n{TESTS}"),
     "the notebook's text": written("solutions/01_x/source.py", SOURCE.replace("A lab", "The lab")),

@@ -1,5 +1,6 @@
 """One source gives two notebooks, a zip without secrets, and new exercises that are valid at once."""
 
+import ast
 import io
 import json
 import re
@@ -10,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load
 from support import ROOT
 
 from autograder.course import notebooks, sources
@@ -354,14 +356,72 @@ def test_the_kit_that_ships_as_a_wheel_holds_no_line_of_an_answer() -> None:
     releasing._require_no_leak(files, ROOT / "solutions")
 
 
-def test_the_course_itself_can_be_released(tmp_path: Path) -> None:
-    names = releasing.release(tmp_path / "course.zip", ROOT / "exercises", ROOT / "solutions")
-    assert {f"exercises/{slug}/{slug}.ipynb" for slug in SLUGS} <= set(names)
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Each file of the course's release, those within its wheel, too."""
+    path = tmp_path_factory.mktemp("released") / "course.zip"
+    releasing.release(path, ROOT / "exercises", ROOT / "solutions")
+    files = {}
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            data = archive.read(name)
+            files[name.removeprefix("ptqlab-course/")] = data
+            if name.endswith(".whl"):
+                wheel = zipfile.ZipFile(io.BytesIO(data))
+                files |= {f"wheel/{inner}": wheel.read(inner) for inner in wheel.namelist()}
+    return files
+
+
+def test_the_course_itself_can_be_released(released: dict[str, bytes]) -> None:
+    names = set(released)
+    assert {f"exercises/{slug}/{slug}.ipynb" for slug in SLUGS} <= names
     assert "datasets/manifest.json" in names
     hidden = {path.name for path in (ROOT / "solutions").rglob("*") if path.is_file()}
     hidden -= {path.name for folder in ("exercises", "datasets") for path in (ROOT / folder).rglob("*")}
     assert "test_hidden.py" in hidden
     assert not hidden & {Path(name).name for name in names}
+
+
+def said_by(tests: Path) -> set[str]:
+    """Names of a file's tests, and every sentence in it: claims and messages, blanks as one."""
+    nodes = [*ast.walk(ast.parse(tests.read_text(encoding="utf-8")))]
+    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return names | {" ".join(text.split()) for text in texts if len(text) >= 20 and " " in text}
+
+
+@pytest.fixture(scope="module")
+def shown(released: dict[str, bytes]) -> tuple[str, frozenset[str]]:
+    """(all that can be read in the release, blanks as one; every name of a test in it)."""
+    data = {name: data for name, data in released.items() if not name.endswith((".safetensors", ".whl"))}
+    text = " ".join(" ".join(text.split()) for _, text in releasing._texts(data))
+    return text, frozenset(re.findall(r"\btest_\w+", text))
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_no_name_claim_or_message_of_a_hidden_test_ships(slug: str, shown: tuple[str, frozenset[str]]) -> None:
+    """What a public test says itself, in its own file, is published; the rest of a hidden file stands nowhere."""
+    published = set().union(*(said_by(path) for path in ROOT.glob("exercises/*/test_public.py")))
+    said = " ".join(published)
+    kept_back = {words for words in said_by(ROOT / "solutions" / slug / "test_hidden.py") if words not in said}
+    assert len(kept_back) > 10, "this test would prove nothing"
+    assert [words for words in kept_back if words in shown[1] or (" " in words and words in shown[0])] == []
+
+
+def test_what_is_held_back_and_its_secret_stand_nowhere_in_the_release(released: dict[str, bytes]) -> None:
+    """Neither the secret, nor a held-back row or weight, nor a figure or fingerprint of the held-back files ships."""
+    secret = (ROOT / "solutions/secret.txt").read_text(encoding="ascii").strip()
+    manifest = json.loads((ROOT / "solutions/held_back/manifest.json").read_text(encoding="utf-8"))
+    kept_back = [secret.encode(), bytes.fromhex(secret), b"held_back_perplexity", b"held_back_accuracy"]
+    public = json.loads(released["datasets/manifest.json"])
+    kept_back += [v["sha256"].encode() for k, v in manifest.items() if v["sha256"] != public[k]["sha256"]]
+    for path in (ROOT / "solutions/held_back").rglob("*.safetensors"):
+        tensors = load(path.read_bytes())
+        kept_back += [row.numpy().tobytes() for row in tensors.get("input_ids", ())[::100]]
+        kept_back += [tensors[name].numpy().tobytes() for name in sorted(tensors) if name.endswith("proj.weight")]
+    assert len(kept_back) > 20
+    everything = b"".join(released[name] for name in sorted(released) if not name.endswith(".whl"))
+    assert [words[:16] for words in kept_back if words in everything] == []
 
 
 # --- a new exercise -----------------------------------------------------------------------------

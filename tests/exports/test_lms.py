@@ -129,6 +129,7 @@ def test_canvas_with_its_own_export_keeps_names_ids_and_the_assignment(
         ["Roe, Bob", "502", "s-2", "bob", "One", "4.5"],
     ]
     assert export.left_out == {"eve": "is not in the roster"}
+    assert export.without_grade == (), "Canvas's own test student is in every gradebook"
 
 
 def test_a_lab_without_a_score_keeps_the_grade_that_canvas_has(exercises: tuple[Exercise, ...]) -> None:

@@ -249,6 +249,26 @@ def test_a_file_beside_an_archive_counts_and_is_mentioned(tmp_path: Path, exerci
     assert intake.fates[1] == Fate(f"ann/old.zip/{FILE}", "ann", SLUG, "ignored", "lies in an archive beside it")
 
 
+def test_an_archive_that_is_called_like_a_folder_is_nobodys(tmp_path: Path, exercises: list[Exercise]) -> None:
+    """Somebody else may have called it so: the folder's own file counts."""
+    put(tmp_path / "class" / "ann" / "hw" / FILE, b"def f(): return 1")
+    put(tmp_path / "class" / "ann.zip", zipped({FILE: b"def f(): return 2"}))
+    put(tmp_path / "class" / "bob" / FILE, b"b")
+    with opened(tmp_path / "class") as view:
+        intake = find_submissions(view.root, exercises)
+        assert [row.path and row.path.read_text() for row in intake.rows] == ["def f(): return 1", "b"]
+    assert [(fate.path, fate.what) for fate in intake.undecided] == [(f"ann.zip/{FILE}", "nobody's")]
+
+
+def test_what_did_not_come_out_is_no_rival_of_what_did(tmp_path: Path, exercises: list[Exercise]) -> None:
+    put(tmp_path / "class.zip", zipped({f"ann/{FILE}": b"a", f"ann/old/{FILE}": b"0" * 100, f"bob/{FILE}": b"b"}))
+    data = bytearray((tmp_path / "class.zip").read_bytes())
+    at = data.index(b"PK\1\2", data.index(b"PK\1\2") + 4)
+    data[at + 16] ^= 1  # the second file's checksum
+    put(tmp_path / "class.zip", bytes(data))
+    assert rows(tmp_path / "class.zip", exercises) == ({"ann": "a", "bob": "b"}, [])
+
+
 # --- names --------------------------------------------------------------------------------------------------------
 
 
@@ -279,6 +299,17 @@ def test_names_that_are_not_called_utf8_are_read_together_in_one_encoding(
     assert found == {name: name for name in students}
     guessed = encoding in ("cp950", "cp932")
     assert notes == ([f"The names in class.zip were read as {encoding}."] if guessed else [])
+
+
+def test_who_knows_the_encoding_of_names_may_say_it(tmp_path: Path, exercises: list[Exercise]) -> None:
+    """One that does not fit is one clear sentence."""
+    path = put(tmp_path / "class.zip", unmarked({f"李小龙/{FILE}".encode("gbk"): b"a = 1"}))
+    with opened(path, "gbk") as view:
+        assert [entry.name for entry in view.root.iterdir()] == ["李小龙"]
+        assert view.notes == ["The names in class.zip were read as gbk."]
+    with pytest.raises(PtqlabError, match="class.zip holds names that are not utf-8; try another --names-in"):
+        with opened(path, "utf-8"):
+            pass
 
 
 def test_a_backslash_separates_folders_where_nothing_else_does(tmp_path: Path, exercises: list[Exercise]) -> None:

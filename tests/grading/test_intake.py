@@ -282,7 +282,7 @@ def test_a_folder_of_nothing(root: Path, exercises: list[Exercise]) -> None:
     (root / "grades.csv").write_text("x")
     with pytest.raises(PtqlabError) as error:
         find_submissions(root, exercises)
-    assert str(error.value) == f"{LAYOUTS}, but {root} holds none; check the path."
+    assert str(error.value) == f"{LAYOUTS}, but {root} holds none of these; check the path."
 
 
 def test_a_root_that_cannot_be_listed(root: Path, exercises: list[Exercise], monkeypatch: pytest.MonkeyPatch) -> None:

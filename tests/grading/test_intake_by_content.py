@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autograder.grading.intake import Intake, find_submissions, read_intake, write_intake
+from autograder.grading.tree import Entry
 from autograder.records import Exercise, Limits, Task
+from autograder.sandbox import reading
+from autograder.submission.record import Record
 
 ONE, TWO = "01_first", "02_second"
 ANSWER = "def f():\n    return 1"
@@ -22,6 +27,7 @@ def exercises(tmp_path: Path) -> list[Exercise]:
         folder = tmp_path / "course" / slug
         put(folder / f"{slug}.ipynb", f"def {name}():\n    raise NotImplementedError")
         put(folder / "test_public.py", "def test_it():\n    pass")
+        put(folder / "example.py", f"def {name}():\n    return 0")
         found.append(Exercise(slug, {}, (Task(f"{slug[1]}.1", {}, (name,), 1.0, {}),), Limits(), folder))
     return found
 
@@ -130,6 +136,14 @@ def test_one_persons_working_folder_is_no_class(root: Path, exercises: list[Exer
     assert students(root, exercises) == ["class", "class"]
 
 
+def test_folders_of_labs_may_each_hold_a_class(root: Path, exercises: list[Exercise]) -> None:
+    put(root / ONE / "ann" / "lab.ipynb")
+    put(root / ONE / "bob" / "lab.ipynb", f"{ANSWER} + 1")
+    put(root / TWO / "Cy Lee_71_assignsubmission_file_" / "lab.ipynb", "def g():\n    return 1")
+    rows = [row[:2] for row in whose(find_submissions(root, exercises))]
+    assert rows == [("Cy Lee_71", TWO), ("ann", ONE), ("bob", ONE)]
+
+
 def test_layouts_may_be_mixed(root: Path, exercises: list[Exercise]) -> None:
     put(root / "ann" / f"{ONE}.ipynb")
     put(root / "bob.ipynb")
@@ -185,7 +199,7 @@ def test_every_file_has_a_fate(root: Path, exercises: list[Exercise]) -> None:
     put(root / "ann" / "old" / f"{ONE}.ipynb")
     put(root / "ann" / f"{TWO}.ipynb", "def g():\n    raise NotImplementedError")
     put(root / "ann" / "notes.txt", "nothing")
-    put(root / "ann" / "test_public.py", "def test_it():\n    pass")
+    put(root / "ann" / "example.py", "def f():\n    return 0")
     put(root / "bob" / f"{ONE}.ipynb", "def f():\n    raise NotImplementedError")
     intake = find_submissions(root, exercises)
     assert whose(intake) == [("ann", ONE, f"{ONE}.ipynb"), ("bob", ONE, f"{ONE}.ipynb")]
@@ -194,7 +208,7 @@ def test_every_file_has_a_fate(root: Path, exercises: list[Exercise]) -> None:
         f"ann/old/{ONE}.ipynb": ("ann", ONE, "same code as", f"ann/{ONE}.ipynb"),
         f"ann/{TWO}.ipynb": ("ann", TWO, "ignored", "as it was handed out"),
         "ann/notes.txt": ("ann", "", "ignored", "no notebook or script"),
-        "ann/test_public.py": ("ann", "", "ignored", "as it was handed out"),
+        "ann/example.py": ("ann", "", "ignored", "as it was handed out"),
         f"bob/{ONE}.ipynb": ("bob", ONE, "graded", ""),
     }
     assert intake.undecided == ()
@@ -246,6 +260,53 @@ def test_a_module_beside_the_notebook_is_named_to_the_student(root: Path, exerci
     assert bob.notes == ()
 
 
+def test_a_helper_with_one_of_many_graded_names_is_no_rival(root: Path, exercises: list[Exercise]) -> None:
+    names = ("f", "h", "i", "j")
+    lab = replace(exercises[0], tasks=(replace(exercises[0].tasks[0], functions=names),))
+    put(root / "ann" / "lab.ipynb", "from quant_utils import f\n" + "\n".join(f"{name} = 1" for name in names[1:]))
+    put(root / "ann" / "quant_utils.py")
+    put(root / "bob" / "lab.ipynb")
+    intake = find_submissions(root, [lab])
+    assert [row.path and row.path.name for row in intake.rows] == ["lab.ipynb", "lab.ipynb"]
+    assert [fate.why for fate in intake.fates if fate.what == "ignored"] == ["binds 1 of the 4 graded names"]
+
+
+def test_a_fault_of_our_own_is_nobodys_problem(
+    root: Path, exercises: list[Exercise], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the reader could not be asked about is withheld, and never a 0."""
+    put(root / "ann" / "lab.ipynb")
+    put(root / "bob" / "mine.ipynb", f"{ANSWER} + 1")
+    seen = reading.look
+
+    def broken(path: Path, labs: Sequence[Exercise]) -> Record:
+        return (
+            Record(name=path.name, fault="The reader itself failed.") if path.name == "mine.ipynb" else seen(path, labs)
+        )
+
+    monkeypatch.setattr(reading, "look", broken)
+    intake = find_submissions(root, exercises)
+    assert [(row.student, row.problem, row.withheld) for row in intake.rows] == [
+        ("ann", "", False),
+        ("bob", "The reader itself failed.", True),
+    ]
+    assert [fate.path for fate in intake.undecided] == ["bob/mine.ipynb"]
+
+
+def test_more_files_than_anybody_hands_in_are_not_looked_at(
+    root: Path, exercises: list[Exercise], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One person's flood delays nobody else."""
+    monkeypatch.setattr("autograder.grading.seen._MOST_LOOKS", 3)
+    for number in range(5):
+        put(root / "eve" / f"x{number}.py", f"x = {number}")
+        put(root / f"s{number}" / "lab.ipynb", f"{ANSWER} + {number}")
+    intake = find_submissions(root, exercises)
+    assert [row.student for row in intake.rows if row.path] == ["s0", "s1", "s2", "s3", "s4"]
+    said = [fate.why for fate in intake.fates if fate.owner == "eve"]
+    assert said.count("eve holds more files than are looked at; hand in one notebook.") == 2
+
+
 # --- what is kept -------------------------------------------------------------------------------------------------
 
 
@@ -258,3 +319,10 @@ def test_fates_are_kept_beside_the_grades(root: Path, exercises: list[Exercise],
     assert intake.summary == "2 files came in: 2 graded"
     (tmp_path / "intake.json").write_text("damaged")
     assert read_intake(tmp_path) == ((), ())
+
+
+def test_a_refused_file_may_be_called_like_a_folder(root: Path, exercises: list[Exercise]) -> None:
+    """As fuzzing made it: an archive's entry is a file and a folder named like a lab."""
+    put(root / f"{ONE}.py" / "lab.ipynb")
+    refused = [Entry((f"{ONE}.py",), None, "is a file and a folder at once.")]
+    assert [row.problem for row in find_submissions(root, exercises, refused=refused).rows] == [""]

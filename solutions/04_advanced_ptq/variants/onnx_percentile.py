@@ -1,5 +1,5 @@
 # variant of: 4.7
-# differs: calibrates with percentiles, and quantizes the linear layers only
+# differs: calibrates with percentiles, one scale a tensor
 def quantize_onnx(path, out_path, batches):
     from onnxruntime import quantization
 
@@ -18,7 +18,7 @@ def quantize_onnx(path, out_path, batches):
         out_path,
         Reader(),
         quant_format=quantization.QuantFormat.QDQ,
-        op_types_to_quantize=["MatMul", "Gemm"],
+        op_types_to_quantize=["MatMul", "Gemm", "Gather"],
         calibrate_method=quantization.CalibrationMethod.Percentile,
         extra_options={"CalibPercentile": 99.999},
         activation_type=quantization.QuantType.QUInt8,

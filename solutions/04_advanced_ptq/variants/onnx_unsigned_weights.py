@@ -1,5 +1,5 @@
 # variant of: 4.7
-# differs: stores weights as uint8, one scale a tensor, embeddings in float32
+# differs: stores weights as uint8, one scale a tensor, embeddings too
 def quantize_onnx(path, out_path, batches):
     from onnxruntime import quantization
 
@@ -18,7 +18,7 @@ def quantize_onnx(path, out_path, batches):
         out_path,
         Reader(),
         quant_format=quantization.QuantFormat.QDQ,
-        op_types_to_quantize=["MatMul", "Gemm"],
+        op_types_to_quantize=["MatMul", "Gemm", "Gather"],
         activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QUInt8,
     )
