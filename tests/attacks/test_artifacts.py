@@ -216,7 +216,7 @@ def test_what_a_worker_tells_of_itself_earns_nothing(name: str) -> None:
     assert any(test in line and not line.endswith(": ") for line in said), said
 
 
-@pytest.mark.sampled("honest", 1)
+@pytest.mark.proof
 @pytest.mark.parametrize("lab", [lab for lab in AIMS if lab in EXERCISES])
 def test_the_honest_function_behind_the_same_prelude_earns_all(lab: str) -> None:
     task, prelude, function = AIMS[lab]

@@ -30,7 +30,7 @@ from autograder.submission import cells, linking, notebook, pieces, slicing
 from autograder.submission import reader as reader_module
 
 HERE = Path(__file__).resolve().parent
-RUNS = {"wire": 15_000, "notebook": 3_000, "archive": 1_500, "child": 20}  # what takes some CPU seconds
+RUNS = {"wire": 15_000, "notebook": 3_000, "archive": 1_500, "child": 6}  # what takes some CPU seconds
 FULL = {"wire": 1_000_000, "notebook": 1_000_000, "archive": 1_000_000, "child": 10_000}
 TARGETS = {"wire": wire_target, "notebook": notebook_target, "archive": archive_target, "child": child_target}
 
