@@ -66,7 +66,7 @@ def _are_facts(facts: object, request: dict[str, Any]) -> bool:
         type(facts) is dict
         and facts.keys() == FACTS
         and all(type(facts[name]) is int and facts[name] >= 0 for name in COUNTS)
-        and all(type(facts[k]) is tuple and _are_words(facts[k], MOST_REFUSED, 500) for k in ("mutated", "refused"))
+        and all(type(facts[k]) is tuple and all(type(t) is str for t in facts[k]) for k in ("mutated", "refused"))
         and set(facts["mutated"]) <= _argument_names(request)
     )
 
@@ -99,12 +99,17 @@ def in_our_words(reply: dict[str, Any]) -> dict[str, Any]:
     facts, failure = reply["facts"] or no_facts(), reply["failure"]
     if failure and failure["kind"] == "refused":
         failure = failure | {"text": READY_MADE}
-    refused = tuple(name if _is_known_function(name) else READY_MADE for name in dict.fromkeys(facts["refused"]))
+    refused = tuple(name if _is_known_function(name) else READY_MADE for name in _first_words(facts["refused"]))
     return reply | {
         "value": tree_map(_named, reply["value"]),
         "facts": facts | {"refused": refused},
         "failure": failure,
     }
+
+
+def _first_words(words: tuple[str, ...]) -> Sequence[str]:
+    """The first ones, each once: a worker of ours never says more."""
+    return tuple(dict.fromkeys(word[:500] for word in words[:MOST_REFUSED]))
 
 
 def _named(item: Any) -> Any:
