@@ -79,7 +79,10 @@ def expected() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("habit", habits.NAMES)
-def test_a_habit_survives_the_slice(habit: str, expected: dict[str, torch.Tensor], tmp_path: Path) -> None:
+def test_a_habit_survives_the_slice(
+    habit: str, expected: dict[str, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # some habits write files where they are
     submission = read_submission(habits.write(habit, tmp_path), LAB, "ann")
     assert submission.problem == ""
     loaded = load_module(submission.source, f"habit_{habit}", submission.helpers)
