@@ -28,7 +28,7 @@ __all__ = ["IsolationError", "Question", "SandboxPolicy", "Worker", "Zygote", "Z
 
 BREACH = "the worker broke the protocol"
 CALLS_PER_TURN = 1 << 20
-MOST_HALVINGS = 5  # of the time for a call, by functions that ran out of it
+MOST_HALVINGS = 2  # of the time for a call, by functions that ran out of it: a right answer may need a quarter
 MOST_IDLE = 2  # times the limit of one call that a submission may sleep in all its calls
 LOADS = 1 << 40  # requests to load the submission are numbered from here on: they belong to no turn
 
@@ -154,8 +154,8 @@ class Worker:
             raise
 
     def _call_s(self) -> float:
-        """The seconds that the next call gets: half as many after each function that ran out of time, so that all
-        together take at most twice the limit; the first ones leave far more than a right answer needs.
+        """The seconds that the next call gets: half as many after each of the first two functions that ran out of time.
+        A quarter is left for all others: an endless loop in one task costs no right answer in another.
         """
         return self.limits.call_cpu_s * 0.5 ** min(len(self._stops), MOST_HALVINGS)
 
