@@ -35,7 +35,8 @@ class Process:
         self.limits = limits
         self.zygote = zygote()
         self._seen_s = 0.0
-        self._idle_stop = math.inf
+        self._idle_limit_s = math.inf
+        self._idle_start_s: float | None = None  # at the first look in this exchange
         self._end = contextlib.ExitStack()
         try:
             self._open(layers, secrets, foreign, cuda)
@@ -100,21 +101,26 @@ class Process:
             self._seen_s = time.clock_gettime((~self.pid << 3) | 2)  # clock_getcpuclockid(3)
         return self._seen_s
 
-    def idle_s(self) -> float:
+    def slept_s(self) -> float:
+        """Seconds in which the worker slept in the last exchange, as far as it was looked at."""
+        return 0.0 if self._idle_start_s is None else max(0.0, self._idle_s() - self._idle_start_s)
+
+    def _idle_s(self) -> float:
         """Seconds on some clock in which neither the worker nor this thread ran, or waited for a core."""
-        return time.monotonic() - self.cpu_s() - _ran_and_waited_s("thread-self") - _waited_for_a_core_s(self.pid)
+        ours, theirs = _schedule_of("thread-self"), _schedule_of(self.pid)
+        return time.monotonic() - self.cpu_s() - sum(ours) - theirs[1]
 
     def exchange(self, frame: bytes, cpu_s: float, wall_s: float, idle_s: float = math.inf) -> bytes:
         """Send one frame and read the one that answers it.
 
         Within `cpu_s` CPU seconds, `wall_s` seconds, and `idle_s` seconds in which the worker sleeps: those don't grow
-        on a busy machine.
+        on a busy machine. Sleep is looked at from the first tick on, since most calls end before it.
         """
         if _is_ready(self.from_worker, select.POLLIN, 0):
             raise CrashedError("the worker died, or sent what nobody asked for, between two calls")
         deadline = time.monotonic() + wall_s
         stop = self.cpu_s() + cpu_s
-        self._idle_stop = self.idle_s() + idle_s
+        self._idle_limit_s, self._idle_start_s = idle_s, None
         self._watch_disk()
         self._write(memoryview(frame), deadline, stop)
         return self._receive(deadline, stop)
@@ -161,7 +167,9 @@ class Process:
         """Raise when the worker has used up its time, or its disk where no namespace caps that."""
         if self.cpu_s() > stop:
             raise TimedOutError("it used more CPU time than a right answer ever needs; is there an endless loop?")
-        if time.monotonic() > deadline or self.idle_s() > self._idle_stop:
+        if self._idle_start_s is None:
+            self._idle_start_s = self._idle_s()
+        if time.monotonic() > deadline or self.slept_s() > self._idle_limit_s:
             raise TimedOutError("it did not answer in time; does it sleep or wait for something?")
         self._watch_disk()
 
@@ -186,20 +194,12 @@ class Process:
         return used
 
 
-def _ran_and_waited_s(process: int | str) -> float:
-    """Seconds for which a process's first thread has run or waited for a core; 0 where the kernel does not say."""
-    return sum(_schedule_of(process)) / 1e9
-
-
-def _waited_for_a_core_s(process: int | str) -> float:
-    return _schedule_of(process)[1] / 1e9
-
-
-def _schedule_of(process: int | str) -> tuple[int, int]:
+def _schedule_of(process: int | str) -> tuple[float, float]:
+    """Seconds for which the first thread of a process has run, and has waited for a core; 0 where nothing tells."""
     with contextlib.suppress(OSError, ValueError), open(f"/proc/{process}/schedstat", "rb") as file:
         ran, waited, _ = file.read().split()
-        return int(ran), int(waited)
-    return 0, 0
+        return int(ran) / 1e9, int(waited) / 1e9
+    return 0.0, 0.0
 
 
 def _is_ready(descriptor: int, event: int, timeout_ms: int) -> bool:

@@ -29,7 +29,7 @@ __all__ = ["IsolationError", "Question", "SandboxPolicy", "Worker", "Zygote", "Z
 BREACH = "the worker broke the protocol"
 CALLS_PER_TURN = 1 << 20
 MOST_HALVINGS = 2  # of the time for a call, by functions that ran out of it: a right answer may need a quarter
-MOST_IDLE = 2  # times the limit of one call that a submission may sleep in all its calls
+MOST_SLEEP = 2  # times the limit of one call that a submission may sleep in all its calls
 LOADS = 1 << 40  # requests to load the submission are numbered from here on: they belong to no turn
 
 
@@ -84,7 +84,7 @@ class Worker:
         self.cuda_trouble = ""  # why the GPU can't be used in the jail
         self.used_s = 0.0  # CPU seconds of workers that have ended
         self._waited_s = 0.0  # wall seconds
-        self._idled_s = 0.0  # of these, seconds in which it slept
+        self._slept_s = 0.0  # of these, seconds in which it slept
         self._stops: dict[str, float] = {}  # functions that ran out of time, and the seconds they had
         self._makers: dict[int, str] = {}  # objects of this turn, and the functions that returned them
         self._lost: type[Exception] = CrashedError  # how the objects of earlier workers were lost
@@ -229,14 +229,14 @@ class Worker:
         process = self._process
         assert process is not None
         cpu_s = min(self._call_s(), left_s)
-        started, idle = time.monotonic(), process.idle_s()
+        started = time.monotonic()
         try:
             answer = process.exchange(frame, cpu_s, min(cpu_s * WALL_FACTOR, wall_left_s), self._call_s())
-            self._idled_s += max(0.0, process.idle_s() - idle)
+            self._slept_s += process.slept_s()
             return answer
         except BaseException as error:
             self.gave_up = not self._patient and isinstance(error, TimedOutError)
-            self._idled_s += max(0.0, process.idle_s() - idle)
+            self._slept_s += process.slept_s()
             self._kill()
             self._lost = TimedOutError if isinstance(error, TimedOutError) else CrashedError
             raise
@@ -250,7 +250,7 @@ class Worker:
         used_s = self.used_s + (self._process.cpu_s() if self._process is not None else 0.0)
         left_s = self.limits.submission_cpu_s - used_s
         wall_left_s = self.limits.submission_cpu_s * WALL_FACTOR - self._waited_s
-        if left_s <= 0 or wall_left_s <= 0 or self._idled_s > MOST_IDLE * self.limits.call_cpu_s:
+        if left_s <= 0 or wall_left_s <= 0 or self._slept_s > MOST_SLEEP * self.limits.call_cpu_s:
             self._kill()
             raise TimedOutError(
                 f"the submission has used its {self.limits.submission_cpu_s:g} CPU seconds, or slept too long"

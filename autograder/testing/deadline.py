@@ -11,13 +11,13 @@ OWN_WORK_CPU_S = 180.0  # the slowest test of the course takes some 20, referenc
 TOO_LONG = "judging what the calls returned takes longer than for any right answer"
 
 
-class OwnWorkTooLong(BaseException):
+class OwnWorkTooLongError(BaseException):
     """A test took more CPU time in this process than any right answer needs. No `except Exception` catches it."""
 
 
 @contextlib.contextmanager
 def at_most(cpu_s: float) -> Iterator[None]:
-    """Raise OwnWorkTooLong in the block once this process has used `cpu_s` CPU seconds there.
+    """Raise OwnWorkTooLongError in the block once this process has used `cpu_s` CPU seconds there.
 
     Without effect where there are no such timers (Windows) and outside of the main thread.
     """
@@ -26,7 +26,7 @@ def at_most(cpu_s: float) -> Iterator[None]:
         return
 
     def end(*_: object) -> None:
-        raise OwnWorkTooLong(TOO_LONG)
+        raise OwnWorkTooLongError(TOO_LONG)
 
     before = signal.signal(signal.SIGPROF, end)
     signal.setitimer(signal.ITIMER_PROF, cpu_s)

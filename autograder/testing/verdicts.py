@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from autograder.records import PtqlabError, Status
-from autograder.testing.deadline import TOO_LONG, OwnWorkTooLong
+from autograder.testing.deadline import TOO_LONG, OwnWorkTooLongError
 
 if TYPE_CHECKING:
     from autograder.testing.proxy import Student
@@ -56,11 +56,11 @@ def _verdict(error: BaseException, asked: Student | None, hidden: bool, in_test:
             return _judged(status, unsaid.get(status, str(error)), called)
     if not in_test:
         return _our_fault(error)
-    if isinstance(error, AssertionError | pytest.fail.Exception):
-        return _judged(Status.FAILED, _assertion_text(error, hidden), called)
     if isinstance(error, ends.StudentError) or ends.message_of(error):
         return _judged(Status.FAILED, _raised_text(error, hidden), called)
-    if isinstance(error, OwnWorkTooLong):
+    if isinstance(error, AssertionError | pytest.fail.Exception):
+        return _judged(Status.FAILED, _assertion_text(error, hidden), called)
+    if isinstance(error, OwnWorkTooLongError):
         return _judged(Status.FAILED, TOO_LONG, called)
     if isinstance(error, MemoryError) and asked is not None and asked.calls:
         return _judged(Status.FAILED, TOO_LARGE, called)

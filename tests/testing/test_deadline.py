@@ -8,7 +8,7 @@ import time
 import pytest
 
 from autograder.records import Status
-from autograder.testing.deadline import TOO_LONG, OwnWorkTooLong, at_most
+from autograder.testing.deadline import TOO_LONG, OwnWorkTooLongError, at_most
 from autograder.testing.verdicts import verdict
 
 
@@ -22,7 +22,7 @@ def spin() -> None:
 
 def test_work_without_end_is_ended_and_the_test_has_failed() -> None:
     """No `except Exception` of the test's keeps it going, and the verdict is a sentence."""
-    with pytest.raises(OwnWorkTooLong) as caught, at_most(0.05):
+    with pytest.raises(OwnWorkTooLongError) as caught, at_most(0.05):
         spin()
     for hidden in (True, False):
         found = verdict(caught.value, None, hidden=hidden, in_test=True)

@@ -109,6 +109,12 @@ JUDGED: dict[str, tuple[BaseException, Status, str, str]] = {
         f"the call raised MyError: 3{CALLED}",
         "the call raised an error",
     ),
+    "an assertion in the student's own code": (
+        told(AssertionError("scale > 0"), "AssertionError", "scale > 0", "line 12, in f"),
+        Status.FAILED,
+        f"the call raised AssertionError: scale > 0 (line 12, in f){CALLED}",
+        "the call raised AssertionError",
+    ),
     "a built-in exception": (
         told(ValueError("3"), "ValueError", "3", "line 2, in f"),
         Status.FAILED,
