@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from support import ROOT
+from support import ROOT, files_under
 
 from autograder.lab import models
 from autograder.lab.models import COURSE_MODELS, batches, load_batches, load_model, load_tokenizer
@@ -251,9 +251,9 @@ def test_a_changed_a_missing_and_an_unlisted_file_each_get_their_sentence(tmp_pa
 def test_the_held_back_files_are_those_of_their_manifest_and_all_files_stay_small() -> None:
     for folder in (DATASETS, HELD_BACK):
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.suffix != ".py"}
+        found = {p.relative_to(folder).as_posix() for p in files_under(folder) if p.suffix != ".py"}
         assert found - {"README.md", "manifest.json"} == set(manifest)
-    files = [p for folder in (DATASETS, HELD_BACK) for p in folder.rglob("*") if p.is_file()]
+    files = [p for folder in (DATASETS, HELD_BACK) for p in files_under(folder)]
     assert sum(p.stat().st_size for p in files) < 60e6
 
 

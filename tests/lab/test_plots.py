@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from matplotlib.figure import Figure
-from support import ROOT
+from support import ROOT, files_under
 
 from autograder.lab import datasets, experiments
 from autograder.lab.plots import basic
@@ -27,9 +27,7 @@ def test_the_median_channel_uses_less_than_half_of_the_tensors_range() -> None:
 
 def test_the_manifest_describes_each_file_and_the_script_that_made_it() -> None:
     manifest = json.loads((ROOT / "datasets/manifest.json").read_text(encoding="utf-8"))
-    files = [
-        path.relative_to(ROOT / "datasets").as_posix() for path in (ROOT / "datasets").rglob("*") if path.is_file()
-    ]
+    files = [path.relative_to(ROOT / "datasets").as_posix() for path in files_under(ROOT / "datasets")]
     scripts = {name for name in files if name.endswith(".py")}
     assert set(files) - scripts - {"README.md", "manifest.json"} == set(manifest)
     assert {entry["script"] for entry in manifest.values()} <= scripts
